@@ -1,0 +1,26 @@
+# Compiler settings of the whole tree: ccache where it is present, our warnings
+# where a preset asks for them, sanitizers where a preset names them.
+
+find_program(RLS_CCACHE ccache)
+if(RLS_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${RLS_CCACHE})
+endif()
+
+add_library(rls_options INTERFACE)
+target_include_directories(rls_options INTERFACE ${PROJECT_SOURCE_DIR}/server)
+if(RLS_DEVELOPER)
+  target_compile_options(rls_options INTERFACE
+    -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Werror
+    # Designated initializers leave the rest at its default on purpose.
+    -Wno-missing-field-initializers)
+  if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+    target_compile_options(rls_options INTERFACE -Wthread-safety)
+  endif()
+endif()
+if(RLS_SANITIZE)
+  add_compile_options(-fsanitize=${RLS_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${RLS_SANITIZE})
+  if(RLS_SANITIZE MATCHES undefined)
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+endif()
