@@ -1,0 +1,67 @@
+#ifndef RLS_LIMIT_ALGORITHMS_H_
+#define RLS_LIMIT_ALGORITHMS_H_
+
+#include <cstdint>
+
+#include "absl/numeric/int128.h"
+#include "limit/charge.h"
+#include "limit/judge.h"
+#include "limit/policy.h"
+
+namespace rls {
+
+// One charge as the algorithms see it: times in nanoseconds since the Unix
+// epoch, the cost within -kMaxAmount..kMaxAmount and 0 for a look.
+struct Ask {
+  int64_t cost = 0;
+  bool always = false;  // kReport: charged even past the limit
+  int64_t now_ns = 0;
+};
+
+Judgement JudgeFixedWindow(const Policy& policy, const CounterState& before,
+                           const Ask& ask);
+Judgement JudgeSlidingWindow(const Policy& policy, const CounterState& before,
+                             const Ask& ask);
+Judgement JudgeTokenBucket(const Policy& policy, const CounterState& before,
+                           const Ask& ask);
+
+int64_t FixedWindowExpiryNs(const Policy& policy, const CounterState& state);
+int64_t SlidingWindowExpiryNs(const Policy& policy, const CounterState& state);
+
+struct WindowBounds {
+  int64_t start_ns = 0;
+  int64_t end_ns = 0;
+};
+
+// The window that `time_ns` lies in: aligned to the Unix epoch, or a calendar
+// window. A local hour that a clock change repeats is one window of two hours.
+WindowBounds WindowAt(const Policy& policy, int64_t time_ns);
+
+inline int64_t ClampTo(int64_t value, int64_t low, int64_t high) {
+  return value < low ? low : (value > high ? high : value);
+}
+
+// floor(a * b / c) and ceil(a * b / c), saturated to int64_t; a, b >= 0, c > 0.
+inline int64_t MulDivFloor(int64_t a, int64_t b, int64_t c) {
+  const absl::uint128 result = absl::uint128(static_cast<uint64_t>(a)) *
+                               static_cast<uint64_t>(b) /
+                               static_cast<uint64_t>(c);
+  return result > static_cast<uint64_t>(INT64_MAX)
+             ? INT64_MAX
+             : static_cast<int64_t>(absl::Uint128Low64(result));
+}
+
+inline int64_t MulDivCeil(int64_t a, int64_t b, int64_t c) {
+  const absl::uint128 divisor = static_cast<uint64_t>(c);
+  const absl::uint128 result =
+      (absl::uint128(static_cast<uint64_t>(a)) * static_cast<uint64_t>(b) +
+       divisor - 1) /
+      divisor;
+  return result > static_cast<uint64_t>(INT64_MAX)
+             ? INT64_MAX
+             : static_cast<int64_t>(absl::Uint128Low64(result));
+}
+
+}  // namespace rls
+
+#endif  // RLS_LIMIT_ALGORITHMS_H_

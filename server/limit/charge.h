@@ -1,0 +1,46 @@
+#ifndef RLS_LIMIT_CHARGE_H_
+#define RLS_LIMIT_CHARGE_H_
+
+#include <cstdint>
+
+#include "absl/time/time.h"
+#include "limit/counter_key.h"
+#include "limit/policy.h"
+
+namespace rls {
+
+enum class ChargeKind {
+  kEnforce,  // judged and, when it fits, charged
+  kObserve,  // as kEnforce, but its refusal denies nothing (shadow)
+  kReport,   // always charged, even past the limit: usage known afterwards
+  kPeek,     // judged as if it cost nothing; never charged
+};
+
+// What a request asks of the store: one limit, one counter, one cost.
+//
+// Units: `cost` in -kMaxAmount..kMaxAmount; negative refunds, and a refund is
+// never refused and never brings a counter below zero.
+// Lifetime: `policy` and the views of `key` live until the store is done.
+struct Charge {
+  const Policy* policy = nullptr;
+  CounterKey key;
+  int64_t cost = 1;
+  ChargeKind kind = ChargeKind::kEnforce;
+};
+
+// What the store says of one charge.
+struct Outcome {
+  bool allowed = true;
+  // Units that a request could still take now. 0 when nothing is left.
+  int64_t remaining = 0;
+  // Until the counter is as good as new: the end of the window, or for a token
+  // bucket the time when it is full again. Never negative.
+  absl::Duration reset_after;
+  // When not allowed: until the same charge could be allowed, if nobody else
+  // charges; InfiniteDuration() when it never can be. Zero when allowed.
+  absl::Duration retry_after;
+};
+
+}  // namespace rls
+
+#endif  // RLS_LIMIT_CHARGE_H_

@@ -1,0 +1,42 @@
+#include "limit/judge.h"
+
+#include "limit/algorithms.h"
+
+namespace rls {
+
+Judgement Judge(const Policy& policy, const CounterState& before,
+                ChargeKind kind, int64_t cost, absl::Time now) {
+  const Ask ask{
+      .cost = kind == ChargeKind::kPeek
+                  ? 0
+                  : ClampTo(cost, -kMaxAmount, kMaxAmount),
+      .always = kind == ChargeKind::kReport,
+      .now_ns = absl::ToUnixNanos(now),
+  };
+  switch (policy.algorithm) {
+    case Algorithm::kFixedWindow:
+      return JudgeFixedWindow(policy, before, ask);
+    case Algorithm::kSlidingWindow:
+      return JudgeSlidingWindow(policy, before, ask);
+    case Algorithm::kTokenBucket:
+      return JudgeTokenBucket(policy, before, ask);
+  }
+  return {.after = before, .outcome = {}};
+}
+
+absl::Time Expiry(const Policy& policy, const CounterState& state) {
+  if (state.anchor_ns == CounterState::kNeverCharged) {
+    return absl::InfinitePast();
+  }
+  switch (policy.algorithm) {
+    case Algorithm::kFixedWindow:
+      return absl::FromUnixNanos(FixedWindowExpiryNs(policy, state));
+    case Algorithm::kSlidingWindow:
+      return absl::FromUnixNanos(SlidingWindowExpiryNs(policy, state));
+    case Algorithm::kTokenBucket:
+      return absl::FromUnixNanos(state.anchor_ns);
+  }
+  return absl::InfinitePast();
+}
+
+}  // namespace rls

@@ -1,0 +1,53 @@
+#ifndef RLS_LIMIT_POLICY_H_
+#define RLS_LIMIT_POLICY_H_
+
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace rls {
+
+enum class Algorithm { kFixedWindow, kSlidingWindow, kTokenBucket };
+
+// How a fixed window's `burst` is come by (DESIGN section 5).
+enum class BurstMode {
+  kEarned,   // quota left unused in earlier windows, banked up to `burst`
+  kUpfront,  // limit + burst at once in every window
+};
+
+// Windows that follow a calendar in a time zone instead of the Unix epoch.
+// Weeks begin on Monday.
+enum class Calendar { kNone, kHour, kDay, kWeek, kMonth, kYear };
+
+// The largest amount of anything that is counted: limits, bursts, costs and
+// counters saturate here. 2^53 - 1, because Redis scripts compute in doubles,
+// and every store must give the same outcome.
+inline constexpr int64_t kMaxAmount = (int64_t{1} << 53) - 1;
+
+// A limit: so many units per window, with an algorithm and, if any, a burst.
+//
+// Units: `limit` and `burst` in 0..kMaxAmount; `window` is one second or more
+// (a year at most, kMaxWindow). With a `calendar`, `window` is not read.
+struct Policy {
+  Algorithm algorithm = Algorithm::kFixedWindow;
+  BurstMode burst_mode = BurstMode::kEarned;
+  Calendar calendar = Calendar::kNone;
+  int64_t limit = 0;
+  int64_t burst = 0;  // not used by kSlidingWindow
+  absl::Duration window = absl::Minutes(1);
+  absl::TimeZone zone = absl::UTCTimeZone();
+};
+
+inline constexpr absl::Duration kMinWindow = absl::Seconds(1);
+inline constexpr absl::Duration kMaxWindow = absl::Hours(24 * 366);
+
+// An unsigned amount from the wire, saturated to 0..kMaxAmount.
+inline int64_t SaturateAmount(uint64_t amount) {
+  return amount > static_cast<uint64_t>(kMaxAmount)
+             ? kMaxAmount
+             : static_cast<int64_t>(amount);
+}
+
+}  // namespace rls
+
+#endif  // RLS_LIMIT_POLICY_H_
