@@ -1,0 +1,49 @@
+#ifndef RLS_STORE_COUNTER_STORE_H_
+#define RLS_STORE_COUNTER_STORE_H_
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "limit/charge.h"
+
+namespace rls {
+
+// How the charges of one Take belong together.
+enum class Accounting {
+  // Enforced and observed charges are made only when every enforced one fits:
+  // a denied request consumes nothing.
+  kAllOrNothing,
+  // Each charge stands alone, and what a fixed window refuses is counted all
+  // the same, as envoyproxy/ratelimit does.
+  kIndependent,
+};
+
+// A CounterStore judges and charges counters, atomically for each Take.
+//
+// Charges are judged in their order; two charges of one counter see each other.
+// A kReport charge and a refund (negative cost) are made whatever the others
+// get; a kPeek and a refused kObserve charge nothing.
+//
+// Threads: Take() may be called by many threads at once; `done` may run on any
+// thread, even before Take() returns, and runs exactly once.
+// Lifetime: everything `charges` points to must live until `done` has run. The
+// span that `done` gets is valid only while it runs.
+// Failure: UNAVAILABLE (nothing is known of the charges), DEADLINE_EXCEEDED
+// (they may have been made), RESOURCE_EXHAUSTED (the store is full; nothing
+// was charged). No other code.
+class CounterStore {
+ public:
+  // One outcome per charge, in the same order.
+  using TakeCallback =
+      absl::AnyInvocable<void(absl::StatusOr<absl::Span<const Outcome>>)>;
+
+  virtual ~CounterStore() = default;
+
+  virtual void Take(absl::Span<const Charge> charges, Accounting accounting,
+                    absl::Time deadline, TakeCallback done) = 0;
+};
+
+}  // namespace rls
+
+#endif  // RLS_STORE_COUNTER_STORE_H_
