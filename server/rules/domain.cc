@@ -1,0 +1,122 @@
+#include "rules/domain.h"
+
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "rules/tiers.h"
+#include "rules/tree.h"
+
+namespace rls {
+namespace {
+
+absl::string_view AlgorithmTag(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::kFixedWindow:
+      return "fixed";
+    case Algorithm::kSlidingWindow:
+      return "sliding";
+    case Algorithm::kTokenBucket:
+      return "bucket";
+  }
+  return "";
+}
+
+absl::string_view CalendarTag(Calendar calendar) {
+  switch (calendar) {
+    case Calendar::kNone:
+      return "";
+    case Calendar::kHour:
+      return "hour";
+    case Calendar::kDay:
+      return "day";
+    case Calendar::kWeek:
+      return "week";
+    case Calendar::kMonth:
+      return "month";
+    case Calendar::kYear:
+      return "year";
+  }
+  return "";
+}
+
+class DomainImpl final : public Domain {
+ public:
+  absl::Status Compile(DomainSpec spec, Metrics& metrics) {
+    name_ = std::move(spec.name);
+    accounting_ = spec.accounting;
+    if (spec.tiers.has_value()) {
+      tiers_.emplace(*std::move(spec.tiers), rules_);
+    }
+    if (absl::Status compiled = tree_.Compile(std::move(spec.nodes), rules_);
+        !compiled.ok()) {
+      return compiled;
+    }
+    for (CompiledRule& rule : rules_) {
+      if (rule.unlimited) continue;
+      rule.scope = CounterScope(name_, rule.policy);
+      rule.counters = {
+          .ok = &HitCounter(metrics, rule, "ok"),
+          .over_limit = &HitCounter(metrics, rule, "over_limit"),
+          .shadowed = &HitCounter(metrics, rule, "shadow"),
+      };
+    }
+    return absl::OkStatus();
+  }
+
+  const std::string& name() const override { return name_; }
+  Accounting accounting() const override { return accounting_; }
+
+  void Find(absl::Span<const Entry> entries, Match& match) const override {
+    if (tiers_.has_value()) {
+      tiers_->Find(entries, match);
+    } else {
+      tree_.Find(entries, match);
+    }
+  }
+
+  void ForEachRule(
+      absl::FunctionRef<void(const CompiledRule&)> visit) const override {
+    for (const CompiledRule& rule : rules_) visit(rule);
+  }
+
+ private:
+  Counter& HitCounter(Metrics& metrics, const Rule& rule,
+                      const std::string& result) const {
+    return metrics.GetCounter(
+        {.name = "ratelimitd_hits_total",
+         .help = "Hits by rule and by what became of them",
+         .labels = {
+             {"domain", name_}, {"rule", rule.path}, {"result", result}}});
+  }
+
+  std::string name_;
+  Accounting accounting_ = Accounting::kAllOrNothing;
+  std::deque<CompiledRule> rules_;  // never moves what it holds
+  Tree tree_;
+  std::optional<Tiers> tiers_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const Domain>> CompileDomain(DomainSpec spec,
+                                                            Metrics& metrics) {
+  auto domain = std::make_shared<DomainImpl>();
+  if (absl::Status compiled = domain->Compile(std::move(spec), metrics);
+      !compiled.ok()) {
+    return compiled;
+  }
+  return domain;
+}
+
+std::string CounterScope(absl::string_view domain, const Policy& policy) {
+  const std::string shape =
+      policy.calendar == Calendar::kNone
+          ? absl::FormatDuration(policy.window)
+          : absl::StrCat(CalendarTag(policy.calendar), "@", policy.zone.name());
+  return absl::StrCat(domain.size(), ":", domain, "|",
+                      AlgorithmTag(policy.algorithm), "|", shape);
+}
+
+}  // namespace rls

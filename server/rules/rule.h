@@ -1,0 +1,38 @@
+#ifndef RLS_RULES_RULE_H_
+#define RLS_RULES_RULE_H_
+
+#include <string>
+#include <vector>
+
+#include "limit/policy.h"
+
+namespace rls {
+
+// What a caller gets when the store cannot answer (DESIGN section 7).
+enum class OnBackendError {
+  kError,  // gRPC UNAVAILABLE: the gateway's failure mode decides
+  kAllow,
+  kDeny,
+  kLocal,  // counted in this process's memory meanwhile
+};
+
+// What holds for a descriptor that matched: a limit and how to answer for it.
+// Immutable once compiled; tiers are rules too.
+struct Rule {
+  // For people: metrics, /rlconfig, dynamic metadata. As configured, e.g.
+  // "user_alice.path", or "tier free"; never a value from traffic.
+  std::string path;
+  Policy policy;           // not read when `unlimited`
+  bool unlimited = false;  // allowed without counting
+  bool shadow = false;     // counted and judged, never denies
+  bool quota = false;      // denies only when all quota rules of a request do
+  std::string name;        // current_limit.name; what `replaces` refers to
+  std::vector<std::string> replaces;
+  std::string tier;     // "" unless this rule is a tier
+  std::string message;  // for the body of a refusal; "" means no body
+  OnBackendError on_backend_error = OnBackendError::kError;
+};
+
+}  // namespace rls
+
+#endif  // RLS_RULES_RULE_H_

@@ -1,0 +1,65 @@
+#include "rules/tiers.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+
+namespace rls {
+namespace {
+
+constexpr absl::string_view kRemoteAddress = "remote_address";
+
+const Entry* EntryOf(absl::Span<const Entry> entries, absl::string_view key) {
+  for (const Entry& entry : entries) {
+    if (entry.key == key) return &entry;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Tiers::Tiers(TierSpec spec, std::deque<CompiledRule>& rules)
+    : identity_(std::move(spec.identity)) {
+  std::vector<const CompiledRule*> tiers;
+  for (Rule& tier : spec.tiers) {
+    rules.push_back({std::move(tier)});
+    tiers.push_back(&rules.back());
+  }
+  rules.push_back({std::move(spec.default_rule)});
+  default_rule_ = &rules.back();
+  rule_of_user_.reserve(spec.assignments.size());
+  for (const auto& [user, tier] : spec.assignments) {
+    rule_of_user_.emplace(user, tiers[tier]);
+  }
+}
+
+void Tiers::Find(absl::Span<const Entry> entries, Match& match) const {
+  match.rule = default_rule_;
+  // The first part tells the kinds apart, so that no user can be named so as
+  // to share the counter of an address.
+  if (const auto user = UserOf(entries)) {
+    match.parts = {"user", *user};
+    const auto it = rule_of_user_.find(*user);
+    if (it != rule_of_user_.end()) match.rule = it->second;
+  } else if (const Entry* address = EntryOf(entries, kRemoteAddress)) {
+    match.parts = {kRemoteAddress, address->value};
+  } else {
+    match.parts = {"anonymous"};
+  }
+}
+
+std::optional<absl::string_view> Tiers::UserOf(
+    absl::Span<const Entry> entries) const {
+  for (const IdentityKey& identity : identity_) {
+    const Entry* entry = EntryOf(entries, identity.key);
+    if (entry == nullptr) continue;
+    absl::string_view user = entry->value;
+    if (absl::StartsWithIgnoreCase(user, identity.strip_prefix)) {
+      user.remove_prefix(identity.strip_prefix.size());
+    }
+    return user;
+  }
+  return std::nullopt;
+}
+
+}  // namespace rls

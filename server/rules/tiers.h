@@ -1,0 +1,38 @@
+#ifndef RLS_RULES_TIERS_H_
+#define RLS_RULES_TIERS_H_
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/types/span.h"
+#include "rules/domain.h"
+#include "rules/domain_spec.h"
+
+namespace rls {
+
+// Finds the user of a descriptor and the rule of the user's tier.
+class Tiers {
+ public:
+  // Rules are appended to `rules` in file order, the default rule last; the
+  // tiers point into it.
+  Tiers(TierSpec spec, std::deque<CompiledRule>& rules);
+
+  // As Domain::Find(). The counter key holds the user, not the tier, so that
+  // what was used stays counted when the user's tier changes.
+  void Find(absl::Span<const Entry> entries, Match& match) const;
+
+ private:
+  std::optional<absl::string_view> UserOf(
+      absl::Span<const Entry> entries) const;
+
+  std::vector<IdentityKey> identity_;
+  absl::flat_hash_map<std::string, const CompiledRule*> rule_of_user_;
+  const CompiledRule* default_rule_ = nullptr;
+};
+
+}  // namespace rls
+
+#endif  // RLS_RULES_TIERS_H_
