@@ -1,0 +1,92 @@
+#include "config/limit_format.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "base/text.h"
+
+namespace rls {
+namespace {
+
+constexpr int64_t kMaxBurst = UINT32_MAX;
+
+template <typename Enum>
+void ReadWord(const YamlMap& map, absl::string_view key,
+              const std::vector<absl::string_view>& words, int first,
+              Enum& into) {
+  const YAML::Node* node = map.Find(key);
+  if (node == nullptr) return;
+  if (const auto index = map.reader().Word(*node, key, words)) {
+    into = static_cast<Enum>(static_cast<int>(*index) + first);
+  }
+}
+
+void ReadTimezone(const YamlMap& map, Policy& policy) {
+  std::string name;
+  const YAML::Node* node = map.ReadName("timezone", name);
+  if (node == nullptr || name.empty()) return;
+  if (!absl::LoadTimeZone(name, &policy.zone)) {
+    map.reader().Unexpected(*node, "timezone",
+                            "a name of the IANA time zone database, such as "
+                            "Europe/Berlin");
+  }
+  if (policy.calendar == Calendar::kNone) {
+    map.reader().Fail(*node, "timezone goes with calendar only");
+  }
+}
+
+void CheckAlgorithm(const YamlMap& map, const Policy& policy) {
+  if (policy.algorithm != Algorithm::kFixedWindow) {
+    map.Refuse({"calendar", "burst_mode"},
+               " goes with algorithm fixed_window only");
+  }
+  if (policy.algorithm == Algorithm::kSlidingWindow) {
+    map.Refuse({"burst"}, " does not go with algorithm sliding_window");
+  }
+}
+
+}  // namespace
+
+const std::vector<absl::string_view>& LimitKeys() {
+  static const auto* const keys = new std::vector<absl::string_view>{
+      "algorithm",  "calendar",         "timezone", "burst",
+      "burst_mode", "on_backend_error", "message"};
+  return *keys;
+}
+
+std::vector<absl::string_view> WithLimitKeys(
+    std::vector<absl::string_view> keys) {
+  keys.insert(keys.end(), LimitKeys().begin(), LimitKeys().end());
+  return keys;
+}
+
+void ReadLimitKeys(const YamlMap& map, absl::string_view window_key,
+                   Rule& rule) {
+  Policy& policy = rule.policy;
+  // In the order of the enumerations.
+  ReadWord(map, "algorithm", {"fixed_window", "sliding_window", "token_bucket"},
+           0, policy.algorithm);
+  ReadWord(map, "burst_mode", {"earned", "upfront"}, 0, policy.burst_mode);
+  ReadWord(map, "calendar", {"hour", "day", "week", "month", "year"}, 1,
+           policy.calendar);
+  ReadWord(map, "on_backend_error", {"error", "allow", "deny", "local"}, 0,
+           rule.on_backend_error);
+  map.ReadInteger("burst", 0, kMaxBurst, policy.burst);
+  ReadTimezone(map, policy);
+  CheckAlgorithm(map, policy);
+  if (policy.calendar != Calendar::kNone && !window_key.empty()) {
+    map.Refuse({"calendar"},
+               absl::StrCat(" and ", window_key, " exclude each other"));
+  }
+  if (const YAML::Node* message = map.Find("message")) {
+    if (auto text = map.reader().Text(*message, "message")) {
+      rule.message = *std::move(text);
+    }
+  }
+}
+
+void ReadAccounting(const YamlMap& map, Accounting& accounting) {
+  ReadWord(map, "accounting", {"all_or_nothing", "independent"}, 0, accounting);
+}
+
+}  // namespace rls

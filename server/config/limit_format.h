@@ -1,0 +1,33 @@
+#ifndef RLS_CONFIG_LIMIT_FORMAT_H_
+#define RLS_CONFIG_LIMIT_FORMAT_H_
+
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "config/yaml_reader.h"
+#include "rules/rule.h"
+#include "store/counter_store.h"
+
+namespace rls {
+
+// What both formats can say of a limit beside its numbers.
+
+// The keys that ReadLimitKeys() reads.
+const std::vector<absl::string_view>& LimitKeys();
+
+// `keys` and the ones above.
+std::vector<absl::string_view> WithLimitKeys(
+    std::vector<absl::string_view> keys);
+
+// Reads them into `rule`; a combination that makes no sense is a mistake.
+// `window_key` is the key that gave the window's length, "" for none: a
+// calendar window has no length of its own.
+void ReadLimitKeys(const YamlMap& map, absl::string_view window_key,
+                   Rule& rule);
+
+// `accounting:` of a domain.
+void ReadAccounting(const YamlMap& map, Accounting& accounting);
+
+}  // namespace rls
+
+#endif  // RLS_CONFIG_LIMIT_FORMAT_H_

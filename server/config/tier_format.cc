@@ -1,0 +1,250 @@
+#include "config/tier_format.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "base/text.h"
+#include "config/limit_format.h"
+
+namespace rls {
+namespace {
+
+constexpr int64_t kMaxRps = UINT32_MAX;
+const int64_t kMaxWindowSeconds = absl::ToInt64Seconds(kMaxWindow);
+
+// Where a user is looked for unless `identity:` says otherwise.
+std::vector<IdentityKey> DefaultIdentity() {
+  return {{.key = "user_id"},
+          {.key = "authorization", .strip_prefix = "Bearer "},
+          {.key = "api_key"}};
+}
+
+std::string WindowText(const Policy& policy) {
+  static constexpr const char* kCalendars[] = {"",     "hour",  "day",
+                                               "week", "month", "year"};
+  if (policy.calendar != Calendar::kNone) {
+    return kCalendars[static_cast<int>(policy.calendar)];
+  }
+  const int64_t seconds = absl::ToInt64Seconds(policy.window);
+  switch (seconds) {
+    case 1:
+      return "s";
+    case 60:
+      return "min";
+    case 3600:
+      return "hour";
+    case 86400:
+      return "day";
+    default:
+      return absl::StrCat(seconds, " s");
+  }
+}
+
+// "Rate limit exceeded. Free tier: 5 req/min"
+std::string DefaultMessage(std::string subject, const Policy& policy) {
+  subject[0] = absl::ascii_toupper(static_cast<unsigned char>(subject[0]));
+  return absl::StrCat("Rate limit exceeded. ", subject, ": ", policy.limit,
+                      " req/", WindowText(policy));
+}
+
+class TierFormat {
+ public:
+  TierFormat(YamlReader& reader, LoadedFile& file)
+      : reader_(reader), domain_(file.domain.emplace()), file_(file) {}
+
+  void Read(const YAML::Node& node) {
+    const YamlMap map(
+        reader_, node, "rate_limit",
+        {"enabled", "domain", "accounting", "identity", "default_rps",
+         "user_tiers", "user_assignments", "user_tier_source", "enforce"});
+    map.Refuse({"user_tier_source"}, " is not supported yet");
+    bool enabled = true;
+    map.Read("enabled", enabled);
+    domain_.name = "default";
+    map.ReadName("domain", domain_.name);
+    file_.domain_name = domain_.name;
+    ReadAccounting(map, domain_.accounting);
+    ReadEnforce(map);
+    ReadIdentity(map);
+    ReadDefault(map);
+    ReadTiers(map);
+    ReadAssignments(map);
+    domain_.tiers = std::move(tiers_);
+    file_.tiers = std::move(summary_);
+    if (!enabled) file_.domain.reset();
+  }
+
+ private:
+  void ReadEnforce(const YamlMap& map) {
+    const YAML::Node* node = map.Find("enforce");
+    if (node == nullptr) return;
+    const auto word =
+        reader_.Word(*node, "enforce", {"reject", "queue", "degrade"});
+    if (word.has_value() && *word > 0) {
+      reader_.Fail(*node, absl::StrCat("enforce: ", node->Scalar(),
+                                       " is not supported yet; expected "
+                                       "reject"));
+    }
+  }
+
+  void ReadIdentity(const YamlMap& map) {
+    const YAML::Node* list = map.Find("identity");
+    if (list == nullptr) {
+      tiers_.identity = DefaultIdentity();
+      return;
+    }
+    if (!list->IsSequence() || list->size() == 0) {
+      reader_.Unexpected(*list, "identity", "a list of descriptor keys");
+      return;
+    }
+    for (const YAML::Node& item : *list) {
+      IdentityKey& identity = tiers_.identity.emplace_back();
+      if (item.IsScalar()) {
+        identity.key = reader_.Name(item, "identity").value_or("");
+        continue;
+      }
+      const YamlMap entry(reader_, item, "identity", {"key", "strip_prefix"});
+      if (item.IsMap() && entry.ReadName("key", identity.key) == nullptr) {
+        reader_.Fail(item, "identity: an entry without key");
+      }
+      if (const YAML::Node* prefix = entry.Find("strip_prefix")) {
+        identity.strip_prefix =
+            reader_.Text(*prefix, "strip_prefix").value_or("");
+      }
+    }
+  }
+
+  void ReadDefault(const YamlMap& map) {
+    Rule& rule = tiers_.default_rule;
+    rule.path = "default";
+    if (map.ReadInteger("default_rps", 0, kMaxRps, rule.policy.limit) ==
+            nullptr &&
+        map.node().IsMap()) {
+      reader_.Fail(map.node(),
+                   "rate_limit: found no default_rps, expected the requests "
+                   "per minute of users without a tier");
+    }
+    rule.message = DefaultMessage("default", rule.policy);
+  }
+
+  void ReadTiers(const YamlMap& map) {
+    const YAML::Node* node = map.Find("user_tiers");
+    if (node == nullptr) return;
+    if (!node->IsMap()) {
+      reader_.Unexpected(*node, "user_tiers", "a map of tiers by name");
+      return;
+    }
+    for (const auto& entry : *node) {
+      const auto name = reader_.Name(entry.first, "the name of a tier");
+      if (!name.has_value()) continue;
+      if (TierNamed(*name).has_value()) {
+        reader_.Fail(entry.first,
+                     absl::StrCat("tier ", Quoted(*name), " is there twice"));
+      }
+      ReadTier(*name, entry.second);
+      summary_.tiers.push_back(*name);
+    }
+  }
+
+  void ReadTier(const std::string& name, const YAML::Node& node) {
+    Rule& rule = tiers_.tiers.emplace_back();
+    rule.path = absl::StrCat("tier ", name);
+    rule.tier = name;
+    const YamlMap map(reader_, node, absl::StrCat("tier ", Quoted(name)),
+                      WithLimitKeys({"rps", "window_seconds"}));
+    if (map.ReadInteger("rps", 0, kMaxRps, rule.policy.limit) == nullptr &&
+        node.IsMap()) {
+      reader_.Fail(node, absl::StrCat(map.what(),
+                                      ": found no rps, expected the requests "
+                                      "per window_seconds"));
+    }
+    int64_t seconds = 60;
+    const bool has_window =
+        map.ReadInteger("window_seconds", 1, kMaxWindowSeconds, seconds) !=
+        nullptr;
+    rule.policy.window = absl::Seconds(seconds);
+    ReadLimitKeys(map, has_window ? "window_seconds" : "", rule);
+    if (rule.message.empty()) {
+      rule.message = DefaultMessage(absl::StrCat(name, " tier"), rule.policy);
+    }
+  }
+
+  void ReadAssignments(const YamlMap& map) {
+    const YAML::Node* node = map.Find("user_assignments");
+    if (node == nullptr) return;
+    if (!node->IsMap()) {
+      reader_.Unexpected(*node, "user_assignments", "a map of users");
+      return;
+    }
+    for (const auto& entry : *node) {
+      const auto user = reader_.Text(entry.first, "a user");
+      if (user.has_value()) ReadAssignment(*user, entry.first, entry.second);
+    }
+  }
+
+  void ReadAssignment(const std::string& user, const YAML::Node& key,
+                      const YAML::Node& node) {
+    std::string tier;
+    if (node.IsScalar()) {
+      tier = reader_.Name(node, "tier").value_or("");
+    } else {
+      const YamlMap map(reader_, node, "a user's assignment", {"tier"});
+      if (node.IsMap() && map.ReadName("tier", tier) == nullptr) {
+        reader_.Fail(node, "a user's assignment: found no tier");
+      }
+    }
+    if (tier.empty()) return;
+    const std::optional<size_t> index = TierNamed(tier);
+    if (!index.has_value()) {
+      FailUnknownTier(node, tier);
+    } else if (!tiers_.assignments.emplace(user, *index).second) {
+      reader_.Fail(key, absl::StrCat("user ", Quoted(user), " is there twice"));
+    } else {
+      summary_.assignments.emplace_back(user, tier);
+    }
+  }
+
+  void FailUnknownTier(const YAML::Node& node, const std::string& tier) {
+    const std::vector<absl::string_view> names(summary_.tiers.begin(),
+                                               summary_.tiers.end());
+    const absl::string_view nearest = NearestWord(tier, names);
+    reader_.Fail(
+        node, absl::StrCat(
+                  "tier ", Quoted(tier), " is not in user_tiers",
+                  nearest.empty()
+                      ? ""
+                      : absl::StrCat("; did you mean ", Quoted(nearest), "?")));
+  }
+
+  std::optional<size_t> TierNamed(absl::string_view name) const {
+    for (size_t i = 0; i < tiers_.tiers.size(); ++i) {
+      if (tiers_.tiers[i].tier == name) return i;
+    }
+    return std::nullopt;
+  }
+
+  YamlReader& reader_;
+  DomainSpec& domain_;
+  LoadedFile& file_;
+  TierSpec tiers_;
+  TierSummary summary_;
+};
+
+}  // namespace
+
+void ReadTierFormat(YamlReader& reader, const YAML::Node& root,
+                    LoadedFile& file) {
+  const YamlMap map(reader, root, "the file",
+                    {"rate_limit", "providers", "models", "user_tier_source"});
+  map.Refuse({"user_tier_source"}, " is not supported yet");
+  if (const YAML::Node* node = map.Find("rate_limit")) {
+    TierFormat(reader, file).Read(*node);
+  } else {
+    reader.Unexpected(root, "rate_limit", "a map");
+  }
+}
+
+}  // namespace rls

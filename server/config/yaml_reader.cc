@@ -1,0 +1,253 @@
+#include "config/yaml_reader.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
+#include "base/text.h"
+
+namespace rls {
+namespace {
+
+std::string Found(const YAML::Node& node) {
+  switch (node.Type()) {
+    case YAML::NodeType::Scalar:
+      return Quoted(node.Scalar());
+    case YAML::NodeType::Sequence:
+      return "a list";
+    case YAML::NodeType::Map:
+      return "a map";
+    default:
+      return "nothing";
+  }
+}
+
+// A scalar in quotes is text, whatever it looks like. yaml-cpp tags it "!".
+bool IsPlain(const YAML::Node& node) {
+  return node.IsScalar() && node.Tag() != "!";
+}
+
+bool HasControls(absl::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char byte) {
+    return absl::ascii_iscntrl(static_cast<unsigned char>(byte));
+  });
+}
+
+// The integers of YAML 1.1.
+std::optional<int64_t> ParseInteger(absl::string_view text) {
+  const std::string digits = absl::StrReplaceAll(text, {{"_", ""}});
+  absl::string_view rest = digits;
+  const bool negative = absl::ConsumePrefix(&rest, "-");
+  if (!negative) absl::ConsumePrefix(&rest, "+");
+  if (rest.empty() ||
+      !absl::ascii_isdigit(static_cast<unsigned char>(rest[0]))) {
+    return std::nullopt;
+  }
+  int base = 10;
+  if (absl::ConsumePrefix(&rest, "0x")) {
+    base = 16;
+  } else if (absl::ConsumePrefix(&rest, "0b")) {
+    base = 2;
+  } else if (rest.size() > 1 && rest[0] == '0') {
+    absl::ConsumePrefix(&rest, "0o");
+    base = 8;
+  }
+  int64_t value = 0;
+  const char* const end = rest.data() + rest.size();
+  const auto [stop, error] = std::from_chars(rest.data(), end, value, base);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return negative ? -value : value;
+}
+
+}  // namespace
+
+void YamlReader::Fail(const YAML::Mark& where, absl::string_view text) {
+  errors_.push_back({.origin = origin_,
+                     .line = where.is_null() ? 0 : where.line + 1,
+                     .text = std::string(text)});
+}
+
+void YamlReader::Unexpected(const YAML::Node& node, absl::string_view what,
+                            absl::string_view expected) {
+  Fail(node,
+       absl::StrCat(what, ": found ", Found(node), ", expected ", expected));
+}
+
+std::optional<std::string> YamlReader::Text(const YAML::Node& node,
+                                            absl::string_view what) {
+  if (!node.IsScalar()) {
+    Unexpected(node, what, "text");
+    return std::nullopt;
+  }
+  return Expand(node, node.Scalar());
+}
+
+std::optional<std::string> YamlReader::Name(const YAML::Node& node,
+                                            absl::string_view what) {
+  std::optional<std::string> text = Text(node, what);
+  if (!text.has_value()) return std::nullopt;
+  if (text->empty() || HasControls(*text)) {
+    Unexpected(node, what,
+               "text that is not empty, without control characters");
+    return std::nullopt;
+  }
+  return text;
+}
+
+std::optional<int64_t> YamlReader::Integer(const YAML::Node& node,
+                                           absl::string_view what,
+                                           int64_t least, int64_t most) {
+  std::optional<int64_t> value;
+  if (IsPlain(node)) {
+    const std::optional<std::string> text = Expand(node, node.Scalar());
+    if (!text.has_value()) return std::nullopt;
+    value = ParseInteger(*text);
+  }
+  if (!value.has_value() || *value < least || *value > most) {
+    Unexpected(node, what,
+               absl::StrCat("a whole number from ", least, " to ", most));
+    return std::nullopt;
+  }
+  return value;
+}
+
+std::optional<bool> YamlReader::Boolean(const YAML::Node& node,
+                                        absl::string_view what) {
+  if (IsPlain(node)) {
+    const std::optional<std::string> text = Expand(node, node.Scalar());
+    if (!text.has_value()) return std::nullopt;
+    const std::string word = absl::AsciiStrToLower(*text);
+    if (word == "true" || word == "yes" || word == "on") return true;
+    if (word == "false" || word == "no" || word == "off") return false;
+  }
+  Unexpected(node, what, "true or false");
+  return std::nullopt;
+}
+
+std::optional<size_t> YamlReader::Word(
+    const YAML::Node& node, absl::string_view what,
+    const std::vector<absl::string_view>& words) {
+  const std::optional<std::string> text = Text(node, what);
+  if (!text.has_value()) return std::nullopt;
+  const auto it = std::find(words.begin(), words.end(), *text);
+  if (it != words.end()) return static_cast<size_t>(it - words.begin());
+  const absl::string_view nearest = NearestWord(*text, words);
+  Unexpected(node, what,
+             absl::StrCat(
+                 absl::StrJoin(words, ", "),
+                 nearest.empty()
+                     ? ""
+                     : absl::StrCat("; did you mean ", Quoted(nearest), "?")));
+  return std::nullopt;
+}
+
+std::vector<ConfigError> YamlReader::TakeErrors() {
+  std::stable_sort(errors_.begin(), errors_.end(),
+                   [](const ConfigError& a, const ConfigError& b) {
+                     return a.line < b.line;
+                   });
+  return std::move(errors_);
+}
+
+std::optional<std::string> YamlReader::Expand(const YAML::Node& node,
+                                              std::string text) {
+  if (environment_ == nullptr) return text;
+  std::string expanded;
+  absl::string_view rest = text;
+  for (size_t at = rest.find("${"); at != rest.npos; at = rest.find("${")) {
+    const size_t end = rest.find('}', at);
+    if (end == rest.npos) break;
+    const std::string name(rest.substr(at + 2, end - at - 2));
+    const std::optional<std::string> value = (*environment_)(name);
+    if (!value.has_value()) {
+      Fail(node,
+           absl::StrCat("environment variable ", Quoted(name), " is not set"));
+      return std::nullopt;
+    }
+    absl::StrAppend(&expanded, rest.substr(0, at), *value);
+    rest.remove_prefix(end + 1);
+  }
+  absl::StrAppend(&expanded, rest);
+  return expanded;
+}
+
+YamlMap::YamlMap(YamlReader& reader, const YAML::Node& node,
+                 absl::string_view what,
+                 const std::vector<absl::string_view>& keys)
+    : reader_(reader), node_(node), what_(what) {
+  if (!node.IsMap()) {
+    reader_.Unexpected(node, what, "a map");
+    return;
+  }
+  for (const auto& entry : node) Add(entry.first, entry.second, keys);
+}
+
+void YamlMap::Add(const YAML::Node& key, const YAML::Node& value,
+                  const std::vector<absl::string_view>& keys) {
+  if (!key.IsScalar()) {
+    reader_.Unexpected(key, absl::StrCat("a key of ", what_), "text");
+    return;
+  }
+  const std::string& name = key.Scalar();
+  if (std::find(keys.begin(), keys.end(), name) == keys.end()) {
+    const absl::string_view nearest = NearestWord(name, keys);
+    reader_.Fail(
+        key,
+        absl::StrCat(
+            "unknown key ", Quoted(name), " in ", what_,
+            nearest.empty()
+                ? absl::StrCat("; expected one of ", absl::StrJoin(keys, ", "))
+                : absl::StrCat("; did you mean ", Quoted(nearest), "?")));
+    return;
+  }
+  if (!values_.emplace(name, value).second) {
+    reader_.Fail(key, absl::StrCat("key ", Quoted(name), " of ", what_,
+                                   " is there twice"));
+  }
+}
+
+const YAML::Node* YamlMap::Find(absl::string_view key) const {
+  const auto it = values_.find(key);
+  return it == values_.end() || it->second.IsNull() ? nullptr : &it->second;
+}
+
+const YAML::Node* YamlMap::Read(absl::string_view key, bool& into) const {
+  const YAML::Node* node = Find(key);
+  if (node == nullptr) return nullptr;
+  if (const auto value = reader_.Boolean(*node, key)) into = *value;
+  return node;
+}
+
+const YAML::Node* YamlMap::ReadName(absl::string_view key,
+                                    std::string& into) const {
+  const YAML::Node* node = Find(key);
+  if (node == nullptr) return nullptr;
+  if (auto value = reader_.Name(*node, key)) into = *std::move(value);
+  return node;
+}
+
+const YAML::Node* YamlMap::ReadInteger(absl::string_view key, int64_t least,
+                                       int64_t most, int64_t& into) const {
+  const YAML::Node* node = Find(key);
+  if (node == nullptr) return nullptr;
+  if (const auto value = reader_.Integer(*node, key, least, most)) {
+    into = *value;
+  }
+  return node;
+}
+
+void YamlMap::Refuse(const std::vector<absl::string_view>& keys,
+                     absl::string_view why) const {
+  for (const absl::string_view key : keys) {
+    if (const YAML::Node* node = Find(key)) {
+      reader_.Fail(*node, absl::StrCat(key, why));
+    }
+  }
+}
+
+}  // namespace rls
