@@ -1,0 +1,183 @@
+#include "rpc/grpc_queue.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace rls {
+namespace {
+
+// Registered up front on each queue: a burst up to this finds a call waiting.
+constexpr int kCallsPerQueue = 512;
+
+// Events of one turn. Decisions wait until the turn has been read, so that a
+// cancellation that has come meanwhile is seen before anything is charged.
+constexpr int kEventsPerTurn = 64;
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  return {static_cast<grpc::StatusCode>(status.code()),
+          std::string(status.message())};
+}
+
+absl::Time DeadlineOf(const grpc::ServerContext& context) {
+  const gpr_timespec deadline = context.raw_deadline();
+  if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) {
+    return absl::InfiniteFuture();
+  }
+  return absl::TimeFromTimespec(
+      {.tv_sec = deadline.tv_sec, .tv_nsec = deadline.tv_nsec});
+}
+
+}  // namespace
+
+enum class Event { kArrived, kOver, kFinished };
+
+struct GrpcQueue::Tag {
+  Call* call;
+  Event event;
+};
+
+// One call after the other. Two things end a call, in either order: its answer
+// has been handed over (kFinished), and the call itself is over (kOver: sent,
+// or the caller has gone).
+class GrpcQueue::Call {
+ public:
+  Call(GrpcContext& shared, grpc::ServerCompletionQueue& queue)
+      : shared_(shared), queue_(queue) {}
+
+  // Waits for the next request.
+  void Arm() {
+    context_.emplace();
+    writer_.emplace(&*context_);
+    request_.Clear();
+    cancelled_ = false;
+    ends_ = 0;
+    context_->AsyncNotifyWhenDone(&over_);
+    shared_.service.RequestShouldRateLimit(&*context_, &request_, &*writer_,
+                                           &queue_, &queue_, &arrived_);
+  }
+
+  // Notes one of its two ends; true when it was the last.
+  bool End(Event event) {
+    if (event == Event::kOver && context_->IsCancelled()) cancelled_ = true;
+    return ++ends_ == 2;
+  }
+
+  void Decide() {
+    started_ = shared_.clock.Now();
+    if (cancelled_) {
+      Reply({.status = absl::CancelledError("the caller has gone")});
+      return;
+    }
+    // One slice as a rule, then nothing is copied.
+    if (!request_.TrySingleSlice(&bytes_).ok() &&
+        !request_.DumpToSingleSlice(&bytes_).ok()) {
+      Reply({.status = absl::InternalError("the request cannot be read")});
+      return;
+    }
+    shared_.handler.ShouldRateLimit(
+        {reinterpret_cast<const char*>(bytes_.begin()), bytes_.size()},
+        DeadlineOf(*context_),
+        [this](RateLimitHandler::Reply reply) { Reply(std::move(reply)); });
+  }
+
+ private:
+  void Reply(RateLimitHandler::Reply reply) {
+    shared_.Count(reply.status, shared_.clock.Now() - started_);
+    if (!reply.status.ok()) {
+      writer_->FinishWithError(ToGrpc(reply.status), &finished_);
+      return;
+    }
+    const grpc::Slice slice(reply.response);
+    writer_->Finish(grpc::ByteBuffer(&slice, 1), grpc::Status::OK, &finished_);
+  }
+
+  GrpcContext& shared_;
+  grpc::ServerCompletionQueue& queue_;
+  Tag arrived_{this, Event::kArrived};
+  Tag over_{this, Event::kOver};
+  Tag finished_{this, Event::kFinished};
+
+  std::optional<grpc::ServerContext> context_;
+  std::optional<grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>> writer_;
+  grpc::ByteBuffer request_;
+  grpc::Slice bytes_;
+  absl::Time started_;
+  bool cancelled_ = false;
+  int ends_ = 0;
+};
+
+GrpcContext::GrpcContext(RateLimitHandler& rate_limit_handler,
+                         const Clock& wall_clock, Metrics& metrics)
+    : handler(rate_limit_handler),
+      clock(wall_clock),
+      seconds_(metrics.GetHistogram(
+          {.name = "ratelimitd_request_seconds",
+           .help = "From a request's arrival to its answer"},
+          {0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025,
+           0.005, 0.01, 0.025, 0.1, 1, 10})) {
+  for (size_t code = 0; code < requests_by_code_.size(); ++code) {
+    requests_by_code_[code] = &metrics.GetCounter(
+        {.name = "ratelimitd_requests_total",
+         .help = "ShouldRateLimit calls by the gRPC code of the answer",
+         .labels = {{"grpc_code", absl::StatusCodeToString(
+                                      static_cast<absl::StatusCode>(code))}}});
+  }
+}
+
+void GrpcContext::Count(const absl::Status& status, absl::Duration took) {
+  requests_by_code_[static_cast<size_t>(status.code())]->Add(1);
+  seconds_.Observe(absl::ToDoubleSeconds(took));
+}
+
+GrpcQueue::GrpcQueue(GrpcContext& context,
+                     std::unique_ptr<grpc::ServerCompletionQueue> queue)
+    : context_(context), queue_(std::move(queue)) {
+  for (int i = 0; i < kCallsPerQueue; ++i) {
+    calls_.push_back(std::make_unique<Call>(context_, *queue_));
+  }
+}
+
+void GrpcQueue::Start() {
+  thread_ = std::thread([this] { Serve(); });
+}
+
+GrpcQueue::~GrpcQueue() {
+  if (thread_.joinable()) thread_.join();
+  queue_->Shutdown();
+  void* tag = nullptr;
+  for (bool ok = false; queue_->Next(&tag, &ok);) {
+  }
+}
+
+void GrpcQueue::Serve() {
+  for (const std::unique_ptr<Call>& call : calls_) call->Arm();
+  open_calls_ = calls_.size();
+  void* tag = nullptr;
+  bool ok = false;
+  while (open_calls_ > 0 && queue_->Next(&tag, &ok)) {
+    int events = 0;
+    do {
+      Note(*static_cast<Tag*>(tag), ok);
+    } while (++events < kEventsPerTurn &&
+             queue_->AsyncNext(&tag, &ok, gpr_time_0(GPR_CLOCK_MONOTONIC)) ==
+                 grpc::CompletionQueue::GOT_EVENT);
+    for (Call* call : arrived_) call->Decide();
+    for (Call* call : finished_) call->Arm();
+    arrived_.clear();
+    finished_.clear();
+  }
+}
+
+void GrpcQueue::Note(const Tag& tag, bool ok) {
+  if (tag.event != Event::kArrived) {
+    if (tag.call->End(tag.event)) finished_.push_back(tag.call);
+  } else if (ok) {
+    arrived_.push_back(tag.call);
+  } else {
+    --open_calls_;  // The server is shut down: this call waits for nothing.
+  }
+}
+
+}  // namespace rls

@@ -1,0 +1,132 @@
+#include "rpc/grpc_server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "rpc/grpc_queue.h"
+
+namespace rls {
+namespace {
+
+// The names that health is asked by; "ratelimit" is envoyproxy/ratelimit's.
+constexpr const char* kHealthNames[] = {
+    "", "ratelimit", "envoy.service.ratelimit.v3.RateLimitService"};
+
+constexpr int kMinPingIntervalMs = 5000;
+
+int Milliseconds(absl::Duration duration) {
+  return static_cast<int>(
+      std::clamp<int64_t>(absl::ToInt64Milliseconds(duration), 1, INT32_MAX));
+}
+
+int ThreadsOf(const GrpcServerOptions& options) {
+  if (options.threads > 0) return options.threads;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+void ApplyOptions(const GrpcServerOptions& options,
+                  grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(options.max_request_bytes);
+  const std::pair<const char*, int> arguments[] = {
+      // A second server on a taken port must fail, not share it silently.
+      {GRPC_ARG_ALLOW_REUSEPORT, 0},
+      {GRPC_ARG_MAX_CONNECTION_AGE_MS,
+       Milliseconds(options.max_connection_age)},
+      {GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
+       Milliseconds(options.max_connection_age_grace)},
+      {GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_time)},
+      {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout)},
+      // Gateways ping idle connections; that is no reason to cut them off.
+      {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
+      {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+       kMinPingIntervalMs},
+  };
+  for (const auto& [name, value] : arguments) {
+    builder.AddChannelArgument(name, value);
+  }
+  // Only reflection runs on these threads.
+  using Sync = grpc::ServerBuilder::SyncServerOption;
+  builder.SetSyncServerOption(Sync::NUM_CQS, 1);
+  builder.SetSyncServerOption(Sync::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(Sync::MAX_POLLERS, 2);
+}
+
+class GrpcServerImpl final : public GrpcServer {
+ public:
+  GrpcServerImpl(RateLimitHandler& handler, const Clock& clock,
+                 Metrics& metrics)
+      : context_(handler, clock, metrics) {}
+
+  ~GrpcServerImpl() override {
+    if (server_ != nullptr) Shutdown(absl::ZeroDuration());
+  }
+
+  absl::Status Start(const GrpcServerOptions& options) {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    ApplyOptions(options, builder);
+    int port = 0;
+    builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(),
+                             &port);
+    builder.RegisterService(&context_.service);
+    for (int i = 0; i < ThreadsOf(options); ++i) {
+      queues_.push_back(
+          std::make_unique<GrpcQueue>(context_, builder.AddCompletionQueue()));
+    }
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || port == 0) {
+      return absl::UnavailableError(
+          absl::StrCat("cannot listen for gRPC on ", options.address));
+    }
+    address_ = absl::StrCat(
+        options.address.substr(0, options.address.rfind(':')), ":", port);
+    SetServing(false);
+    for (const auto& queue : queues_) queue->Start();
+    return absl::OkStatus();
+  }
+
+  const std::string& address() const override { return address_; }
+
+  void SetServing(bool serving) override {
+    for (const char* name : kHealthNames) {
+      server_->GetHealthCheckService()->SetServingStatus(name, serving);
+    }
+  }
+
+  void Shutdown(absl::Duration grace) override {
+    SetServing(false);
+    server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+    queues_.clear();  // Each waits for its last call.
+    server_.reset();
+  }
+
+ private:
+  GrpcContext context_;
+  std::string address_;
+  std::unique_ptr<grpc::Server> server_;
+  std::vector<std::unique_ptr<GrpcQueue>> queues_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> NewGrpcServer(
+    const GrpcServerOptions& options, RateLimitHandler& handler,
+    const Clock& clock, Metrics& metrics) {
+  auto server = std::make_unique<GrpcServerImpl>(handler, clock, metrics);
+  if (absl::Status started = server->Start(options); !started.ok()) {
+    return started;
+  }
+  return server;
+}
+
+}  // namespace rls
