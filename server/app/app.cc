@@ -1,0 +1,110 @@
+#include "app/app.h"
+
+#include <atomic>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "admin/admin_server.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "config/config_manager.h"
+#include "limit/key_hash.h"
+#include "limiter/limiter.h"
+#include "metrics/metrics.h"
+#include "rpc/grpc_server.h"
+#include "rpc/handler.h"
+#include "rules/rule_book.h"
+#include "store_memory/memory_store.h"
+
+namespace rls {
+namespace {
+
+constexpr absl::Duration kWatchInterval = absl::Milliseconds(250);
+
+class AppImpl final : public App {
+ public:
+  AppImpl(const Settings& settings, const Environment& environment)
+      : drain_time_(settings.drain_time),
+        clock_(NewSystemClock()),
+        metrics_(NewMetrics()),
+        config_(NewConfigManager({.paths = settings.config_paths,
+                                  .environment = environment,
+                                  .rules = rules_,
+                                  .metrics = *metrics_,
+                                  .clock = *clock_})),
+        store_(NewMemoryStore(*clock_, {.max_counters = settings.max_counters,
+                                        .seed = RandomSeed()})),
+        local_store_(NewMemoryStore(
+            *clock_,
+            {.max_counters = settings.max_counters, .seed = RandomSeed()})),
+        limiter_(NewLimiter({.rules = rules_,
+                             .store = *store_,
+                             .local_store = *local_store_,
+                             .clock = *clock_,
+                             .metrics = *metrics_})),
+        handler_(*limiter_, *clock_, settings.answers) {}
+
+  absl::Status Start(const Settings& settings) {
+    if (absl::Status loaded = config_->Load(); !loaded.ok()) return loaded;
+    auto grpc = NewGrpcServer(settings.grpc, handler_, *clock_, *metrics_);
+    if (!grpc.ok()) return grpc.status();
+    grpc_ = *std::move(grpc);
+    auto admin = NewAdminServer(
+        settings.admin, {.handler = handler_,
+                         .metrics = *metrics_,
+                         .rules = rules_,
+                         .not_ready = [this] {
+                           return std::string(draining_ ? "draining" : "");
+                         }});
+    if (!admin.ok()) return admin.status();
+    admin_ = *std::move(admin);
+    grpc_->SetServing(true);
+    config_->StartWatching(kWatchInterval);
+    return absl::OkStatus();
+  }
+
+  std::string ReadyLine() const override {
+    return absl::StrCat("ready grpc=", grpc_->address(),
+                        " http=", admin_->http_address(),
+                        " debug=", admin_->debug_address());
+  }
+
+  void Reload() override {
+    LogInfo("reloading the configuration");
+    // The manager has logged each error and counted the failure.
+    config_->Load().IgnoreError();
+  }
+
+  void Drain() override {
+    LogInfo("draining");
+    draining_ = true;
+    grpc_->Shutdown(drain_time_);
+  }
+
+ private:
+  const absl::Duration drain_time_;
+  std::atomic<bool> draining_{false};
+  RuleBookHolder rules_;
+  const std::unique_ptr<Clock> clock_;
+  const std::unique_ptr<Metrics> metrics_;
+  const std::unique_ptr<ConfigManager> config_;
+  const std::unique_ptr<MemoryStore> store_;
+  const std::unique_ptr<MemoryStore> local_store_;
+  const std::unique_ptr<Limiter> limiter_;
+  RateLimitHandler handler_;
+  std::unique_ptr<GrpcServer> grpc_;
+  std::unique_ptr<AdminServer> admin_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<App>> StartApp(const Settings& settings,
+                                              const Environment& environment) {
+  auto app = std::make_unique<AppImpl>(settings, environment);
+  if (absl::Status started = app->Start(settings); !started.ok()) {
+    return started;
+  }
+  return app;
+}
+
+}  // namespace rls

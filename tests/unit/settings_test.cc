@@ -1,0 +1,143 @@
+#include "app/settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "absl/status/status.h"
+
+namespace rls {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class SettingsTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<CommandLine> Read(std::vector<const char*> arguments) {
+    arguments.insert(arguments.begin(), "ratelimitd");
+    return ReadCommandLine(
+        static_cast<int>(arguments.size()), arguments.data(),
+        [this](const std::string& name) -> std::optional<std::string> {
+          const auto it = variables_.find(name);
+          if (it == variables_.end()) return std::nullopt;
+          return it->second;
+        });
+  }
+
+  Settings MustRead(const std::vector<const char*>& arguments) {
+    const auto line = Read(arguments);
+    EXPECT_TRUE(line.ok()) << line.status();
+    return line.ok() ? line->settings : Settings();
+  }
+
+  std::string MustFail(const std::vector<const char*>& arguments) {
+    const auto line = Read(arguments);
+    EXPECT_TRUE(absl::IsInvalidArgument(line.status())) << line.status();
+    return std::string(line.status().message());
+  }
+
+  std::map<std::string, std::string> variables_;
+};
+
+TEST_F(SettingsTest, DefaultsAreTheDocumentedAddresses) {
+  const Settings settings = MustRead({"--config", "a.yaml"});
+  EXPECT_EQ(settings.grpc.address, "[::]:8081");
+  EXPECT_EQ(settings.admin.http_address, "[::]:8080");
+  EXPECT_EQ(settings.admin.debug_address, "127.0.0.1:6070");
+  EXPECT_EQ(settings.log_level, "info");
+  EXPECT_FALSE(settings.answers.headers);
+}
+
+TEST_F(SettingsTest, ConfigCanBeGivenSeveralTimes) {
+  EXPECT_THAT(MustRead({"--config", "a", "--config=b"}).config_paths,
+              ElementsAre("a", "b"));
+}
+
+TEST_F(SettingsTest, ReferenceVariablesNameTheAddresses) {
+  variables_ = {{"GRPC_HOST", "127.0.0.1"},
+                {"GRPC_PORT", "9001"},
+                {"HOST", "::1"},
+                {"PORT", "9002"},
+                {"DEBUG_HOST", "0.0.0.0"},
+                {"DEBUG_PORT", "0"}};
+  const Settings settings = MustRead({"--config", "a"});
+  EXPECT_EQ(settings.grpc.address, "127.0.0.1:9001");
+  EXPECT_EQ(settings.admin.http_address, "[::1]:9002");
+  EXPECT_EQ(settings.admin.debug_address, "0.0.0.0:0");
+}
+
+TEST_F(SettingsTest, APortAloneKeepsTheDefaultHost) {
+  variables_ = {{"GRPC_PORT", "7"}};
+  EXPECT_EQ(MustRead({"--config", "a"}).grpc.address, "[::]:7");
+}
+
+TEST_F(SettingsTest, AFlagWinsOverItsVariable) {
+  variables_ = {
+      {"GRPC_PORT", "7"}, {"LOG_LEVEL", "ERROR"}, {"RUNTIME_ROOT", "/srv/x"}};
+  const Settings settings =
+      MustRead({"--grpc-address", "127.0.0.1:8", "--config", "a"});
+  EXPECT_EQ(settings.grpc.address, "127.0.0.1:8");
+  EXPECT_EQ(settings.log_level, "ERROR");
+  EXPECT_THAT(settings.config_paths, ElementsAre("a"));
+}
+
+TEST_F(SettingsTest, RuntimeVariablesNameTheFolderThatTheReferenceReads) {
+  variables_ = {{"RUNTIME_ROOT", "/data"}, {"RUNTIME_SUBDIRECTORY", "limits"}};
+  EXPECT_THAT(MustRead({}).config_paths, ElementsAre("/data/limits/config"));
+  variables_["RUNTIME_SUBDIRECTORY"] = "";
+  variables_["RUNTIME_APPDIRECTORY"] = "app";
+  EXPECT_THAT(MustRead({}).config_paths, ElementsAre("/data/app"));
+}
+
+TEST_F(SettingsTest, AnswersAndLimitsComeFromTheEnvironment) {
+  variables_ = {{"LIMIT_RESPONSE_HEADERS_ENABLED", "true"},
+                {"LIMIT_LIMIT_HEADER", "X-Limit"},
+                {"RESPONSE_DYNAMIC_METADATA", "1"},
+                {"GRPC_MAX_CONNECTION_AGE", "90m"},
+                {"GRPC_MAX_REQUEST_BYTES", "2048"},
+                {"MAX_COUNTERS", "1000"}};
+  const Settings settings = MustRead({"--config", "a"});
+  EXPECT_TRUE(settings.answers.headers);
+  EXPECT_EQ(settings.answers.limit_header, "X-Limit");
+  EXPECT_TRUE(settings.answers.dynamic_metadata);
+  EXPECT_EQ(settings.grpc.max_connection_age, absl::Minutes(90));
+  EXPECT_EQ(settings.grpc.max_request_bytes, 2048);
+  EXPECT_EQ(settings.max_counters, 1000u);
+}
+
+TEST_F(SettingsTest, ABadVariableIsNamedWithWhatWasExpected) {
+  variables_ = {{"GRPC_PORT", "http"}};
+  EXPECT_EQ(MustFail({"--config", "a"}),
+            "GRPC_PORT: found \"http\", expected a number from 0 to 65535");
+  variables_ = {{"RESPONSE_DYNAMIC_METADATA", "yes"}};
+  EXPECT_THAT(MustFail({"--config", "a"}),
+              HasSubstr("RESPONSE_DYNAMIC_METADATA: found \"yes\""));
+  variables_ = {{"GRPC_MAX_CONNECTION_AGE", "10"}};
+  EXPECT_THAT(MustFail({"--config", "a"}), HasSubstr("with its unit"));
+}
+
+TEST_F(SettingsTest, BadFlagsAreUsageErrors) {
+  EXPECT_THAT(MustFail({"--config", "a", "--grpc-address", "8081"}),
+              HasSubstr("--grpc-address: found \"8081\", expected HOST:PORT"));
+  EXPECT_THAT(MustFail({"--config", "a", "--http-address", "h:70000"}),
+              HasSubstr("--http-address"));
+  EXPECT_THAT(MustFail({"--config", "a", "--log-level", "loud"}),
+              HasSubstr("--log-level: found \"loud\""));
+  EXPECT_THAT(MustFail({"--no-such-flag"}), HasSubstr("--no-such-flag"));
+  EXPECT_THAT(MustFail({"--config"}), HasSubstr("--config"));
+}
+
+TEST_F(SettingsTest, WithoutAConfigurationItSaysHowToGiveOne) {
+  EXPECT_EQ(MustFail({}),
+            "no configuration: give --config PATH or set RUNTIME_ROOT");
+}
+
+TEST_F(SettingsTest, HelpAndVersionArePrintedWithoutAConfiguration) {
+  EXPECT_THAT(Read({"--help"})->print, HasSubstr("--grpc-address"));
+  EXPECT_THAT(Read({"--version"})->print, HasSubstr("ratelimitd "));
+}
+
+}  // namespace
+}  // namespace rls
