@@ -3,7 +3,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 
 namespace rls {
 namespace {
@@ -31,20 +30,12 @@ absl::Time DeadlineOf(const grpc::ServerContext& context) {
 
 }  // namespace
 
-enum class Event { kArrived, kOver, kFinished };
-
-struct GrpcQueue::Tag {
-  Call* call;
-  Event event;
-};
-
 // One call after the other. Two things end a call, in either order: its answer
 // has been handed over (kFinished), and the call itself is over (kOver: sent,
 // or the caller has gone).
-class GrpcQueue::Call {
+class GrpcQueue::Call final : public QueueClient {
  public:
-  Call(GrpcContext& shared, grpc::ServerCompletionQueue& queue)
-      : shared_(shared), queue_(queue) {}
+  explicit Call(GrpcQueue& owner) : owner_(owner) {}
 
   // Waits for the next request.
   void Arm() {
@@ -54,18 +45,24 @@ class GrpcQueue::Call {
     cancelled_ = false;
     ends_ = 0;
     context_->AsyncNotifyWhenDone(&over_);
-    shared_.service.RequestShouldRateLimit(&*context_, &request_, &*writer_,
-                                           &queue_, &queue_, &arrived_);
+    owner_.context_.service.RequestShouldRateLimit(
+        &*context_, &request_, &*writer_, owner_.queue_.get(),
+        owner_.queue_.get(), &arrived_);
   }
 
-  // Notes one of its two ends; true when it was the last.
-  bool End(Event event) {
-    if (event == Event::kOver && context_->IsCancelled()) cancelled_ = true;
-    return ++ends_ == 2;
+  void OnEvent(int event, bool ok) override {
+    if (event != kArrived) {
+      if (event == kOver && context_->IsCancelled()) cancelled_ = true;
+      if (++ends_ == 2) owner_.finished_.push_back(this);
+    } else if (ok) {
+      owner_.arrived_.push_back(this);
+    } else {
+      --owner_.open_calls_;  // The server is shut down.
+    }
   }
 
   void Decide() {
-    started_ = shared_.clock.Now();
+    started_ = owner_.context_.clock.Now();
     if (cancelled_) {
       Reply({.status = absl::CancelledError("the caller has gone")});
       return;
@@ -76,15 +73,17 @@ class GrpcQueue::Call {
       Reply({.status = absl::InternalError("the request cannot be read")});
       return;
     }
-    shared_.handler.ShouldRateLimit(
+    owner_.context_.handler.ShouldRateLimit(
         {reinterpret_cast<const char*>(bytes_.begin()), bytes_.size()},
         DeadlineOf(*context_),
         [this](RateLimitHandler::Reply reply) { Reply(std::move(reply)); });
   }
 
  private:
+  enum { kArrived, kOver, kFinished };
+
   void Reply(RateLimitHandler::Reply reply) {
-    shared_.Count(reply.status, shared_.clock.Now() - started_);
+    owner_.context_.Count(reply.status, owner_.context_.clock.Now() - started_);
     if (!reply.status.ok()) {
       writer_->FinishWithError(ToGrpc(reply.status), &finished_);
       return;
@@ -93,11 +92,10 @@ class GrpcQueue::Call {
     writer_->Finish(grpc::ByteBuffer(&slice, 1), grpc::Status::OK, &finished_);
   }
 
-  GrpcContext& shared_;
-  grpc::ServerCompletionQueue& queue_;
-  Tag arrived_{this, Event::kArrived};
-  Tag over_{this, Event::kOver};
-  Tag finished_{this, Event::kFinished};
+  GrpcQueue& owner_;
+  QueueTag arrived_{this, kArrived};
+  QueueTag over_{this, kOver};
+  QueueTag finished_{this, kFinished};
 
   std::optional<grpc::ServerContext> context_;
   std::optional<grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>> writer_;
@@ -135,16 +133,18 @@ GrpcQueue::GrpcQueue(GrpcContext& context,
                      std::unique_ptr<grpc::ServerCompletionQueue> queue)
     : context_(context), queue_(std::move(queue)) {
   for (int i = 0; i < kCallsPerQueue; ++i) {
-    calls_.push_back(std::make_unique<Call>(context_, *queue_));
+    calls_.push_back(std::make_unique<Call>(*this));
   }
 }
 
-void GrpcQueue::Start() {
+void GrpcQueue::Start(Health* health) {
+  health_ = health;
   thread_ = std::thread([this] { Serve(); });
 }
 
 GrpcQueue::~GrpcQueue() {
-  if (thread_.joinable()) thread_.join();
+  if (!thread_.joinable()) return;  // The server never came to be.
+  thread_.join();
   queue_->Shutdown();
   void* tag = nullptr;
   for (bool ok = false; queue_->Next(&tag, &ok);) {
@@ -154,12 +154,14 @@ GrpcQueue::~GrpcQueue() {
 void GrpcQueue::Serve() {
   for (const std::unique_ptr<Call>& call : calls_) call->Arm();
   open_calls_ = calls_.size();
+  if (health_ != nullptr) health_->Start(*queue_, open_calls_);
   void* tag = nullptr;
   bool ok = false;
   while (open_calls_ > 0 && queue_->Next(&tag, &ok)) {
     int events = 0;
     do {
-      Note(*static_cast<Tag*>(tag), ok);
+      const QueueTag& event = *static_cast<QueueTag*>(tag);
+      event.client->OnEvent(event.event, ok);
     } while (++events < kEventsPerTurn &&
              queue_->AsyncNext(&tag, &ok, gpr_time_0(GPR_CLOCK_MONOTONIC)) ==
                  grpc::CompletionQueue::GOT_EVENT);
@@ -167,16 +169,6 @@ void GrpcQueue::Serve() {
     for (Call* call : finished_) call->Arm();
     arrived_.clear();
     finished_.clear();
-  }
-}
-
-void GrpcQueue::Note(const Tag& tag, bool ok) {
-  if (tag.event != Event::kArrived) {
-    if (tag.call->End(tag.event)) finished_.push_back(tag.call);
-  } else if (ok) {
-    arrived_.push_back(tag.call);
-  } else {
-    --open_calls_;  // The server is shut down: this call waits for nothing.
   }
 }
 

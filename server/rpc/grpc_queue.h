@@ -12,6 +12,7 @@
 #include "envoy/service/ratelimit/v3/rls.grpc.pb.h"
 #include "metrics/metrics.h"
 #include "rpc/handler.h"
+#include "rpc/health.h"
 
 namespace rls {
 
@@ -47,14 +48,13 @@ class GrpcQueue {
   GrpcQueue(const GrpcQueue&) = delete;
   GrpcQueue& operator=(const GrpcQueue&) = delete;
 
-  void Start();
+  // `health`, when given, is served by this queue too.
+  void Start(Health* health);
 
  private:
   class Call;
-  struct Tag;
 
   void Serve();
-  void Note(const Tag& tag, bool ok);
 
   GrpcContext& context_;
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
@@ -62,6 +62,7 @@ class GrpcQueue {
   std::thread thread_;
 
   // Of the thread alone.
+  Health* health_ = nullptr;
   size_t open_calls_ = 0;        // waiting for a request, or not over yet
   std::vector<Call*> arrived_;   // of this turn, not decided yet
   std::vector<Call*> finished_;  // of this turn, to be used again

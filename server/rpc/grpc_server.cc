@@ -2,7 +2,6 @@
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
 
 #include <algorithm>
 #include <thread>
@@ -13,13 +12,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "rpc/grpc_queue.h"
+#include "rpc/health.h"
 
 namespace rls {
 namespace {
-
-// The names that health is asked by; "ratelimit" is envoyproxy/ratelimit's.
-constexpr const char* kHealthNames[] = {
-    "", "ratelimit", "envoy.service.ratelimit.v3.RateLimitService"};
 
 constexpr int kMinPingIntervalMs = 5000;
 
@@ -71,7 +67,6 @@ class GrpcServerImpl final : public GrpcServer {
   }
 
   absl::Status Start(const GrpcServerOptions& options) {
-    grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     ApplyOptions(options, builder);
@@ -79,6 +74,7 @@ class GrpcServerImpl final : public GrpcServer {
     builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(),
                              &port);
     builder.RegisterService(&context_.service);
+    builder.RegisterService(&health_.service());
     for (int i = 0; i < ThreadsOf(options); ++i) {
       queues_.push_back(
           std::make_unique<GrpcQueue>(context_, builder.AddCompletionQueue()));
@@ -90,21 +86,18 @@ class GrpcServerImpl final : public GrpcServer {
     }
     address_ = absl::StrCat(
         options.address.substr(0, options.address.rfind(':')), ":", port);
-    SetServing(false);
-    for (const auto& queue : queues_) queue->Start();
+    for (const auto& queue : queues_) {
+      queue->Start(queue == queues_.front() ? &health_ : nullptr);
+    }
     return absl::OkStatus();
   }
 
   const std::string& address() const override { return address_; }
 
-  void SetServing(bool serving) override {
-    for (const char* name : kHealthNames) {
-      server_->GetHealthCheckService()->SetServingStatus(name, serving);
-    }
-  }
+  void SetServing(bool serving) override { health_.SetServing(serving); }
 
   void Shutdown(absl::Duration grace) override {
-    SetServing(false);
+    health_.Stop();
     server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
     queues_.clear();  // Each waits for its last call.
     server_.reset();
@@ -112,6 +105,7 @@ class GrpcServerImpl final : public GrpcServer {
 
  private:
   GrpcContext context_;
+  Health health_;
   std::string address_;
   std::unique_ptr<grpc::Server> server_;
   std::vector<std::unique_ptr<GrpcQueue>> queues_;

@@ -1,0 +1,177 @@
+#include "rpc/health.h"
+
+#include <optional>
+#include <string>
+
+namespace rls {
+namespace {
+
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+
+bool IsServedName(const std::string& name) {
+  return name.empty() || name == "ratelimit" ||
+         name == "envoy.service.ratelimit.v3.RateLimitService";
+}
+
+}  // namespace
+
+// One Check after the other.
+class Health::CheckCall final : public QueueClient {
+ public:
+  CheckCall(Health& health, grpc::ServerCompletionQueue& queue, size_t& open)
+      : health_(health), queue_(queue), open_(open) {
+    ++open_;
+    Arm();
+  }
+
+  void OnEvent(int event, bool ok) override {
+    if (event == kFinished) {
+      Arm();
+    } else if (ok) {
+      Answer();
+    } else {
+      --open_;
+    }
+  }
+
+ private:
+  enum { kArrived, kFinished };
+
+  void Arm() {
+    context_.emplace();
+    writer_.emplace(&*context_);
+    health_.service_.RequestCheck(&*context_, &request_, &*writer_, &queue_,
+                                  &queue_, &arrived_);
+  }
+
+  void Answer() {
+    if (!IsServedName(request_.service())) {
+      writer_->FinishWithError({grpc::StatusCode::NOT_FOUND, "unknown service"},
+                               &finished_);
+      return;
+    }
+    HealthCheckResponse response;
+    {
+      absl::MutexLock lock(&health_.mutex_);
+      response.set_status(health_.StatusOf(request_.service()));
+    }
+    writer_->Finish(response, grpc::Status::OK, &finished_);
+  }
+
+  Health& health_;
+  grpc::ServerCompletionQueue& queue_;
+  size_t& open_;
+  QueueTag arrived_{this, kArrived};
+  QueueTag finished_{this, kFinished};
+  std::optional<grpc::ServerContext> context_;
+  std::optional<grpc::ServerAsyncResponseWriter<HealthCheckResponse>> writer_;
+  HealthCheckRequest request_;
+};
+
+// One Watch. It owns itself: made while waiting for a call, gone when that call
+// is over.
+class Health::WatchCall final : public QueueClient {
+ public:
+  WatchCall(Health& health, grpc::ServerCompletionQueue& queue, size_t& open)
+      : health_(health), queue_(queue), open_(open), writer_(&context_) {
+    ++open_;
+    context_.AsyncNotifyWhenDone(&over_);
+    health_.service_.RequestWatch(&context_, &request_, &writer_, &queue_,
+                                  &queue_, &arrived_);
+  }
+
+  ~WatchCall() override { --open_; }
+
+  void OnEvent(int event, bool ok) override {
+    if (event == kArrived && !ok) {
+      delete this;  // The server is shut down; no other event follows.
+      return;
+    }
+    bool gone = false;
+    {
+      absl::MutexLock lock(&health_.mutex_);
+      switch (event) {
+        case kArrived:
+          health_.watchers_.insert(this);
+          new WatchCall(health_, queue_, open_);
+          break;
+        case kOver:
+          over_seen_ = true;
+          health_.watchers_.erase(this);
+          break;
+        default:
+          writing_ = false;
+      }
+      Proceed();
+      gone = over_seen_ && !writing_;
+    }
+    if (gone) delete this;
+  }
+
+  // Sends what the watcher does not know yet, one message at a time, and after
+  // the last one of a stopped server ends the call.
+  void Proceed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(health_.mutex_) {
+    if (writing_ || over_seen_ || finished_) return;
+    const auto status = health_.StatusOf(request_.service());
+    if (status != sent_) {
+      HealthCheckResponse response;
+      response.set_status(status);
+      writer_.Write(response, &written_);
+      sent_ = status;
+      writing_ = true;
+    } else if (health_.stopped_) {
+      writer_.Finish({grpc::StatusCode::UNAVAILABLE, "shutting down"},
+                     &written_);
+      finished_ = true;
+      writing_ = true;
+    }
+  }
+
+ private:
+  enum { kArrived, kOver, kWritten };
+
+  Health& health_;
+  grpc::ServerCompletionQueue& queue_;
+  size_t& open_;
+  QueueTag arrived_{this, kArrived};
+  QueueTag over_{this, kOver};
+  QueueTag written_{this, kWritten};
+  grpc::ServerContext context_;
+  grpc::ServerAsyncWriter<HealthCheckResponse> writer_;
+  HealthCheckRequest request_;
+  HealthCheckResponse::ServingStatus sent_ = HealthCheckResponse::UNKNOWN;
+  bool writing_ = false;  // a write or the finish is under way
+  bool finished_ = false;
+  bool over_seen_ = false;
+};
+
+Health::Health() = default;
+Health::~Health() = default;
+
+void Health::Start(grpc::ServerCompletionQueue& queue, size_t& open) {
+  check_ = std::make_unique<CheckCall>(*this, queue, open);
+  new WatchCall(*this, queue, open);
+}
+
+void Health::SetServing(bool serving) {
+  absl::MutexLock lock(&mutex_);
+  serving_ = serving;
+  for (WatchCall* watcher : watchers_) watcher->Proceed();
+}
+
+void Health::Stop() {
+  absl::MutexLock lock(&mutex_);
+  serving_ = false;
+  stopped_ = true;
+  for (WatchCall* watcher : watchers_) watcher->Proceed();
+}
+
+HealthCheckResponse::ServingStatus Health::StatusOf(
+    const std::string& service) const {
+  if (!IsServedName(service)) return HealthCheckResponse::SERVICE_UNKNOWN;
+  return serving_ ? HealthCheckResponse::SERVING
+                  : HealthCheckResponse::NOT_SERVING;
+}
+
+}  // namespace rls
