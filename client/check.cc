@@ -1,0 +1,123 @@
+#include <google/protobuf/util/json_util.h>
+#include <grpcpp/grpcpp.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/text.h"
+#include "commands.h"
+#include "descriptor_arg.h"
+#include "envoy/service/ratelimit/v3/rls.grpc.pb.h"
+
+namespace rls {
+namespace {
+
+using envoy::service::ratelimit::v3::RateLimitRequest;
+using envoy::service::ratelimit::v3::RateLimitResponse;
+using envoy::service::ratelimit::v3::RateLimitService;
+
+absl::StatusOr<RateLimitRequest> MakeRequest(const CheckArguments& arguments) {
+  RateLimitRequest request;
+  request.set_domain(arguments.domain);
+  for (const std::string& argument : arguments.descriptors) {
+    const absl::StatusOr<KeyValues> entries = ParseDescriptor(argument);
+    if (!entries.ok()) return entries.status();
+    auto& descriptor = *request.add_descriptors();
+    for (const auto& [key, value] : *entries) {
+      auto& entry = *descriptor.add_entries();
+      entry.set_key(key);
+      entry.set_value(value);
+    }
+    // Left out where it is the default, as a gateway does.
+    if (arguments.hits != 1) {
+      descriptor.mutable_hits_addend()->set_value(
+          static_cast<uint64_t>(std::abs(arguments.hits)));
+      descriptor.set_is_negative_hits(arguments.hits < 0);
+    }
+  }
+  return request;
+}
+
+grpc::Status Ask(const CheckArguments& arguments,
+                 const RateLimitRequest& request, RateLimitResponse& response) {
+  const auto channel = grpc::CreateChannel(arguments.address,
+                                           grpc::InsecureChannelCredentials());
+  const auto stub = RateLimitService::NewStub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + arguments.timeout));
+  return stub->ShouldRateLimit(&context, request, &response);
+}
+
+std::string CodeName(const grpc::Status& status) {
+  return absl::StatusCodeToString(
+      static_cast<absl::StatusCode>(status.error_code()));
+}
+
+std::string StatusLine(const RateLimitResponse::DescriptorStatus& status) {
+  std::string line = RateLimitResponse::Code_Name(status.code());
+  if (!status.has_current_limit()) return absl::StrCat(line, ", no limit");
+  const auto& limit = status.current_limit();
+  absl::StrAppend(&line, ", limit ", limit.requests_per_unit(), " per ");
+  if (limit.has_unit_multiplier()) {
+    absl::StrAppend(&line, limit.unit_multiplier().value(), " ");
+  }
+  absl::StrAppend(&line, RateLimitResponse::RateLimit::Unit_Name(limit.unit()),
+                  ", remaining ", status.limit_remaining(), ", reset in ",
+                  status.duration_until_reset().seconds(), " s");
+  return line;
+}
+
+void Print(const CheckArguments& arguments, const RateLimitResponse& response) {
+  std::printf("%s\n",
+              RateLimitResponse::Code_Name(response.overall_code()).c_str());
+  for (int i = 0; i < response.statuses_size(); ++i) {
+    std::printf(
+        "  %s: %s\n",
+        EscapeControls(arguments.descriptors[static_cast<size_t>(i)]).c_str(),
+        StatusLine(response.statuses(i)).c_str());
+  }
+  for (const auto& header : response.response_headers_to_add()) {
+    std::printf("  header %s: %s\n", header.key().c_str(),
+                header.value().c_str());
+  }
+  if (!response.raw_body().empty()) {
+    std::printf("  body %s\n", response.raw_body().c_str());
+  }
+}
+
+}  // namespace
+
+int Check(const CheckArguments& arguments) {
+  const absl::StatusOr<RateLimitRequest> request = MakeRequest(arguments);
+  if (!request.ok()) {
+    std::fprintf(stderr, "ratelimitctl: %s\n",
+                 std::string(request.status().message()).c_str());
+    return kExitUsage;
+  }
+  RateLimitResponse response;
+  const grpc::Status status = Ask(arguments, *request, response);
+  if (!status.ok()) {
+    std::fprintf(stderr, "ratelimitctl: no answer from %s: %s: %s\n",
+                 arguments.address.c_str(), CodeName(status).c_str(),
+                 status.error_message().c_str());
+    return kExitNoAnswer;
+  }
+  if (arguments.json) {
+    std::string json;
+    if (!google::protobuf::util::MessageToJsonString(response, &json).ok()) {
+      std::fprintf(stderr, "ratelimitctl: the answer is not valid UTF-8\n");
+      return kExitNoAnswer;
+    }
+    std::printf("%s\n", json.c_str());
+  } else {
+    Print(arguments, response);
+  }
+  return response.overall_code() == RateLimitResponse::OVER_LIMIT
+             ? kExitOverLimit
+             : kExitOk;
+}
+
+}  // namespace rls

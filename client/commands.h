@@ -1,0 +1,36 @@
+#ifndef RLS_CLIENT_COMMANDS_H_
+#define RLS_CLIENT_COMMANDS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace rls {
+
+// Exit statuses, fixed so that scripts can rely on them.
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitOverLimit = 1;
+inline constexpr int kExitBadConfig = 1;
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitNoAnswer = 3;
+
+// Says what is in the files, or every mistake of every file on stderr.
+int ValidateConfig(const std::vector<std::string>& paths);
+
+struct CheckArguments {
+  std::string address = "localhost:8081";
+  std::string domain;
+  std::vector<std::string> descriptors;  // as ParseDescriptor() reads them
+  int64_t hits = 1;                      // 0 looks, negative gives back
+  absl::Duration timeout = absl::Seconds(1);
+  bool json = false;
+};
+
+// Asks a server for one decision and prints it.
+int Check(const CheckArguments& arguments);
+
+}  // namespace rls
+
+#endif  // RLS_CLIENT_COMMANDS_H_

@@ -1,0 +1,86 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "commands.h"
+
+namespace {
+
+struct Arguments {
+  std::vector<std::string> files;
+  rls::CheckArguments check;
+  std::string timeout = "1s";
+};
+
+CLI::App* AddValidate(CLI::App& cli, Arguments& arguments) {
+  CLI::App* validate =
+      cli.add_subcommand("validate-config", "Check configuration files");
+  validate->add_option("FILE", arguments.files, "Files or folders")->required();
+  return validate;
+}
+
+CLI::App* AddCheck(CLI::App& cli, Arguments& arguments) {
+  CLI::App* check = cli.add_subcommand(
+      "check",
+      "Ask a server for one decision. Exit status: 0 OK, 1 over limit, "
+      "2 usage, 3 no answer");
+  rls::CheckArguments& asked = arguments.check;
+  check->add_option("--address", asked.address, "Where the server listens")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  check->add_option("--domain", asked.domain, "The domain to ask")->required();
+  check
+      ->add_option("--descriptor", asked.descriptors,
+                   "key=value[,key=value]...; can be given several times; a "
+                   "comma in a value is written \\,")
+      ->type_name("DESCRIPTOR")
+      ->allow_extra_args(false)
+      ->required();
+  check
+      ->add_option("--hits", asked.hits,
+                   "Units to charge; 0 looks, a negative number gives back")
+      ->capture_default_str();
+  check->add_option("--timeout", arguments.timeout, "How long to wait")
+      ->type_name("DURATION")
+      ->capture_default_str();
+  check->add_flag("--json", asked.json, "Print the whole answer as JSON");
+  return check;
+}
+
+// CLI11 throws; this is its fence. -1 to go on, else the exit status.
+int Parse(CLI::App& cli, int argc, char** argv) {
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return cli.exit(error) == 0 ? rls::kExitOk : rls::kExitUsage;
+  }
+  return -1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App cli("Talks to ratelimitd and checks its configuration",
+               "ratelimitctl");
+  cli.set_version_flag("--version", "ratelimitctl " RLS_VERSION);
+  cli.require_subcommand(1);
+  CLI::App* validate = AddValidate(cli, arguments);
+  AddCheck(cli, arguments);
+  if (const int exit_status = Parse(cli, argc, argv); exit_status >= 0) {
+    return exit_status;
+  }
+  rls::SetLogLevel(rls::LogLevel::kError);
+  if (validate->parsed()) return rls::ValidateConfig(arguments.files);
+  if (!absl::ParseDuration(arguments.timeout, &arguments.check.timeout)) {
+    std::fprintf(stderr,
+                 "ratelimitctl: --timeout: found %s, expected a duration with "
+                 "its unit, such as 1s or 500ms\n",
+                 rls::Quoted(arguments.timeout).c_str());
+    return rls::kExitUsage;
+  }
+  return rls::Check(arguments.check);
+}

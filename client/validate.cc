@@ -1,0 +1,91 @@
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/files.h"
+#include "commands.h"
+#include "config/load.h"
+#include "metrics/metrics.h"
+#include "rules/domain.h"
+
+namespace rls {
+namespace {
+
+// A long list of users is told by its first ones.
+constexpr size_t kShownAssignments = 10;
+
+std::optional<std::string> FromEnvironment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  if (value == nullptr) return std::nullopt;
+  return value;
+}
+
+std::string Summary(const TierSummary& tiers) {
+  std::vector<std::string> users;
+  for (const auto& [user, tier] : tiers.assignments) {
+    if (users.size() == kShownAssignments) {
+      users.push_back("...");
+      break;
+    }
+    users.push_back(absl::StrCat(user, "→", tier));
+  }
+  return absl::StrCat("✓ Config valid\n✓ Rate limiting: ", tiers.tiers.size(),
+                      " tiers configured (", absl::StrJoin(tiers.tiers, "/"),
+                      ")\n✓ User assignments: ", tiers.assignments.size(),
+                      " users (", absl::StrJoin(users, ", "), ")\n");
+}
+
+// What is said of one file; its mistakes are added to `errors`.
+std::string ReadOne(const std::string& path, Metrics& metrics,
+                    std::vector<std::string>& errors) {
+  const absl::StatusOr<std::string> bytes = ReadFile(path, kMaxConfigBytes);
+  if (!bytes.ok()) {
+    errors.emplace_back(bytes.status().message());
+    return "";
+  }
+  LoadedFile file = LoadConfig(*bytes, path, FromEnvironment);
+  for (const ConfigError& error : file.errors) {
+    errors.push_back(error.ToString());
+  }
+  if (!file.errors.empty()) return "";
+  if (file.tiers.has_value()) return Summary(*file.tiers);
+  const auto domain = CompileDomain(*std::move(file.domain), metrics);
+  if (!domain.ok()) {
+    errors.push_back(absl::StrCat(path, ": ", domain.status().message()));
+    return "";
+  }
+  size_t rules = 0;
+  (*domain)->ForEachRule([&rules](const CompiledRule&) { ++rules; });
+  return absl::StrCat("✓ Config valid\n✓ Domain ", file.domain_name, ": ",
+                      rules, " rules\n");
+}
+
+}  // namespace
+
+int ValidateConfig(const std::vector<std::string>& paths) {
+  const std::unique_ptr<Metrics> metrics = NewMetrics();
+  std::vector<std::string> errors;
+  std::string text;
+  for (const std::string& path : paths) {
+    const auto files = ListFiles(path);
+    if (!files.ok()) {
+      errors.emplace_back(files.status().message());
+      continue;
+    }
+    for (const std::string& file : *files) {
+      text += ReadOne(file, *metrics, errors);
+    }
+  }
+  for (const std::string& error : errors) {
+    std::fprintf(stderr, "%s\n", error.c_str());
+  }
+  if (!errors.empty()) return kExitBadConfig;
+  std::fputs(text.c_str(), stdout);
+  return kExitOk;
+}
+
+}  // namespace rls
