@@ -1,7 +1,6 @@
 #include "config/config_manager.h"
 
 #include <map>
-#include <set>
 #include <thread>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "config/fingerprint.h"
+#include "config/reload_log.h"
 
 namespace rls {
 namespace {
@@ -22,12 +22,6 @@ struct ReadResult {
   std::string bytes;
   LoadedFile file;
 };
-
-size_t CountRules(const Domain& domain) {
-  size_t rules = 0;
-  domain.ForEachRule([&rules](const CompiledRule&) { ++rules; });
-  return rules;
-}
 
 class ConfigManagerImpl final : public ConfigManager {
  public:
@@ -165,23 +159,6 @@ class ConfigManagerImpl final : public ConfigManager {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const auto it = domain_of_path_.find(path);
     return it == domain_of_path_.end() ? "" : it->second;
-  }
-
-  static void LogChanges(const RuleBook& before, const RuleBook& after) {
-    std::set<std::string> names;
-    for (const auto& [name, unused] : before.domains) names.insert(name);
-    for (const auto& [name, unused] : after.domains) names.insert(name);
-    for (const std::string& name : names) {
-      const Domain* old_domain = before.Find(name);
-      const Domain* new_domain = after.Find(name);
-      if (old_domain == new_domain) continue;
-      LogInfo(absl::StrCat(
-          "domain \"", name, "\": ",
-          new_domain == nullptr
-              ? "removed"
-              : absl::StrCat(old_domain == nullptr ? "added" : "reloaded", ", ",
-                             CountRules(*new_domain), " rules")));
-    }
   }
 
   void Succeed(const std::vector<ReadResult>& results)

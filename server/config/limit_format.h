@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "config/yaml_reader.h"
+#include "config/yaml_map.h"
+#include "limit/charge.h"
 #include "rules/rule.h"
-#include "store/counter_store.h"
 
 namespace rls {
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "config/limit_format.h"
+#include "config/yaml_map.h"
 
 namespace rls {
 namespace {

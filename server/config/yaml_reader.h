@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "config/load.h"
 
@@ -54,43 +53,6 @@ class YamlReader {
   const std::string origin_;
   const Environment* const environment_;
   std::vector<ConfigError> errors_;
-};
-
-// The entries of a map whose keys are known beforehand. Every key that is not
-// known, not text, or there twice is a mistake.
-class YamlMap {
- public:
-  // `what` names the map in error texts, e.g. "rate_limit".
-  YamlMap(YamlReader& reader, const YAML::Node& node, absl::string_view what,
-          const std::vector<absl::string_view>& keys);
-
-  YamlReader& reader() const { return reader_; }
-  const YAML::Node& node() const { return node_; }
-  const std::string& what() const { return what_; }
-
-  // The node of a key, or null when it is missing or empty.
-  const YAML::Node* Find(absl::string_view key) const;
-
-  // Each of these reads the value of a key into `into`, which stays as it is
-  // when the key is missing or its value a mistake. Gives the value's node,
-  // null when the key is missing.
-  const YAML::Node* Read(absl::string_view key, bool& into) const;
-  const YAML::Node* ReadName(absl::string_view key, std::string& into) const;
-  const YAML::Node* ReadInteger(absl::string_view key, int64_t least,
-                                int64_t most, int64_t& into) const;
-
-  // A mistake for each of these keys that is there.
-  void Refuse(const std::vector<absl::string_view>& keys,
-              absl::string_view why) const;
-
- private:
-  void Add(const YAML::Node& key, const YAML::Node& value,
-           const std::vector<absl::string_view>& keys);
-
-  YamlReader& reader_;
-  const YAML::Node node_;
-  const std::string what_;
-  absl::flat_hash_map<std::string, YAML::Node> values_;
 };
 
 }  // namespace rls

@@ -28,6 +28,16 @@ struct Charge {
   ChargeKind kind = ChargeKind::kEnforce;
 };
 
+// How the charges of one Take belong together.
+enum class Accounting {
+  // Enforced and observed charges are made only when every enforced one fits:
+  // a denied request consumes nothing.
+  kAllOrNothing,
+  // Each charge stands alone, and what a fixed window refuses is counted all
+  // the same, as envoyproxy/ratelimit does.
+  kIndependent,
+};
+
 // What the store says of one charge.
 struct Outcome {
   bool allowed = true;

@@ -3,7 +3,6 @@
 #include <optional>
 #include <utility>
 
-
 namespace rls {
 namespace {
 
@@ -17,15 +16,6 @@ constexpr int kEventsPerTurn = 64;
 grpc::Status ToGrpc(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()),
           std::string(status.message())};
-}
-
-absl::Time DeadlineOf(const grpc::ServerContext& context) {
-  const gpr_timespec deadline = context.raw_deadline();
-  if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) {
-    return absl::InfiniteFuture();
-  }
-  return absl::TimeFromTimespec(
-      {.tv_sec = deadline.tv_sec, .tv_nsec = deadline.tv_nsec});
 }
 
 }  // namespace
@@ -75,7 +65,7 @@ class GrpcQueue::Call final : public QueueClient {
     }
     owner_.context_.handler.ShouldRateLimit(
         {reinterpret_cast<const char*>(bytes_.begin()), bytes_.size()},
-        DeadlineOf(*context_),
+        absl::FromChrono(context_->deadline()),
         [this](RateLimitHandler::Reply reply) { Reply(std::move(reply)); });
   }
 

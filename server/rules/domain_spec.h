@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "limit/charge.h"
 #include "rules/rule.h"
-#include "store/counter_store.h"
 
 namespace rls {
 

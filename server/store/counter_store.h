@@ -9,16 +9,6 @@
 
 namespace rls {
 
-// How the charges of one Take belong together.
-enum class Accounting {
-  // Enforced and observed charges are made only when every enforced one fits:
-  // a denied request consumes nothing.
-  kAllOrNothing,
-  // Each charge stands alone, and what a fixed window refuses is counted all
-  // the same, as envoyproxy/ratelimit does.
-  kIndependent,
-};
-
 // A CounterStore judges and charges counters, atomically for each Take.
 //
 // Charges are judged in their order; two charges of one counter see each other.

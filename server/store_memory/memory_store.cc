@@ -6,11 +6,11 @@
 #include <bitset>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "limit/judge.h"
 #include "store_memory/counter_table.h"
+#include "store_memory/working_set.h"
 
 namespace rls {
 namespace {
@@ -28,21 +28,6 @@ struct alignas(64) Shard {
   CounterTable table ABSL_GUARDED_BY(mutex);
 };
 
-// One counter as a Take works on it; charges of the same counter share it.
-struct Working {
-  Hash128 key;
-  const Policy* policy = nullptr;
-  CounterState before;
-  CounterState state;
-  bool reserved = false;  // counted in size_, not in the table yet
-};
-
-struct TakeState {
-  absl::InlinedVector<Working, 4> counters;
-  absl::InlinedVector<size_t, 4> counter_of;  // charges[i] -> counters[...]
-  absl::InlinedVector<Outcome, 4> outcomes;
-};
-
 uint32_t ToSeconds(int64_t ns) {
   return static_cast<uint32_t>(
       std::clamp<int64_t>(ns / 1'000'000'000, 1, UINT32_MAX));
@@ -53,62 +38,6 @@ uint32_t ExpirySeconds(absl::Time expiry) {
   return ToSeconds(
       absl::ToUnixNanos(std::min(expiry, absl::FromUnixSeconds(UINT32_MAX)) +
                         absl::Nanoseconds(999'999'999)));
-}
-
-// Made whatever the other charges get: it tells of what has already happened.
-bool Unconditional(const Charge& charge) {
-  return charge.kind == ChargeKind::kReport || charge.cost < 0;
-}
-
-void JudgeOne(const Charge& charge, CounterState& state, absl::Time now,
-              Outcome& outcome) {
-  const Judgement judgement =
-      Judge(*charge.policy, state, charge.kind, charge.cost, now);
-  outcome = judgement.outcome;
-  state = judgement.after;
-}
-
-// As envoyproxy/ratelimit does: what a fixed window refuses stays counted.
-void CountRefused(const Charge& charge, CounterState& state, absl::Time now,
-                  Outcome& outcome) {
-  if (outcome.allowed || charge.policy->algorithm != Algorithm::kFixedWindow) {
-    return;
-  }
-  const Judgement judgement =
-      Judge(*charge.policy, state, ChargeKind::kReport, charge.cost, now);
-  state = judgement.after;
-  outcome.remaining = judgement.outcome.remaining;
-}
-
-void JudgeAll(absl::Span<const Charge> charges, Accounting accounting,
-              absl::Time now, TakeState& take) {
-  bool refused = false;
-  for (size_t i = 0; i < charges.size(); ++i) {
-    CounterState& state = take.counters[take.counter_of[i]].state;
-    JudgeOne(charges[i], state, now, take.outcomes[i]);
-    if (accounting == Accounting::kIndependent) {
-      CountRefused(charges[i], state, now, take.outcomes[i]);
-    }
-    refused |=
-        !take.outcomes[i].allowed && charges[i].kind == ChargeKind::kEnforce;
-  }
-  if (!refused || accounting == Accounting::kIndependent) return;
-
-  // Denied: start over, with only what is made in any case. The others keep
-  // their verdict and learn what is left without them.
-  for (Working& counter : take.counters) counter.state = counter.before;
-  for (size_t i = 0; i < charges.size(); ++i) {
-    Charge charge = charges[i];
-    CounterState& state = take.counters[take.counter_of[i]].state;
-    if (Unconditional(charge)) {
-      JudgeOne(charge, state, now, take.outcomes[i]);
-    } else if (take.outcomes[i].allowed) {
-      charge.kind = ChargeKind::kPeek;
-      JudgeOne(charge, state, now, take.outcomes[i]);
-      take.outcomes[i].allowed = true;
-      take.outcomes[i].retry_after = absl::ZeroDuration();
-    }
-  }
 }
 
 class MemoryStoreImpl final : public MemoryStore {
@@ -123,7 +52,7 @@ class MemoryStoreImpl final : public MemoryStore {
       done(absl::DeadlineExceededError("the deadline has passed"));
       return;
     }
-    TakeState take;
+    WorkingSet take;
     take.outcomes.resize(charges.size());
     for (const Charge& charge : charges) AddCounter(charge, take);
     const bool made = take.counters.size() == 1
@@ -143,7 +72,7 @@ class MemoryStoreImpl final : public MemoryStore {
     return shards_[counter.key.low % kShards];
   }
 
-  void AddCounter(const Charge& charge, TakeState& take) const {
+  void AddCounter(const Charge& charge, WorkingSet& take) const {
     const Hash128 key = HashKey(options_.seed, charge.key);
     size_t index = 0;
     while (index < take.counters.size() && !(take.counters[index].key == key)) {
@@ -155,7 +84,7 @@ class MemoryStoreImpl final : public MemoryStore {
   }
 
   bool TakeOne(absl::Span<const Charge> charges, Accounting accounting,
-               absl::Time now, TakeState& take) {
+               absl::Time now, WorkingSet& take) {
     Shard& shard = ShardOf(take.counters[0]);
     absl::MutexLock lock(&shard.mutex);
     Load(shard.table, now, take.counters[0]);
@@ -169,7 +98,7 @@ class MemoryStoreImpl final : public MemoryStore {
   // wait for each other. The analysis cannot follow a set of locks.
   bool TakeSeveral(absl::Span<const Charge> charges, Accounting accounting,
                    absl::Time now,
-                   TakeState& take) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+                   WorkingSet& take) ABSL_NO_THREAD_SAFETY_ANALYSIS {
     std::bitset<kShards> involved;
     for (const Working& counter : take.counters) {
       involved.set(counter.key.low % kShards);
@@ -218,7 +147,7 @@ class MemoryStoreImpl final : public MemoryStore {
   }
 
   bool ReserveAll(absl::Time now,
-                  TakeState& take) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+                  WorkingSet& take) ABSL_NO_THREAD_SAFETY_ANALYSIS {
     for (Working& counter : take.counters) {
       if (Reserve(ShardOf(counter).table, now, counter)) continue;
       for (const Working& other : take.counters) size_ -= other.reserved;

@@ -1,0 +1,86 @@
+#include "config/yaml_map.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/text.h"
+
+namespace rls {
+
+YamlMap::YamlMap(YamlReader& reader, const YAML::Node& node,
+                 absl::string_view what,
+                 const std::vector<absl::string_view>& keys)
+    : reader_(reader), node_(node), what_(what) {
+  if (!node.IsMap()) {
+    reader_.Unexpected(node, what, "a map");
+    return;
+  }
+  for (const auto& entry : node) Add(entry.first, entry.second, keys);
+}
+
+void YamlMap::Add(const YAML::Node& key, const YAML::Node& value,
+                  const std::vector<absl::string_view>& keys) {
+  if (!key.IsScalar()) {
+    reader_.Unexpected(key, absl::StrCat("a key of ", what_), "text");
+    return;
+  }
+  const std::string& name = key.Scalar();
+  if (std::find(keys.begin(), keys.end(), name) == keys.end()) {
+    const absl::string_view nearest = NearestWord(name, keys);
+    reader_.Fail(
+        key,
+        absl::StrCat(
+            "unknown key ", Quoted(name), " in ", what_,
+            nearest.empty()
+                ? absl::StrCat("; expected one of ", absl::StrJoin(keys, ", "))
+                : absl::StrCat("; did you mean ", Quoted(nearest), "?")));
+    return;
+  }
+  if (!values_.emplace(name, value).second) {
+    reader_.Fail(key, absl::StrCat("key ", Quoted(name), " of ", what_,
+                                   " is there twice"));
+  }
+}
+
+const YAML::Node* YamlMap::Find(absl::string_view key) const {
+  const auto it = values_.find(key);
+  return it == values_.end() || it->second.IsNull() ? nullptr : &it->second;
+}
+
+const YAML::Node* YamlMap::Read(absl::string_view key, bool& into) const {
+  const YAML::Node* node = Find(key);
+  if (node == nullptr) return nullptr;
+  if (const auto value = reader_.Boolean(*node, key)) into = *value;
+  return node;
+}
+
+const YAML::Node* YamlMap::ReadName(absl::string_view key,
+                                    std::string& into) const {
+  const YAML::Node* node = Find(key);
+  if (node == nullptr) return nullptr;
+  if (auto value = reader_.Name(*node, key)) into = *std::move(value);
+  return node;
+}
+
+const YAML::Node* YamlMap::ReadInteger(absl::string_view key, int64_t least,
+                                       int64_t most, int64_t& into) const {
+  const YAML::Node* node = Find(key);
+  if (node == nullptr) return nullptr;
+  if (const auto value = reader_.Integer(*node, key, least, most)) {
+    into = *value;
+  }
+  return node;
+}
+
+void YamlMap::Refuse(const std::vector<absl::string_view>& keys,
+                     absl::string_view why) const {
+  for (const absl::string_view key : keys) {
+    if (const YAML::Node* node = Find(key)) {
+      reader_.Fail(*node, absl::StrCat(key, why));
+    }
+  }
+}
+
+}  // namespace rls

@@ -1,0 +1,230 @@
+"""Starts the real programs for the tests and stops them again.
+
+Every port is a free one that its owner has taken itself.
+"""
+
+import contextlib
+import http.client
+import http.server
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SERVER = os.environ["RATELIMITD"]
+CTL = os.environ["RATELIMITCTL"]
+TOOLS = pathlib.Path(os.environ["RLS_TOOLS"])
+ENVOY = TOOLS / "venv/bin/envoy"
+GRPCURL = TOOLS / "bin/grpcurl"
+RECIPE = ROOT / "deploy/config/recipe.yaml"
+
+# For what a healthy machine does in milliseconds; reached only by a failure.
+PATIENCE_S = 60
+READY = re.compile(r"^ready grpc=(\S+) http=(\S+) debug=(\S+)$")
+
+
+def wait_for(what, condition):
+    """The first true value of condition()."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"never came: {what}")
+
+
+def quiet_minute(seconds_needed=20):
+    """Waits until the clock's minute has enough seconds left for a test that
+    counts requests of one window."""
+    left = 60 - time.time() % 60
+    if left < seconds_needed:
+        time.sleep(left + 0.05)
+
+
+class Server:
+    """ratelimitd on free ports."""
+
+    def __init__(self, *arguments, environment=None):
+        self.stderr = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            [SERVER, "--grpc-address", "127.0.0.1:0",
+             "--http-address", "127.0.0.1:0",
+             "--debug-address", "127.0.0.1:0", *map(str, arguments)],
+            stdout=subprocess.PIPE, stderr=self.stderr, text=True,
+            env={**os.environ, **(environment or {})})
+        line = self.process.stdout.readline().strip()
+        match = READY.match(line)
+        if not match:
+            self.process.kill()
+            raise AssertionError(f"not ready: {line!r}\n{self.log()}")
+        self.grpc, self.http, self.debug = match.groups()
+
+    def log(self):
+        self.stderr.seek(0)
+        return self.stderr.read()
+
+    def get(self, path, address=None):
+        connection = http.client.HTTPConnection(address or self.http,
+                                                timeout=PATIENCE_S)
+        with contextlib.closing(connection):
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+
+    def ask(self, *entries, domain="default"):
+        """(HTTP status, answer) of one descriptor over /json."""
+        body = json.dumps({"domain": domain, "descriptors": [{"entries": [
+            {"key": key, "value": value} for key, value in entries]}]})
+        connection = http.client.HTTPConnection(self.http, timeout=PATIENCE_S)
+        with contextlib.closing(connection):
+            connection.request("POST", "/json", body)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+
+    def stop(self):
+        """Ends it as Kubernetes does; gives the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(PATIENCE_S)
+        self.process.stdout.close()
+        return status
+
+
+class Upstream:
+    """An HTTP server that answers as the recipe's provider."""
+
+    def __init__(self):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers.get("content-length", 0)))
+                body = b'{"status": 200, "cost_cents": 15}'
+                self.send_response(200)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST
+
+            def log_message(self, *unused):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+def set_port(config, kind, name, port):
+    """Changes the one port of a listener or cluster of an Envoy config."""
+    text = json.dumps(next(item for item in config["static_resources"][kind]
+                           if item["name"] == name))
+    text, changed = re.subn(r'"port_value": \d+', f'"port_value": {port}', text)
+    assert changed == 1, text
+    items = config["static_resources"][kind]
+    items[:] = [json.loads(text) if item["name"] == name else item
+                for item in items]
+
+
+class Envoy:
+    """The real Envoy with deploy/envoy/envoy.yaml, on free ports."""
+
+    def __init__(self, folder, grpc, upstream_port):
+        config = yaml.safe_load((ROOT / "deploy/envoy/envoy.yaml").read_text())
+        set_port(config, "listeners", "http", 0)
+        set_port(config, "clusters", "ratelimitd", grpc.rsplit(":", 1)[1])
+        set_port(config, "clusters", "upstream", upstream_port)
+        config["admin"] = {"address": {"socket_address": {
+            "address": "127.0.0.1", "port_value": 0}}}
+        path = pathlib.Path(folder)
+        (path / "envoy.yaml").write_text(yaml.safe_dump(config))
+        self.output = (path / "envoy.log").open("w")
+        self.process = subprocess.Popen(
+            [ENVOY, "-c", path / "envoy.yaml", "--admin-address-path",
+             path / "admin", "--concurrency", "1", "--base-id-path",
+             path / "base-id", "--use-dynamic-base-id"],
+            stdout=self.output, stderr=subprocess.STDOUT)
+        try:
+            admin = wait_for("Envoy's admin address", lambda:
+                             self.read_admin(path / "admin"))
+            self.port = wait_for("Envoy's listener", lambda:
+                                 self.listener_port(admin))
+        except AssertionError:
+            self.stop()
+            raise AssertionError((path / "envoy.log").read_text()) from None
+        self.address = f"127.0.0.1:{self.port}"
+
+    def read_admin(self, path):
+        if self.process.poll() is not None:
+            raise AssertionError("Envoy has ended")
+        return path.exists() and path.read_text()
+
+    @staticmethod
+    def listener_port(admin):
+        connection = http.client.HTTPConnection(admin, timeout=PATIENCE_S)
+        with contextlib.closing(connection):
+            connection.request("GET", "/listeners?format=json")
+            listeners = json.loads(connection.getresponse().read())
+        for listener in listeners.get("listener_statuses", []):
+            return listener["local_address"]["socket_address"]["port_value"]
+        return None
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(PATIENCE_S)
+        self.output.close()
+
+
+class ProcessTest(unittest.TestCase):
+    """A test with programs that end with it."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def start_server(self, *arguments, environment=None):
+        server = Server(*arguments, environment=environment)
+        self.addCleanup(self.check_stop, server)
+        return server
+
+    def check_stop(self, server):
+        self.assertEqual(server.stop(), 0, server.log())
+        server.stderr.close()
+
+    def start_envoy(self, server):
+        upstream = Upstream()
+        self.addCleanup(upstream.stop)
+        envoy = Envoy(self.folder, server.grpc, upstream.port)
+        self.addCleanup(envoy.stop)
+        return envoy
+
+    def run_program(self, *command, expect=0):
+        done = subprocess.run([str(part) for part in command],
+                              capture_output=True, text=True,
+                              timeout=PATIENCE_S)
+        self.assertEqual(done.returncode, expect, done.stdout + done.stderr)
+        return done

@@ -1,0 +1,187 @@
+"""The real server from the outside: start, reload, drain, errors."""
+
+import os
+import signal
+import subprocess
+import unittest
+
+import harness
+
+SERVICE = "envoy.service.ratelimit.v3.RateLimitService"
+LIMIT = """\
+domain: shop
+descriptors:
+  - key: path
+    rate_limit: {unit: day, requests_per_unit: %d}
+"""
+
+
+class StartTest(harness.ProcessTest):
+    def fail(self, *arguments, expect=1, environment=None):
+        done = subprocess.run(
+            [harness.SERVER, *map(str, arguments)], capture_output=True,
+            text=True, timeout=harness.PATIENCE_S,
+            env={**os.environ, **(environment or {})})
+        self.assertEqual(done.returncode, expect, done.stderr)
+        return done.stderr
+
+    def test_a_bad_config_ends_it_with_file_and_line(self):
+        config = self.write("bad.yaml", "rate_limit:\n  default_rps: ten\n")
+        self.assertIn(
+            f'{config}:2: default_rps: found "ten", expected a whole number',
+            self.fail("--config", config))
+
+    def test_a_missing_config_is_named(self):
+        self.assertIn("nowhere.yaml", self.fail("--config", "nowhere.yaml"))
+
+    def test_a_taken_port_is_named(self):
+        first = self.start_server("--config", harness.RECIPE)
+        text = self.fail("--config", harness.RECIPE,
+                         "--grpc-address", first.grpc)
+        self.assertIn(f"cannot listen for gRPC on {first.grpc}", text)
+        text = self.fail("--config", harness.RECIPE, "--grpc-address",
+                         "127.0.0.1:0", "--http-address", first.http)
+        self.assertIn(f"cannot listen for HTTP on {first.http}", text)
+
+    def test_usage_errors_exit_with_2(self):
+        self.assertIn("--nonsense", self.fail("--nonsense", expect=2))
+        self.assertIn("GRPC_PORT", self.fail(
+            "--config", harness.RECIPE, expect=2,
+            environment={"GRPC_PORT": "many"}))
+
+    def test_environment_names_the_config_and_the_ports(self):
+        self.write("limits/config/a.yaml", LIMIT % 1)
+        server = self.start_server(
+            environment={"RUNTIME_ROOT": str(self.folder),
+                         "RUNTIME_SUBDIRECTORY": "limits"})
+        self.assertEqual(server.ask(("path", "/"), domain="shop")[0], 200)
+        self.assertEqual(server.ask(("path", "/"), domain="shop")[0], 429)
+
+
+class ReloadTest(harness.ProcessTest):
+    def limit_of(self, server):
+        return server.get("/rlconfig", server.debug)[1]
+
+    def test_an_edit_is_taken_up_and_keeps_what_was_counted(self):
+        config = self.write("rules/a.yaml", LIMIT % 2)
+        server = self.start_server("--config", config.parent)
+        for expected in (200, 200, 429):
+            self.assertEqual(server.ask(("path", "/"), domain="shop")[0],
+                             expected)
+        config.write_text(LIMIT % 3)
+        harness.wait_for("the new limit",
+                         lambda: "limit=3" in self.limit_of(server))
+        for expected in (200, 429):
+            self.assertEqual(server.ask(("path", "/"), domain="shop")[0],
+                             expected)
+
+    def test_sighup_loads_at_once(self):
+        config = self.write("a.yaml", LIMIT % 2)
+        server = self.start_server("--config", config)
+        config.write_text(LIMIT % 7)
+        server.process.send_signal(signal.SIGHUP)
+        harness.wait_for("the new limit",
+                         lambda: "limit=7" in self.limit_of(server))
+
+    def test_a_bad_edit_keeps_the_last_good_rules(self):
+        config = self.write("a.yaml", LIMIT % 2)
+        server = self.start_server("--config", config)
+        config.write_text("domain: shop\ndescriptors: 3\n")
+        harness.wait_for("the error", lambda: f"{config}:2:" in server.log())
+        self.assertIn("limit=2", self.limit_of(server))
+        self.assertIn('ratelimitd_config_loads_total{result="failure"} 1',
+                      server.get("/metrics")[1])
+
+    def test_a_config_map_swap_is_taken_up(self):
+        self.write("mount/..1/a.yaml", LIMIT % 2)
+        self.write("mount/..2/a.yaml", LIMIT % 9)
+        mount = self.folder / "mount"
+        (mount / "..data").symlink_to("..1")
+        (mount / "a.yaml").symlink_to("..data/a.yaml")
+        server = self.start_server("--config", mount)
+        self.assertIn("limit=2", self.limit_of(server))
+        (mount / "..new").symlink_to("..2")
+        (mount / "..new").rename(mount / "..data")
+        harness.wait_for("the new limit",
+                         lambda: "limit=9" in self.limit_of(server))
+
+
+class GrpcurlTest(harness.ProcessTest):
+    def setUp(self):
+        super().setUp()
+        self.server = self.start_server("--config", harness.RECIPE)
+
+    def grpcurl(self, *arguments, expect=0):
+        return self.run_program(harness.GRPCURL, "-plaintext", *arguments,
+                                expect=expect)
+
+    def test_reflection_lists_and_describes_the_service(self):
+        listed = self.grpcurl(self.server.grpc, "list").stdout
+        self.assertIn(SERVICE, listed)
+        self.assertIn("grpc.health.v1.Health", listed)
+        described = self.grpcurl(self.server.grpc, "describe", SERVICE).stdout
+        self.assertIn("ShouldRateLimit", described)
+
+    def test_health_is_serving_for_every_name(self):
+        for name in ("", "ratelimit", SERVICE):
+            done = self.grpcurl("-d", '{"service": "%s"}' % name,
+                                self.server.grpc, "grpc.health.v1.Health/Check")
+            self.assertIn('"SERVING"', done.stdout)
+
+    def test_an_empty_domain_is_an_invalid_argument(self):
+        done = self.grpcurl("-d", "{}", self.server.grpc,
+                            SERVICE + "/ShouldRateLimit", expect=67)
+        self.assertIn("InvalidArgument", done.stderr)
+        self.assertIn("domain: must not be empty", done.stderr)
+
+
+class ControlTest(harness.ProcessTest):
+    def setUp(self):
+        super().setUp()
+        self.server = self.start_server("--config", harness.RECIPE)
+
+    def check(self, *arguments, expect=0):
+        return self.run_program(
+            harness.CTL, "check", "--address", self.server.grpc, "--domain",
+            "default", *arguments, expect=expect)
+
+    def test_check_tells_verdict_limit_and_body(self):
+        harness.quiet_minute()
+        user = ("--descriptor", "user_id=user-123")
+        self.assertIn("limit 5 per MINUTE, remaining 4",
+                      self.check(*user).stdout)
+        self.check(*user, "--hits", "4")
+        refused = self.check(*user, expect=1).stdout
+        self.assertTrue(refused.startswith("OVER_LIMIT\n"), refused)
+        self.assertIn("Free tier: 5 req/min", refused)
+        self.check(*user, "--hits", "-1")
+        self.assertIn('"limitRemaining":1',
+                      self.check(*user, "--hits", "0", "--json").stdout)
+
+    def test_no_answer_is_exit_3_and_says_why(self):
+        done = self.check("--descriptor", "=", expect=2)
+        self.assertIn("expected key=value", done.stderr)
+        # Port 9 of a loopback address that nothing listens on.
+        done = self.run_program(
+            harness.CTL, "check", "--address", "127.0.0.9:9", "--domain", "d",
+            "--descriptor", "a=b", expect=3)
+        self.assertIn("UNAVAILABLE", done.stderr)
+
+
+class DrainTest(harness.ProcessTest):
+    def test_a_watcher_is_told_and_does_not_hold_the_drain_up(self):
+        server = harness.Server("--config", harness.RECIPE)
+        watcher = subprocess.Popen(
+            [harness.GRPCURL, "-plaintext", "-d", "{}", server.grpc,
+             "grpc.health.v1.Health/Watch"], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True)
+        seen = [watcher.stdout.readline() for _ in range(3)]
+        self.assertIn('"SERVING"', "".join(seen))
+        self.assertEqual(server.stop(), 0)
+        out, _ = watcher.communicate(timeout=harness.PATIENCE_S)
+        self.assertIn("NOT_SERVING", out)
+        server.stderr.close()
+
+
+if __name__ == "__main__":
+    unittest.main()
