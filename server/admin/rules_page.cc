@@ -9,26 +9,11 @@ namespace rls {
 namespace {
 
 std::string WindowOf(const Policy& policy) {
-  static constexpr const char* kCalendars[] = {"",     "hour",  "day",
-                                               "week", "month", "year"};
   if (policy.calendar == Calendar::kNone) {
     return absl::FormatDuration(policy.window);
   }
-  return absl::StrCat("calendar ",
-                      kCalendars[static_cast<int>(policy.calendar)], " ",
+  return absl::StrCat("calendar ", CalendarWord(policy.calendar), " ",
                       policy.zone.name());
-}
-
-std::string AlgorithmOf(const Policy& policy) {
-  switch (policy.algorithm) {
-    case Algorithm::kFixedWindow:
-      return "fixed_window";
-    case Algorithm::kSlidingWindow:
-      return "sliding_window";
-    case Algorithm::kTokenBucket:
-      return "token_bucket";
-  }
-  return "";
 }
 
 std::string BurstOf(const Policy& policy) {
@@ -45,8 +30,8 @@ std::string RuleLine(const std::string& domain, const CompiledRule& rule) {
   if (rule.unlimited) return absl::StrCat(place, ": unlimited\n");
   return absl::StrCat(
       place, ": limit=", rule.policy.limit, " window=", WindowOf(rule.policy),
-      ", algorithm=", AlgorithmOf(rule.policy), BurstOf(rule.policy),
-      ", shadow_mode: ", rule.shadow ? "true" : "false",
+      ", algorithm=", AlgorithmWord(rule.policy.algorithm),
+      BurstOf(rule.policy), ", shadow_mode: ", rule.shadow ? "true" : "false",
       ", quota_mode: ", rule.quota ? "true" : "false", "\n");
 }
 

@@ -92,8 +92,10 @@ std::string Quoted(absl::string_view text) {
 absl::string_view NearestWord(
     absl::string_view word, const std::vector<absl::string_view>& candidates) {
   absl::string_view nearest;
-  // More than a third of the letters wrong is another word, not a typo.
-  size_t least = std::max<size_t>(word.size() / 3, 1) + 1;
+  // More than a third of the letters wrong is another word, not a typo; two
+  // letters that changed places count as two.
+  size_t least =
+      (word.size() < 4 ? 1 : std::max<size_t>(word.size() / 3, 2)) + 1;
   for (const absl::string_view candidate : candidates) {
     if (candidate.size() > word.size() + least ||
         word.size() > candidate.size() + least) {

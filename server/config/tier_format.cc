@@ -24,10 +24,8 @@ std::vector<IdentityKey> DefaultIdentity() {
 }
 
 std::string WindowText(const Policy& policy) {
-  static constexpr const char* kCalendars[] = {"",     "hour",  "day",
-                                               "week", "month", "year"};
   if (policy.calendar != Calendar::kNone) {
-    return kCalendars[static_cast<int>(policy.calendar)];
+    return std::string(CalendarWord(policy.calendar));
   }
   const int64_t seconds = absl::ToInt64Seconds(policy.window);
   switch (seconds) {

@@ -13,7 +13,9 @@ enum class ChargeKind {
   kEnforce,  // judged and, when it fits, charged
   kObserve,  // as kEnforce, but its refusal denies nothing (shadow)
   kReport,   // always charged, even past the limit: usage known afterwards
-  kPeek,     // judged as if it cost nothing; never charged
+  // Judged as if it cost nothing, so refused only past the limit (by a report,
+  // or when the limit was lowered); never charged.
+  kPeek,
 };
 
 // What a request asks of the store: one limit, one counter, one cost.
@@ -43,8 +45,9 @@ struct Outcome {
   bool allowed = true;
   // Units that a request could still take now. 0 when nothing is left.
   int64_t remaining = 0;
-  // Until the counter is as good as new: the end of the window, or for a token
-  // bucket the time when it is full again. Never negative.
+  // Until the counter is as good as new if nobody charges it: the end of the
+  // window, of the next one for a sliding window that has been used, or the
+  // time when a token bucket is full again. Never negative.
   absl::Duration reset_after;
   // When not allowed: until the same charge could be allowed, if nobody else
   // charges; InfiniteDuration() when it never can be. Zero when allowed.

@@ -10,40 +10,42 @@ bool EarnsBurst(const Policy& policy) {
   return policy.burst_mode == BurstMode::kEarned && policy.burst > 0;
 }
 
+// The window of `unit`, or, where a clock set back repeats the end of a unit
+// that is already over, the one after it: windows never overlap.
 template <typename CivilUnit>
-WindowBounds CivilBounds(CivilUnit first, absl::TimeZone zone) {
-  return {
-      .start_ns =
-          absl::ToUnixNanos(absl::FromCivil(absl::CivilSecond(first), zone)),
-      .end_ns = absl::ToUnixNanos(
-          absl::FromCivil(absl::CivilSecond(first + 1), zone)),
+WindowBounds CivilBounds(CivilUnit unit, int64_t length, const Policy& policy,
+                         int64_t time_ns) {
+  const auto start_of = [&policy](CivilUnit first) {
+    return absl::ToUnixNanos(
+        absl::FromCivil(absl::CivilSecond(first), policy.zone));
   };
+  WindowBounds bounds{start_of(unit), start_of(unit + length)};
+  while (bounds.end_ns <= time_ns) {
+    unit += length;
+    bounds = {bounds.end_ns, start_of(unit + length)};
+  }
+  return bounds;
 }
 
 WindowBounds CalendarWindowAt(const Policy& policy, int64_t time_ns) {
-  const absl::TimeZone zone = policy.zone;
   const absl::CivilSecond second =
-      absl::ToCivilSecond(absl::FromUnixNanos(time_ns), zone);
+      absl::ToCivilSecond(absl::FromUnixNanos(time_ns), policy.zone);
   switch (policy.calendar) {
     case Calendar::kHour:
-      return CivilBounds(absl::CivilHour(second), zone);
-    case Calendar::kWeek: {
-      const absl::CivilDay monday =
-          absl::PrevWeekday(absl::CivilDay(second) + 1, absl::Weekday::monday);
-      return {
-          .start_ns = absl::ToUnixNanos(absl::FromCivil(monday, zone)),
-          .end_ns = absl::ToUnixNanos(absl::FromCivil(monday + 7, zone)),
-      };
-    }
+      return CivilBounds(absl::CivilHour(second), 1, policy, time_ns);
+    case Calendar::kWeek:
+      return CivilBounds(
+          absl::PrevWeekday(absl::CivilDay(second) + 1, absl::Weekday::monday),
+          7, policy, time_ns);
     case Calendar::kMonth:
-      return CivilBounds(absl::CivilMonth(second), zone);
+      return CivilBounds(absl::CivilMonth(second), 1, policy, time_ns);
     case Calendar::kYear:
-      return CivilBounds(absl::CivilYear(second), zone);
+      return CivilBounds(absl::CivilYear(second), 1, policy, time_ns);
     case Calendar::kNone:
     case Calendar::kDay:
       break;
   }
-  return CivilBounds(absl::CivilDay(second), zone);
+  return CivilBounds(absl::CivilDay(second), 1, policy, time_ns);
 }
 
 // The end of the window that lies `count` windows after `first`.
@@ -107,21 +109,31 @@ int64_t Capacity(const Policy& policy, const CounterState& state) {
   return std::min(kMaxAmount, policy.limit + extra);
 }
 
-// The start of the first window in which a charge of `cost` would fit if nobody
-// else charged; INT64_MAX when there is none before the bank lapses.
-int64_t FitsAt(const Policy& policy, const CounterState& state,
+// The start of the first window in which a charge of `cost` that `window`
+// refused would fit if nobody else charged; INT64_MAX when there is none. A
+// refused charge leaves `before`, so the bank grows and lapses from there, and
+// a counter that nobody remembers banks nothing.
+int64_t FitsAt(const Policy& policy, const CounterState& before,
                const WindowBounds& window, int64_t cost) {
-  if (policy.burst_mode == BurstMode::kUpfront) {
-    return cost <= policy.limit + policy.burst ? window.end_ns : INT64_MAX;
+  const int64_t at_once =
+      policy.limit +
+      (policy.burst_mode == BurstMode::kUpfront ? policy.burst : 0);
+  if (cost <= at_once) return window.end_ns;
+  if (!EarnsBurst(policy) || cost > policy.limit + policy.burst ||
+      before.anchor_ns == CounterState::kNeverCharged) {
+    return INT64_MAX;
   }
-  if (cost > policy.limit + policy.burst) return INT64_MAX;
-  const int64_t bank_needed = std::max<int64_t>(0, cost - policy.limit);
-  const int64_t missing = bank_needed - LeftOver(policy, state);
-  if (missing <= 0) return window.end_ns;
-  if (policy.limit == 0) return INT64_MAX;
-  const int64_t idle = (missing + policy.limit - 1) / policy.limit;
-  if (idle >= kBankedWindows) return INT64_MAX;
-  return EndAfter(policy, window, idle);
+  const int64_t missing =
+      std::max<int64_t>(0, cost - policy.limit - LeftOver(policy, before));
+  if (missing > 0 && policy.limit == 0) return INT64_MAX;
+  const int64_t idle =
+      missing == 0 ? 0 : (missing + policy.limit - 1) / policy.limit;
+  const int64_t fits_ns =
+      idle >= kBankedWindows
+          ? INT64_MAX
+          : EndAfter(policy, WindowAt(policy, before.anchor_ns), idle);
+  // Else that window has passed, and the bank has lapsed since.
+  return fits_ns >= window.end_ns ? fits_ns : INT64_MAX;
 }
 
 }  // namespace
@@ -148,7 +160,7 @@ Judgement JudgeFixedWindow(const Policy& policy, const CounterState& before,
   outcome.allowed =
       ask.always || ask.cost < 0 || state.used + ask.cost <= capacity;
   if (!outcome.allowed) {
-    const int64_t fits_ns = FitsAt(policy, state, window, ask.cost);
+    const int64_t fits_ns = FitsAt(policy, before, window, ask.cost);
     outcome.retry_after = fits_ns == INT64_MAX
                               ? absl::InfiniteDuration()
                               : absl::Nanoseconds(fits_ns - ask.now_ns);

@@ -3,6 +3,14 @@
 #include "limit/algorithms.h"
 
 namespace rls {
+namespace {
+
+// From the year 1933 to 2116: sums of a time, a bank's windows and the longest
+// backlog of a bucket stay in 64 bits whatever a broken clock says.
+constexpr int64_t kEarliestNs = -(int64_t{1} << 60);
+constexpr int64_t kLatestNs = int64_t{1} << 62;
+
+}  // namespace
 
 Judgement Judge(const Policy& policy, const CounterState& before,
                 ChargeKind kind, int64_t cost, absl::Time now) {
@@ -11,7 +19,7 @@ Judgement Judge(const Policy& policy, const CounterState& before,
                   ? 0
                   : ClampTo(cost, -kMaxAmount, kMaxAmount),
       .always = kind == ChargeKind::kReport,
-      .now_ns = absl::ToUnixNanos(now),
+      .now_ns = ClampTo(absl::ToUnixNanos(now), kEarliestNs, kLatestNs),
   };
   switch (policy.algorithm) {
     case Algorithm::kFixedWindow:

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace rls {
@@ -18,6 +19,12 @@ enum class BurstMode {
 // Windows that follow a calendar in a time zone instead of the Unix epoch.
 // Weeks begin on Monday.
 enum class Calendar { kNone, kHour, kDay, kWeek, kMonth, kYear };
+
+// hour, day, week, month, year; "" for kNone.
+absl::string_view CalendarWord(Calendar calendar);
+
+// fixed_window, sliding_window, token_bucket.
+absl::string_view AlgorithmWord(Algorithm algorithm);
 
 // The largest amount of anything that is counted: limits, bursts, costs and
 // counters saturate here. 2^53 - 1, because Redis scripts compute in doubles,

@@ -6,7 +6,7 @@ namespace rls {
 namespace {
 
 // A backlog never reaches further than this, so that times stay in 64 bits.
-constexpr int64_t kMaxBacklogNs = INT64_MAX / 4;
+constexpr int64_t kMaxBacklogNs = INT64_MAX / 8;
 
 }  // namespace
 
@@ -42,7 +42,8 @@ Judgement JudgeTokenBucket(const Policy& policy, const CounterState& before,
     outcome.retry_after =
         cost_ns > depth_ns ? absl::InfiniteDuration()
                            : absl::Nanoseconds(backlog_ns + cost_ns - depth_ns);
-  } else if (ask.cost > 0) {
+  } else if (ask.cost > 0 && policy.limit > 0) {
+    // A limit of 0 has no pace to pay a debt at: it would outlive a reload.
     after_ns = std::min(kMaxBacklogNs, backlog_ns + cost_ns);
     judgement.after.anchor_ns = ask.now_ns + after_ns;
   } else if (ask.cost < 0 && backlog_ns > 0 && policy.limit > 0) {

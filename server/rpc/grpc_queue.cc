@@ -66,13 +66,13 @@ class GrpcQueue::Call final : public QueueClient {
     owner_.context_.handler.ShouldRateLimit(
         {reinterpret_cast<const char*>(bytes_.begin()), bytes_.size()},
         absl::FromChrono(context_->deadline()),
-        [this](RateLimitHandler::Reply reply) { Reply(std::move(reply)); });
+        [this](const RateLimitHandler::Reply& reply) { Reply(reply); });
   }
 
  private:
   enum { kArrived, kOver, kFinished };
 
-  void Reply(RateLimitHandler::Reply reply) {
+  void Reply(const RateLimitHandler::Reply& reply) {
     owner_.context_.Count(reply.status, owner_.context_.clock.Now() - started_);
     if (!reply.status.ok()) {
       writer_->FinishWithError(ToGrpc(reply.status), &finished_);

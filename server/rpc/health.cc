@@ -103,32 +103,14 @@ class Health::WatchCall final : public QueueClient {
         default:
           writing_ = false;
       }
-      Proceed();
+      health_.Proceed(*this);
       gone = over_seen_ && !writing_;
     }
     if (gone) delete this;
   }
 
-  // Sends what the watcher does not know yet, one message at a time, and after
-  // the last one of a stopped server ends the call.
-  void Proceed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(health_.mutex_) {
-    if (writing_ || over_seen_ || finished_) return;
-    const auto status = health_.StatusOf(request_.service());
-    if (status != sent_) {
-      HealthCheckResponse response;
-      response.set_status(status);
-      writer_.Write(response, &written_);
-      sent_ = status;
-      writing_ = true;
-    } else if (health_.stopped_) {
-      writer_.Finish({grpc::StatusCode::UNAVAILABLE, "shutting down"},
-                     &written_);
-      finished_ = true;
-      writing_ = true;
-    }
-  }
-
  private:
+  friend class Health;
   enum { kArrived, kOver, kWritten };
 
   Health& health_;
@@ -157,14 +139,31 @@ void Health::Start(grpc::ServerCompletionQueue& queue, size_t& open) {
 void Health::SetServing(bool serving) {
   absl::MutexLock lock(&mutex_);
   serving_ = serving;
-  for (WatchCall* watcher : watchers_) watcher->Proceed();
+  for (WatchCall* watcher : watchers_) Proceed(*watcher);
 }
 
 void Health::Stop() {
   absl::MutexLock lock(&mutex_);
   serving_ = false;
   stopped_ = true;
-  for (WatchCall* watcher : watchers_) watcher->Proceed();
+  for (WatchCall* watcher : watchers_) Proceed(*watcher);
+}
+
+void Health::Proceed(WatchCall& watcher) {
+  if (watcher.writing_ || watcher.over_seen_ || watcher.finished_) return;
+  const auto status = StatusOf(watcher.request_.service());
+  if (status != watcher.sent_) {
+    HealthCheckResponse response;
+    response.set_status(status);
+    watcher.writer_.Write(response, &watcher.written_);
+    watcher.sent_ = status;
+    watcher.writing_ = true;
+  } else if (stopped_) {
+    watcher.writer_.Finish({grpc::StatusCode::UNAVAILABLE, "shutting down"},
+                           &watcher.written_);
+    watcher.finished_ = true;
+    watcher.writing_ = true;
+  }
 }
 
 HealthCheckResponse::ServingStatus Health::StatusOf(

@@ -49,6 +49,10 @@ class Health {
   Response::ServingStatus StatusOf(const std::string& service) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // Sends what a watcher does not know yet, one message at a time, and after
+  // the last one of a stopped server ends the call.
+  void Proceed(WatchCall& watcher) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   grpc::health::v1::Health::AsyncService service_;
   std::unique_ptr<CheckCall> check_;
   absl::Mutex mutex_;

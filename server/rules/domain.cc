@@ -11,36 +11,6 @@
 namespace rls {
 namespace {
 
-absl::string_view AlgorithmTag(Algorithm algorithm) {
-  switch (algorithm) {
-    case Algorithm::kFixedWindow:
-      return "fixed";
-    case Algorithm::kSlidingWindow:
-      return "sliding";
-    case Algorithm::kTokenBucket:
-      return "bucket";
-  }
-  return "";
-}
-
-absl::string_view CalendarTag(Calendar calendar) {
-  switch (calendar) {
-    case Calendar::kNone:
-      return "";
-    case Calendar::kHour:
-      return "hour";
-    case Calendar::kDay:
-      return "day";
-    case Calendar::kWeek:
-      return "week";
-    case Calendar::kMonth:
-      return "month";
-    case Calendar::kYear:
-      return "year";
-  }
-  return "";
-}
-
 class DomainImpl final : public Domain {
  public:
   absl::Status Compile(DomainSpec spec, Metrics& metrics) {
@@ -111,12 +81,12 @@ absl::StatusOr<std::shared_ptr<const Domain>> CompileDomain(DomainSpec spec,
 }
 
 std::string CounterScope(absl::string_view domain, const Policy& policy) {
-  const std::string shape =
-      policy.calendar == Calendar::kNone
-          ? absl::FormatDuration(policy.window)
-          : absl::StrCat(CalendarTag(policy.calendar), "@", policy.zone.name());
+  const std::string shape = policy.calendar == Calendar::kNone
+                                ? absl::FormatDuration(policy.window)
+                                : absl::StrCat(CalendarWord(policy.calendar),
+                                               "@", policy.zone.name());
   return absl::StrCat(domain.size(), ":", domain, "|",
-                      AlgorithmTag(policy.algorithm), "|", shape);
+                      AlgorithmWord(policy.algorithm), "|", shape);
 }
 
 }  // namespace rls

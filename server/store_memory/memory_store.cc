@@ -19,9 +19,11 @@ constexpr size_t kShards = 256;
 // Each new counter pays for looking at this many old ones, so that expired
 // counters go at least as fast as new ones come.
 constexpr size_t kSweepSteps = 4;
-// When the store is full, a charge that needs a new counter looks at so many:
-// enough to find a place soon, too few to be worth an attack.
-constexpr size_t kFullSweepSteps = 1024;
+// When the store is full, a charge that needs a new counter looks for an
+// expired one in its own shard and in some others: enough to find one soon, too
+// few to be worth an attack.
+constexpr size_t kFullSweepSteps = 256;
+constexpr size_t kFullSweepShards = 16;
 
 struct alignas(64) Shard {
   absl::Mutex mutex;
@@ -138,12 +140,24 @@ class MemoryStoreImpl final : public MemoryStore {
       return true;
     }
     --size_;
-    const size_t dropped = table.Sweep(now_s, kFullSweepSteps);
-    size_ -= dropped;
-    if (dropped == 0) return false;
-    ++size_;
-    counter.reserved = true;
-    return true;
+    size_ -= table.Sweep(now_s, kFullSweepSteps);
+    if (size_.load() >= options_.max_counters) SweepOthers(now_s);
+    if (size_.fetch_add(1) < options_.max_counters) {
+      counter.reserved = true;
+      return true;
+    }
+    --size_;
+    return false;
+  }
+
+  // Only shards that nobody holds: the caller holds some already.
+  void SweepOthers(uint32_t now_s) {
+    for (size_t i = 0; i < kFullSweepShards; ++i) {
+      Shard& shard = shards_[next_swept_.fetch_add(1) % kShards];
+      if (!shard.mutex.TryLock()) continue;
+      size_ -= shard.table.Sweep(now_s, kFullSweepSteps);
+      shard.mutex.Unlock();
+    }
   }
 
   bool ReserveAll(absl::Time now,
@@ -172,6 +186,7 @@ class MemoryStoreImpl final : public MemoryStore {
   const MemoryStoreOptions options_;
   std::array<Shard, kShards> shards_;
   std::atomic<size_t> size_{0};
+  std::atomic<size_t> next_swept_{0};
 };
 
 }  // namespace

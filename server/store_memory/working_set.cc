@@ -5,7 +5,8 @@ namespace {
 
 // Made whatever the other charges get: it tells of what has already happened.
 bool Unconditional(const Charge& charge) {
-  return charge.kind == ChargeKind::kReport || charge.cost < 0;
+  return charge.kind == ChargeKind::kReport ||
+         (charge.cost < 0 && charge.kind != ChargeKind::kPeek);
 }
 
 void JudgeOne(const Charge& charge, CounterState& state, absl::Time now,
@@ -19,7 +20,8 @@ void JudgeOne(const Charge& charge, CounterState& state, absl::Time now,
 // As envoyproxy/ratelimit does: what a fixed window refuses stays counted.
 void CountRefused(const Charge& charge, CounterState& state, absl::Time now,
                   Outcome& outcome) {
-  if (outcome.allowed || charge.policy->algorithm != Algorithm::kFixedWindow) {
+  if (outcome.allowed || charge.kind == ChargeKind::kPeek ||
+      charge.policy->algorithm != Algorithm::kFixedWindow) {
     return;
   }
   const Judgement judgement =

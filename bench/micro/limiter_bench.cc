@@ -1,0 +1,124 @@
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "benchmark/benchmark.h"
+#include "limiter/limiter.h"
+#include "metrics/metrics.h"
+#include "rules/rule_book.h"
+#include "store_memory/memory_store.h"
+
+namespace rls {
+namespace {
+
+// The limiter as the server wires it, over the memory store.
+class Bed {
+ public:
+  explicit Bed(std::vector<RuleNode> nodes) {
+    auto domain =
+        CompileDomain({.name = "bench", .nodes = std::move(nodes)}, *metrics_);
+    if (!domain.ok()) std::abort();
+    auto book = std::make_shared<RuleBook>();
+    book->loaded = true;
+    book->domains["bench"] = *std::move(domain);
+    rules_.Set(std::move(book));
+  }
+
+  // Whether the descriptor's one entry may pass.
+  bool Passes(absl::string_view key, absl::string_view value) {
+    Query query;
+    query.domain = "bench";
+    query.descriptors.emplace_back();
+    query.descriptors[0].entries.push_back({key, value});
+    bool passes = false;
+    limiter_->Check(query, [&passes](absl::StatusOr<const Verdict*> verdict) {
+      passes = verdict.ok() && !(*verdict)->over_limit;
+    });
+    return passes;
+  }
+
+ private:
+  const std::unique_ptr<Clock> clock_ = NewSystemClock();
+  const std::unique_ptr<Metrics> metrics_ = NewMetrics();
+  const std::unique_ptr<MemoryStore> store_ =
+      NewMemoryStore(*clock_, {.seed = RandomSeed()});
+  RuleBookHolder rules_;
+  const std::unique_ptr<Limiter> limiter_ = NewLimiter({.rules = rules_,
+                                                        .store = *store_,
+                                                        .local_store = *store_,
+                                                        .clock = *clock_,
+                                                        .metrics = *metrics_});
+};
+
+RuleNode Node(std::string value, int64_t limit) {
+  RuleNode node{.key = "user_id", .value = std::move(value)};
+  node.rule = Rule{.path = absl::StrCat("user_id_", node.value),
+                   .policy = {.limit = limit, .window = absl::Hours(1)}};
+  return node;
+}
+
+std::vector<std::string> Users(int64_t count) {
+  std::vector<std::string> users;
+  for (int64_t i = 0; i < count; ++i) users.push_back(absl::StrCat("user-", i));
+  return users;
+}
+
+// Walks over the users with a stride that defeats the caches, as real traffic
+// does.
+void AskForAll(benchmark::State& bench, Bed& bed,
+               const std::vector<std::string>& users) {
+  size_t next = 0;
+  for (auto _ : bench) {
+    next = (next + 611'953) % users.size();
+    benchmark::DoNotOptimize(bed.Passes("user_id", users[next]));
+  }
+  bench.SetItemsProcessed(bench.iterations());
+}
+
+void OneDescriptor(benchmark::State& bench, int64_t limit) {
+  Bed bed({Node("", limit)});
+  AskForAll(bench, bed, {"user-123"});
+}
+BENCHMARK_CAPTURE(OneDescriptor, allowed, kMaxAmount);
+BENCHMARK_CAPTURE(OneDescriptor, refused, 0);
+
+void AMillionUsers(benchmark::State& bench) {
+  const std::vector<std::string> users = Users(1'000'000);
+  Bed bed({Node("", kMaxAmount)});
+  for (const std::string& user : users) bed.Passes("user_id", user);
+  AskForAll(bench, bed, users);
+}
+BENCHMARK(AMillionUsers);
+
+// One rule for each user, as many users as rules.
+void Rules(benchmark::State& bench) {
+  const std::vector<std::string> users = Users(bench.range(0));
+  std::vector<RuleNode> nodes;
+  for (const std::string& user : users) nodes.push_back(Node(user, kMaxAmount));
+  Bed bed(std::move(nodes));
+  for (const std::string& user : users) bed.Passes("user_id", user);
+  AskForAll(bench, bed, users);
+}
+BENCHMARK(Rules)->Arg(10)->Arg(1'000)->Arg(100'000);
+
+// Many rules, a million users and only one of the rules in use: what the number
+// of rules alone costs.
+void AMillionUsersBesideRules(benchmark::State& bench) {
+  std::vector<RuleNode> nodes = {Node("", kMaxAmount)};
+  for (int64_t i = 0; i < bench.range(0); ++i) {
+    nodes.push_back(Node(absl::StrCat("tenant-", i), kMaxAmount));
+  }
+  const std::vector<std::string> users = Users(1'000'000);
+  Bed bed(std::move(nodes));
+  for (const std::string& user : users) bed.Passes("user_id", user);
+  AskForAll(bench, bed, users);
+}
+BENCHMARK(AMillionUsersBesideRules)->Arg(0)->Arg(100'000);
+
+}  // namespace
+}  // namespace rls

@@ -1,0 +1,278 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "config/load.h"
+
+namespace rls {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kRecipe[] = R"(rate_limit:
+  enabled: true
+  default_rps: 10
+  user_tiers:
+    free:
+      rps: 5  # Free tier: 5 req/min
+      burst: 2
+      window_seconds: 60
+    pro: {rps: 50, burst: 10, window_seconds: 60}
+  user_assignments:
+    user-123:
+      tier: free
+    user-456: pro
+  enforce: reject
+providers:
+  openai:
+    api_key: ${OPENAI_API_KEY}
+models:
+  gpt-4: { provider: openai }
+)";
+
+std::map<std::string, std::string>& Variables() {
+  static auto* const variables = new std::map<std::string, std::string>;
+  return *variables;
+}
+
+LoadedFile Load(const std::string& yaml) {
+  return LoadConfig(yaml, "f.yaml",
+                    [](const std::string& name) -> std::optional<std::string> {
+                      const auto it = Variables().find(name);
+                      if (it == Variables().end()) return std::nullopt;
+                      return it->second;
+                    });
+}
+
+std::string ErrorsOf(const std::string& yaml) {
+  std::vector<std::string> lines;
+  for (const ConfigError& error : Load(yaml).errors) {
+    lines.push_back(error.ToString());
+  }
+  return absl::StrJoin(lines, "\n");
+}
+
+DomainSpec MustLoad(const std::string& yaml) {
+  LoadedFile file = Load(yaml);
+  EXPECT_EQ(ErrorsOf(yaml), "");
+  return file.domain.value_or(DomainSpec());
+}
+
+// The policy of a format 1 limit, written as a flow map.
+Policy PolicyOf(const std::string& limit) {
+  const DomainSpec domain = MustLoad(absl::StrCat(
+      "domain: d\ndescriptors:\n- key: a\n  rate_limit: {", limit, "}\n"));
+  return domain.nodes.empty() ? Policy() : domain.nodes[0].rule->policy;
+}
+
+std::string LimitErrors(const std::string& limit) {
+  return ErrorsOf(absl::StrCat(
+      "domain: d\ndescriptors:\n- key: a\n  rate_limit: {", limit, "}\n"));
+}
+
+TEST(DescriptorFormatTest, ReadsNestedDescriptors) {
+  const DomainSpec domain = MustLoad(R"(domain: shop
+descriptors:
+  - key: user
+    value: alice
+    shadow_mode: true
+    rate_limit: {unit: Minute, requests_per_unit: 010, name: a,
+                 replaces: [{name: b}], message: slow down,
+                 on_backend_error: deny}
+    descriptors:
+      - key: path
+        value: 007
+        rate_limit: {unlimited: true}
+)");
+  EXPECT_EQ(domain.name, "shop");
+  const RuleNode& user = domain.nodes.at(0);
+  EXPECT_EQ(user.value, "alice");
+  EXPECT_EQ(user.rule->path, "user_alice");
+  EXPECT_TRUE(user.rule->shadow);
+  EXPECT_EQ(user.rule->policy.limit, 8);  // YAML 1.1: octal
+  EXPECT_EQ(user.rule->policy.window, absl::Minutes(1));
+  EXPECT_EQ(user.rule->replaces.at(0), "b");
+  EXPECT_EQ(user.rule->message, "slow down");
+  EXPECT_EQ(user.rule->on_backend_error, OnBackendError::kDeny);
+  const RuleNode& path = user.children.at(0);
+  EXPECT_EQ(path.value, "007");  // as it is written
+  EXPECT_EQ(path.rule->path, "user_alice.path_007");
+  EXPECT_TRUE(path.rule->unlimited);
+}
+
+TEST(DescriptorFormatTest, ReadsWindowsAndAlgorithms) {
+  EXPECT_EQ(PolicyOf("unit: WEEK").window, absl::Hours(24 * 7));
+  EXPECT_EQ(PolicyOf("unit: month").window, absl::Hours(24 * 30));
+  EXPECT_EQ(PolicyOf("window: 1h30m").window, absl::Minutes(90));
+  EXPECT_EQ(PolicyOf("window: 2d").window, absl::Hours(48));
+  const Policy calendar =
+      PolicyOf("calendar: week, timezone: Europe/Berlin, burst: 3");
+  EXPECT_EQ(calendar.calendar, Calendar::kWeek);
+  EXPECT_EQ(calendar.zone.name(), "Europe/Berlin");
+  EXPECT_EQ(calendar.burst, 3);
+  EXPECT_EQ(PolicyOf("unit: day, burst_mode: upfront").burst_mode,
+            BurstMode::kUpfront);
+  EXPECT_EQ(PolicyOf("unit: day, algorithm: token_bucket").algorithm,
+            Algorithm::kTokenBucket);
+}
+
+TEST(DescriptorFormatTest, RefusesWhatMakesNoSense) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"requests_per_unit: 5", "found no window"},
+      {"unit: minutes", "unit: found \"minutes\""},
+      {"unit: minute, window: 5m", "unit and window exclude each other"},
+      {"unit: minute, calendar: day", "calendar and unit exclude each other"},
+      {"window: 10", "expected whole seconds"},
+      {"window: 500ms", "expected whole seconds"},
+      {"window: 400d", "expected whole seconds"},
+      {"unit: day, requests_per_unit: -1", "from 0 to 4294967295"},
+      {"unit: day, requests_per_unit: 4294967296", "from 0 to 4294967295"},
+      {"unit: day, requests_per_unit: 5.0", "whole number"},
+      {"unit: day, requests_per_unit: \"5\"", "whole number"},
+      {"unit: day, algorithm: fixed_windw", "did you mean \"fixed_window\"?"},
+      {"unit: day, algorithm: sliding_window, burst: 1",
+       "burst does not go with algorithm sliding_window"},
+      {"calendar: day, algorithm: token_bucket", "fixed_window only"},
+      {"unit: day, timezone: UTC", "timezone goes with calendar only"},
+      {"calendar: day, timezone: Mars/Olympus", "IANA"},
+      {"unlimited: true, unit: day", "unit does not go with unlimited"},
+      {"unlimited: true, burst: 1", "burst does not go with unlimited"},
+      {"unlimited: \"true\"", "expected true or false"},
+      {"unit: day, name: a, replaces: [{name: a}]", "cannot replace itself"},
+      {"unit: day, replaces: [a]", "replaces: found \"a\", expected a map"},
+      {"unit: day, unit: hour", "is there twice"},
+      {"unit: day, requests_per_unti: 1",
+       "did you mean \"requests_per_unit\"?"},
+  };
+  for (const auto& [limit, text] : cases) {
+    EXPECT_THAT(LimitErrors(limit), HasSubstr(text)) << limit;
+    EXPECT_THAT(LimitErrors(limit), HasSubstr("f.yaml:4: ")) << limit;
+  }
+}
+
+TEST(DescriptorFormatTest, RefusesBadDescriptors) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"- value: x", "f.yaml:3: a descriptor without key"},
+      {"- key: a\n- key: a", "f.yaml:4: a descriptor with key \"a\""},
+      {"- key: [a]", "key: found a list, expected text"},
+      {"- a", "a descriptor: found \"a\", expected a map"},
+      {"- key: a\n  share_threshold: true", "needs a * in value"},
+      {"- key: a\n  detailed_metric: true",
+       "f.yaml:4: detailed_metric is not supported yet"},
+      {"- key: a\n  descriptors: {}", "descriptors: found a map"},
+  };
+  for (const auto& [descriptors, text] : cases) {
+    EXPECT_THAT(
+        ErrorsOf(absl::StrCat("domain: d\ndescriptors:\n", descriptors, "\n")),
+        HasSubstr(text));
+  }
+}
+
+TEST(DescriptorFormatTest, NestsToTheAllowedDepthAndNoDeeper) {
+  const auto nested = [](int depth) {
+    std::string yaml = "domain: d\n";
+    for (int level = 0; level < depth; ++level) {
+      const std::string indent(static_cast<size_t>(level) * 2, ' ');
+      absl::StrAppend(&yaml, indent, "descriptors:\n", indent, "- key: k\n");
+    }
+    return yaml;
+  };
+  EXPECT_EQ(ErrorsOf(nested(kMaxRuleDepth)), "");
+  EXPECT_THAT(ErrorsOf(nested(kMaxRuleDepth + 1)), HasSubstr("deeper than"));
+}
+
+TEST(TierFormatTest, ReadsTheRecipe) {
+  Variables().clear();  // ${OPENAI_API_KEY} is in a value that is not used
+  const LoadedFile file = Load(kRecipe);
+  ASSERT_TRUE(file.domain.has_value()) << ErrorsOf(kRecipe);
+  EXPECT_EQ(file.domain->name, "default");
+  const TierSpec& tiers = *file.domain->tiers;
+  EXPECT_EQ(tiers.default_rule.policy.limit, 10);
+  EXPECT_EQ(tiers.default_rule.message,
+            "Rate limit exceeded. Default: 10 req/min");
+  EXPECT_EQ(tiers.tiers.at(0).message,
+            "Rate limit exceeded. Free tier: 5 req/min");
+  EXPECT_EQ(tiers.tiers.at(0).policy.burst, 2);
+  EXPECT_EQ(tiers.tiers.at(0).policy.burst_mode, BurstMode::kEarned);
+  EXPECT_EQ(tiers.assignments.at("user-456"), 1u);
+  EXPECT_EQ(tiers.identity.at(1).strip_prefix, "Bearer ");
+  EXPECT_EQ(file.tiers->tiers, (std::vector<std::string>{"free", "pro"}));
+  EXPECT_EQ(file.tiers->assignments.at(0).second, "free");
+}
+
+TEST(TierFormatTest, TellsEveryMistakeWithItsLineAndTheNearestWord) {
+  EXPECT_EQ(ErrorsOf("rate_limit:\n"
+                     "  default_rsp: 10\n"
+                     "  user_tiers:\n"
+                     "    free: {rps: x, brust: 1}\n"
+                     "  user_assignments: {ann: {tier: fre}}\n"
+                     "  enforce: queue\n"),
+            "f.yaml:2: unknown key \"default_rsp\" in rate_limit; did you "
+            "mean \"default_rps\"?\n"
+            "f.yaml:2: rate_limit: found no default_rps, expected the "
+            "requests per minute of users without a tier\n"
+            "f.yaml:4: unknown key \"brust\" in tier \"free\"; did you mean "
+            "\"burst\"?\n"
+            "f.yaml:4: rps: found \"x\", expected a whole number from 0 to "
+            "4294967295\n"
+            "f.yaml:5: tier \"fre\" is not in user_tiers; did you mean "
+            "\"free\"?\n"
+            "f.yaml:6: enforce: queue is not supported yet; expected reject");
+}
+
+TEST(TierFormatTest, ExpandsVariablesWhereTheyAreUsed) {
+  const std::string yaml =
+      "rate_limit:\n  default_rps: $MOST\n  domain: a-${NAME}\n";
+  Variables() = {{"NAME", "x: [y"}};
+  EXPECT_THAT(ErrorsOf(yaml), HasSubstr("default_rps: found \"$MOST\""));
+  EXPECT_EQ(MustLoad("rate_limit: {default_rps: 1, domain: 'a-${NAME}'}").name,
+            "a-x: [y");
+  EXPECT_THAT(ErrorsOf("rate_limit: {default_rps: '${NONE}'}"),
+              HasSubstr("default_rps"));
+  EXPECT_THAT(ErrorsOf("rate_limit:\n  default_rps: 1\n  domain: ${NONE}\n"),
+              HasSubstr("f.yaml:3: environment variable \"NONE\" is not set"));
+}
+
+TEST(TierFormatTest, DisabledHasNoDomainAndNoError) {
+  const LoadedFile file =
+      Load("rate_limit: {enabled: false, default_rps: 1}\n");
+  EXPECT_FALSE(file.domain.has_value());
+  EXPECT_TRUE(file.errors.empty());
+}
+
+TEST(LoadTest, RefusesWhatIsNoConfiguration) {
+  EXPECT_EQ(ErrorsOf(""), "f.yaml: the file is empty");
+  EXPECT_EQ(ErrorsOf("# nothing\n"), "f.yaml: the file is empty");
+  EXPECT_THAT(ErrorsOf("a: [1, 2"), HasSubstr("f.yaml:1: "));
+  EXPECT_THAT(ErrorsOf("- a\n"), HasSubstr("expected a map"));
+  EXPECT_THAT(ErrorsOf("limits: 3\n"), HasSubstr("neither domain"));
+  EXPECT_THAT(ErrorsOf("domain: a\nrate_limit: {}\n"),
+              HasSubstr("of two formats"));
+  EXPECT_THAT(ErrorsOf("domain: a\n---\ndomain: b\n"),
+              HasSubstr("second document"));
+  EXPECT_THAT(ErrorsOf("domain: \xff\n"), HasSubstr("invalid UTF-8"));
+  EXPECT_THAT(ErrorsOf(std::string("domain: a\0b\n", 12)), HasSubstr("NUL"));
+  EXPECT_THAT(ErrorsOf("domain: a\ndescriptors:\n\t- key: a\n"),
+              HasSubstr("f.yaml:3: "));
+  EXPECT_THAT(ErrorsOf("domain: \"a\\nb\"\n"),
+              HasSubstr("without control characters"));
+}
+
+TEST(LoadTest, BoundsWhatAliasesAndNestingCanDo) {
+  std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 9; ++i) {
+    absl::StrAppend(&bomb, "a", i, ": &a", i, " [");
+    for (int j = 0; j < 10; ++j) absl::StrAppend(&bomb, "*a", i - 1, ", ");
+    absl::StrAppend(&bomb, "]\n");
+  }
+  EXPECT_THAT(ErrorsOf(bomb + "domain: d\n"), HasSubstr("aliases"));
+  EXPECT_NE(ErrorsOf("domain: d\ndescriptors: &a [*a]\n"), "");
+  EXPECT_NE(ErrorsOf(std::string(100'000, '[')), "");
+  EXPECT_NE(ErrorsOf("domain: " + std::string(200, '[')), "");
+}
+
+}  // namespace
+}  // namespace rls

@@ -1,0 +1,184 @@
+#include "config/config_manager.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "fake_clock.h"
+
+namespace rls {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class ConfigManagerTest : public ::testing::Test {
+ protected:
+  ConfigManagerTest() {
+    std::string name = (fs::temp_directory_path() / "rls.XXXXXX").string();
+    folder_ = mkdtemp(name.data());
+  }
+  ~ConfigManagerTest() override {
+    manager_.reset();
+    fs::remove_all(folder_);
+  }
+
+  std::string Write(const std::string& name, const std::string& text) {
+    const fs::path path = folder_ / name;
+    fs::create_directories(path.parent_path());
+    std::ofstream(path) << text;
+    return path.string();
+  }
+
+  static std::string Limit(const std::string& domain, int limit) {
+    return absl::StrCat("domain: ", domain,
+                        "\ndescriptors:\n- key: a\n  rate_limit: {unit: day, "
+                        "requests_per_unit: ",
+                        limit, "}\n");
+  }
+
+  ConfigManager& Manage(std::vector<std::string> paths) {
+    manager_ = NewConfigManager(
+        {.paths = std::move(paths),
+         .environment = [](const std::string&) { return std::nullopt; },
+         .rules = rules_,
+         .metrics = *metrics_,
+         .clock = clock_});
+    return *manager_;
+  }
+
+  // The limit that is active for a domain, -1 for none.
+  int64_t Active(const std::string& domain) {
+    const auto book = rules_.Get();
+    const Domain* found = book->Find(domain);
+    if (found == nullptr) return -1;
+    Match match;
+    found->Find(std::vector<Entry>{{"a", "x"}}, match);
+    return match.rule->policy.limit;
+  }
+
+  bool Becomes(const std::string& domain, int64_t limit) {
+    const absl::Time end = absl::Now() + absl::Minutes(1);
+    while (Active(domain) != limit) {
+      if (absl::Now() > end) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
+
+  fs::path folder_;
+  FakeClock clock_;
+  std::unique_ptr<Metrics> metrics_ = NewMetrics();
+  RuleBookHolder rules_;
+  std::unique_ptr<ConfigManager> manager_;
+};
+
+TEST_F(ConfigManagerTest, LoadsAFolderOfDomainsAndLeavesDotFilesOut) {
+  Write("a.yaml", Limit("a", 1));
+  Write("sub/b.yml", Limit("b", 2));
+  Write(".hidden.yaml", "nonsense");
+  Write("..data/a.yaml", Limit("a", 1));
+  ASSERT_TRUE(Manage({folder_}).Load().ok());
+  EXPECT_EQ(Active("a"), 1);
+  EXPECT_EQ(Active("b"), 2);
+}
+
+TEST_F(ConfigManagerTest, ABadFirstLoadPublishesNothing) {
+  Write("a.yaml", Limit("a", 1));
+  const std::string bad = Write("b.yaml", "domain: b\ndescriptors: 3\n");
+  const absl::Status status = Manage({folder_}).Load();
+  EXPECT_THAT(std::string(status.message()), HasSubstr(bad + ":2: "));
+  EXPECT_FALSE(rules_.Get()->loaded);
+}
+
+TEST_F(ConfigManagerTest, ABadReloadCostsOnlyItsOwnDomain) {
+  Write("a.yaml", Limit("a", 1));
+  Write("b.yaml", Limit("b", 2));
+  ConfigManager& manager = Manage({folder_});
+  ASSERT_TRUE(manager.Load().ok());
+  Write("a.yaml", Limit("a", 10));
+  Write("b.yaml", "domain: b\ndescriptors: 3\n");
+  EXPECT_FALSE(manager.Load().ok());
+  EXPECT_EQ(Active("a"), 10);
+  EXPECT_EQ(Active("b"), 2);
+  // Not even the domain's name can be read any more.
+  Write("b.yaml", "][");
+  EXPECT_FALSE(manager.Load().ok());
+  EXPECT_EQ(Active("b"), 2);
+  EXPECT_THAT(metrics_->Text(), HasSubstr("{result=\"failure\"} 2"));
+  Write("b.yaml", Limit("b", 3));
+  EXPECT_TRUE(manager.Load().ok());
+  EXPECT_EQ(Active("b"), 3);
+}
+
+TEST_F(ConfigManagerTest, TwoFilesOfOneDomainAreAMistakeOfTheLater) {
+  Write("a.yaml", Limit("a", 1));
+  const std::string later = Write("b.yaml", Limit("a", 2));
+  EXPECT_EQ(Manage({folder_}).Load().message(),
+            later + ": domain \"a\" is in another file too");
+}
+
+TEST_F(ConfigManagerTest, ARemovedFileTakesItsDomainAlong) {
+  Write("a.yaml", Limit("a", 1));
+  const std::string gone = Write("b.yaml", Limit("b", 2));
+  ConfigManager& manager = Manage({folder_});
+  ASSERT_TRUE(manager.Load().ok());
+  fs::remove(gone);
+  ASSERT_TRUE(manager.Load().ok());
+  EXPECT_EQ(Active("a"), 1);
+  EXPECT_EQ(Active("b"), -1);
+}
+
+TEST_F(ConfigManagerTest, AVanishedFolderKeepsTheLastGoodRules) {
+  Write("c/a.yaml", Limit("a", 1));
+  ConfigManager& manager = Manage({folder_ / "c"});
+  ASSERT_TRUE(manager.Load().ok());
+  fs::remove_all(folder_ / "c");
+  EXPECT_FALSE(manager.Load().ok());
+  EXPECT_EQ(Active("a"), 1);
+}
+
+TEST_F(ConfigManagerTest, AnEmptyFolderIsAValidConfiguration) {
+  EXPECT_TRUE(Manage({folder_}).Load().ok());
+  EXPECT_TRUE(rules_.Get()->loaded);
+}
+
+TEST_F(ConfigManagerTest, TheHashTellsWhichContentIsActive) {
+  Write("a.yaml", Limit("a", 1));
+  ConfigManager& manager = Manage({folder_});
+  ASSERT_TRUE(manager.Load().ok());
+  EXPECT_THAT(metrics_->Text(),
+              ::testing::ContainsRegex("config_info.hash=\"[0-9a-f]+\". 1"));
+  Write("a.yaml", Limit("a", 2));
+  ASSERT_TRUE(manager.Load().ok());
+  EXPECT_THAT(metrics_->Text(),
+              ::testing::ContainsRegex("config_info.hash=\"[0-9a-f]+\". 0"));
+}
+
+TEST_F(ConfigManagerTest, WatchingSeesAnEditARenameAndASwappedLink) {
+  Write("..1/a.yaml", Limit("a", 1));
+  Write("..2/a.yaml", Limit("a", 2));
+  fs::create_directory_symlink("..1", folder_ / "..data");
+  fs::create_symlink("..data/a.yaml", folder_ / "a.yaml");
+  Write("b.yaml", Limit("b", 1));
+  ConfigManager& manager = Manage({folder_});
+  ASSERT_TRUE(manager.Load().ok());
+  manager.StartWatching(absl::Milliseconds(10));
+
+  fs::create_directory_symlink("..2", folder_ / "..next");
+  fs::rename(folder_ / "..next", folder_ / "..data");
+  EXPECT_TRUE(Becomes("a", 2));
+  Write("b.yaml", Limit("b", 22));
+  EXPECT_TRUE(Becomes("b", 22));
+  Write(".b.tmp", Limit("b", 333));
+  fs::rename(folder_ / ".b.tmp", folder_ / "b.yaml");
+  EXPECT_TRUE(Becomes("b", 333));
+}
+
+}  // namespace
+}  // namespace rls

@@ -1,0 +1,84 @@
+#ifndef RLS_TESTS_UNIT_LIMITER_FAKES_H_
+#define RLS_TESTS_UNIT_LIMITER_FAKES_H_
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "metrics/metrics.h"
+#include "store/counter_store.h"
+
+namespace rls {
+
+class FakeCounter final : public Counter {
+ public:
+  void Add(double amount) override { total += amount; }
+  double total = 0;
+};
+
+// Counters that a test can read, by name and label values.
+class FakeMetrics final : public Metrics {
+ public:
+  Counter& GetCounter(const MetricId& id) override {
+    std::string name(id.name);
+    for (const auto& label : id.labels) name += " " + label.second;
+    return counters_[name];
+  }
+  Gauge& GetGauge(const MetricId&) override { return gauge_; }
+  Histogram& GetHistogram(const MetricId&, std::vector<double>) override {
+    return histogram_;
+  }
+  std::string Text() const override { return ""; }
+
+ private:
+  class FakeGauge final : public Gauge {
+    void Set(double) override {}
+  };
+  class FakeHistogram final : public Histogram {
+    void Observe(double) override {}
+  };
+  std::map<std::string, FakeCounter> counters_;
+  FakeGauge gauge_;
+  FakeHistogram histogram_;
+};
+
+// A store in front of another one that a test can break or hold up.
+class UnreliableStore final : public CounterStore {
+ public:
+  explicit UnreliableStore(CounterStore& inner) : inner_(inner) {}
+
+  void Take(absl::Span<const Charge> charges, Accounting accounting,
+            absl::Time deadline, TakeCallback done) override {
+    ++takes;
+    if (!failure.ok()) {
+      done(failure);
+    } else if (is_held) {
+      held_.push_back([this, charges, accounting, deadline,
+                       done = std::move(done)]() mutable {
+        inner_.Take(charges, accounting, deadline, std::move(done));
+      });
+    } else {
+      inner_.Take(charges, accounting, deadline, std::move(done));
+    }
+  }
+
+  // Answers what was asked while `is_held`.
+  void Release() {
+    for (auto& take : std::exchange(held_, {})) take();
+  }
+
+  absl::Status failure;
+  bool is_held = false;
+  int takes = 0;
+
+ private:
+  CounterStore& inner_;
+  std::vector<absl::AnyInvocable<void()>> held_;
+};
+
+}  // namespace rls
+
+#endif  // RLS_TESTS_UNIT_LIMITER_FAKES_H_
