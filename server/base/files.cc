@@ -70,14 +70,17 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
   if (!file) {
     return absl::PermissionDeniedError(absl::StrCat(path, ": cannot be read"));
   }
-  // One byte more than allowed, so that a file that grows while it is read is
+  std::string bytes;
+  char block[16 << 10];
+  // One block more than allowed, so that a file that grows while it is read is
   // still noticed.
-  std::string bytes(max_bytes + 1, '\0');
-  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  while (bytes.size() <= max_bytes && file) {
+    file.read(block, sizeof(block));
+    bytes.append(block, static_cast<size_t>(file.gcount()));
+  }
   if (file.bad()) {
     return absl::UnknownError(absl::StrCat(path, ": reading failed"));
   }
-  bytes.resize(static_cast<size_t>(file.gcount()));
   if (bytes.size() > max_bytes) {
     return absl::ResourceExhaustedError(
         absl::StrCat(path, ": larger than ", max_bytes, " bytes"));

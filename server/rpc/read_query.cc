@@ -143,8 +143,9 @@ absl::Status ReadDescriptorField(WireReader& reader, size_t index,
         return Invalid(Place(index, ".entries"),
                        absl::StrCat("more than ", kMaxEntries));
       }
-      return ReadEntry(bytes, index, descriptor.entries.size(),
-                       descriptor.entries.emplace_back());
+      descriptor.entries.emplace_back();
+      return ReadEntry(bytes, index, descriptor.entries.size() - 1,
+                       descriptor.entries.back());
     case 2:
       if (!reader.ReadBytes(bytes)) return absl::OkStatus();
       return ReadOverride(bytes, index, descriptor.limit_override.emplace());

@@ -1,0 +1,105 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/files.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace rls {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(TextTest, EscapesControlsAndBrokenUtf8Only) {
+  EXPECT_EQ(EscapeControls("a\nb\r\t\x7f"), "a\\x0ab\\x0d\\x09\\x7f");
+  EXPECT_EQ(EscapeControls("→ü😀"), "→ü😀");
+  EXPECT_EQ(EscapeControls("\xc3"), "\\xc3");
+  EXPECT_EQ(EscapeControls("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // surrogate
+  EXPECT_EQ(EscapeControls("\xc0\x80"), "\\xc0\\x80");           // overlong
+  EXPECT_EQ(EscapeControls(absl::string_view("\0", 1)), "\\x00");
+}
+
+TEST(TextTest, QuotesAndCutsLongText) {
+  EXPECT_EQ(Quoted("a\n"), "\"a\\x0a\"");
+  EXPECT_THAT(Quoted(std::string(60'000, 'x')),
+              HasSubstr("...\" (60000 bytes)"));
+  EXPECT_LT(Quoted(std::string(60'000, 'x')).size(), 120u);
+}
+
+TEST(TextTest, FindsTheNearestWordButNoStranger) {
+  const std::vector<absl::string_view> words = {"burst", "burst_mode", "unit",
+                                                "rps"};
+  EXPECT_EQ(NearestWord("brust", words), "burst");
+  EXPECT_EQ(NearestWord("burst_mod", words), "burst_mode");
+  EXPECT_EQ(NearestWord("rsp", words), "");
+  EXPECT_EQ(NearestWord("completely", words), "");
+  EXPECT_EQ(NearestWord("", words), "");
+}
+
+TEST(LogTest, KnowsTheWordsOfLevelsInAnyCase) {
+  for (const char* name : {"trace", "DEBUG", "Info", "warn", "warning", "error",
+                           "fatal", "panic"}) {
+    EXPECT_TRUE(IsLogLevelName(name)) << name;
+  }
+  EXPECT_FALSE(IsLogLevelName("loud"));
+  EXPECT_FALSE(SetLogLevelByName(""));
+}
+
+class FilesTest : public ::testing::Test {
+ protected:
+  FilesTest() {
+    std::string name = (fs::temp_directory_path() / "rls.XXXXXX").string();
+    folder_ = mkdtemp(name.data());
+  }
+  ~FilesTest() override { fs::remove_all(folder_); }
+
+  std::string Write(const std::string& name, const std::string& text) {
+    fs::create_directories((folder_ / name).parent_path());
+    std::ofstream(folder_ / name) << text;
+    return (folder_ / name).string();
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(FilesTest, ReadsUpToTheMostBytes) {
+  const std::string path = Write("a", "12345");
+  EXPECT_EQ(*ReadFile(path, 5), "12345");
+  EXPECT_TRUE(absl::IsResourceExhausted(ReadFile(path, 4).status()));
+  EXPECT_EQ(*ReadFile(Write("empty", ""), 5), "");
+  EXPECT_EQ(ReadFile(Write("big", std::string(1 << 20, 'x')), 2 << 20)->size(),
+            size_t{1} << 20);
+}
+
+TEST_F(FilesTest, SaysWhyAFileCannotBeRead) {
+  const auto missing = ReadFile((folder_ / "none").string(), 9).status();
+  EXPECT_TRUE(absl::IsNotFound(missing));
+  EXPECT_THAT(std::string(missing.message()), HasSubstr("none"));
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(ReadFile(folder_.string(), 9).status()));
+}
+
+TEST_F(FilesTest, ListsRegularFilesSortedWithoutHiddenOnes) {
+  const std::string b = Write("b/x.yaml", "");
+  const std::string a = Write("a.yaml", "");
+  Write(".hidden", "");
+  Write("..data/a.yaml", "");
+  fs::create_symlink("nowhere", folder_ / "dangling");
+  EXPECT_THAT(*ListFiles(folder_.string()), ElementsAre(a, b));
+  EXPECT_THAT(*ListFiles(a), ElementsAre(a));
+  EXPECT_TRUE(
+      absl::IsNotFound(ListFiles((folder_ / "none").string()).status()));
+}
+
+TEST_F(FilesTest, AFolderThatLinksToItselfEnds) {
+  fs::create_directory_symlink(".", folder_ / "loop");
+  EXPECT_FALSE(ListFiles(folder_.string()).ok());
+}
+
+}  // namespace
+}  // namespace rls

@@ -1,0 +1,299 @@
+#include "rpc/grpc_server.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "envoy/service/ratelimit/v3/rls.grpc.pb.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "unit/fake_limiter.h"
+
+namespace rls {
+namespace {
+
+using envoy::service::ratelimit::v3::RateLimitRequest;
+using envoy::service::ratelimit::v3::RateLimitResponse;
+using envoy::service::ratelimit::v3::RateLimitService;
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+using ::testing::HasSubstr;
+
+constexpr char kMethod[] =
+    "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
+
+RateLimitRequest Request() {
+  RateLimitRequest request;
+  request.set_domain("d");
+  request.add_descriptors()->add_entries()->set_key("k");
+  return request;
+}
+
+class GrpcServerTest : public ::testing::Test {
+ protected:
+  GrpcServerTest() { Start({}); }
+
+  void Start(GrpcServerOptions options) {
+    server_.reset();
+    options.address = "127.0.0.1:0";
+    options.threads = 1;
+    auto server = NewGrpcServer(options, handler_, *clock_, *metrics_);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    channel_ = grpc::CreateChannel(server_->address(),
+                                   grpc::InsecureChannelCredentials());
+    stub_ = RateLimitService::NewStub(channel_);
+    health_ = grpc::health::v1::Health::NewStub(channel_);
+  }
+
+  grpc::Status Call(const RateLimitRequest& request,
+                    RateLimitResponse* response = nullptr) {
+    RateLimitResponse unused;
+    grpc::ClientContext context;
+    return stub_->ShouldRateLimit(&context, request,
+                                  response == nullptr ? &unused : response);
+  }
+
+  // A call of bytes that no generated class would send.
+  grpc::Status CallRaw(const std::string& bytes) {
+    grpc::GenericStub generic(channel_);
+    grpc::ClientContext context;
+    grpc::CompletionQueue queue;
+    const grpc::Slice slice(bytes);
+    const grpc::ByteBuffer request(&slice, 1);
+    grpc::ByteBuffer response;
+    grpc::Status status;
+    auto call = generic.PrepareUnaryCall(&context, kMethod, request, &queue);
+    call->StartCall();
+    call->Finish(&response, &status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    queue.Next(&tag, &ok);
+    return status;
+  }
+
+  grpc::Status Check(const std::string& service,
+                     HealthCheckResponse::ServingStatus& status) {
+    HealthCheckRequest request;
+    request.set_service(service);
+    HealthCheckResponse response;
+    grpc::ClientContext context;
+    const grpc::Status result = health_->Check(&context, request, &response);
+    status = response.status();
+    return result;
+  }
+
+  std::unique_ptr<Clock> clock_ = NewSystemClock();
+  std::unique_ptr<Metrics> metrics_ = NewMetrics();
+  FakeLimiter limiter_;
+  RateLimitHandler handler_{limiter_, *clock_, {}};
+  std::unique_ptr<GrpcServer> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<RateLimitService::Stub> stub_;
+  std::unique_ptr<grpc::health::v1::Health::Stub> health_;
+};
+
+TEST_F(GrpcServerTest, AnswersAndCountsByCode) {
+  RateLimitResponse response;
+  ASSERT_TRUE(Call(Request(), &response).ok());
+  EXPECT_EQ(response.overall_code(), RateLimitResponse::OK);
+  EXPECT_EQ(response.statuses_size(), 1);
+  const grpc::Status bad = Call(RateLimitRequest());
+  EXPECT_EQ(bad.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(bad.error_message(), "domain: must not be empty");
+  EXPECT_THAT(metrics_->Text(), HasSubstr("{grpc_code=\"OK\"} 1"));
+  EXPECT_THAT(metrics_->Text(),
+              HasSubstr("{grpc_code=\"INVALID_ARGUMENT\"} 1"));
+}
+
+TEST_F(GrpcServerTest, ManyCallsAtOnceAreAllAnswered) {
+  std::vector<std::thread> threads;
+  threads.reserve(8);
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([this] {
+      for (int call = 0; call < 200; ++call) {
+        EXPECT_TRUE(Call(Request()).ok());
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(limiter_.checks(), 1600);
+}
+
+TEST_F(GrpcServerTest, ValuesThatAreNotUtf8AreJudged) {
+  // domain "d", one descriptor with one entry "k" = FF FE.
+  const std::string bytes(
+      "\x0a\x01"
+      "d\x12\x09\x0a\x07\x0a\x01"
+      "k\x12\x02\xff\xfe",
+      14);
+  std::string seen;
+  limiter_.SetAnswer([&seen](const Query& query, auto done) {
+    seen = std::string(query.descriptors[0].entries[0].value);
+    Verdict verdict;
+    verdict.statuses.resize(1);
+    done(&verdict);
+  });
+  EXPECT_TRUE(CallRaw(bytes).ok());
+  EXPECT_EQ(seen, "\xff\xfe");
+}
+
+TEST_F(GrpcServerTest, BytesThatAreNoMessageAreAnInvalidArgument) {
+  EXPECT_EQ(CallRaw("\xff\xff\xff").error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(GrpcServerTest, TheCallersDeadlineReachesTheLimiter) {
+  absl::Time deadline;
+  limiter_.SetAnswer([&deadline](const Query& query, auto done) {
+    deadline = query.deadline;
+    Verdict verdict;
+    verdict.statuses.resize(1);
+    done(&verdict);
+  });
+  EXPECT_TRUE(Call(Request()).ok());
+  EXPECT_GT(deadline, absl::Now() + absl::Hours(24 * 365));
+  RateLimitResponse response;
+  grpc::ClientContext context;
+  const absl::Time asked = absl::Now() + absl::Minutes(5);
+  context.set_deadline(absl::ToChronoTime(asked));
+  EXPECT_TRUE(stub_->ShouldRateLimit(&context, Request(), &response).ok());
+  EXPECT_LT(absl::AbsDuration(deadline - asked), absl::Minutes(1));
+}
+
+TEST_F(GrpcServerTest, ACallThatIsCancelledWhileItWaitsIsNeverDecided) {
+  absl::Notification release;
+  limiter_.SetAnswer([&release](const Query&, auto done) {
+    release.WaitForNotification();  // holds the only queue thread
+    Verdict verdict;
+    verdict.statuses.resize(1);
+    done(&verdict);
+  });
+  std::thread first([this] { EXPECT_TRUE(Call(Request()).ok()); });
+  limiter_.AwaitChecks(1);
+  grpc::ClientContext context;
+  std::thread second([this, &context] {
+    RateLimitResponse response;
+    EXPECT_EQ(
+        stub_->ShouldRateLimit(&context, Request(), &response).error_code(),
+        grpc::StatusCode::CANCELLED);
+  });
+  context.TryCancel();
+  second.join();
+  release.Notify();
+  first.join();
+  EXPECT_TRUE(Call(Request()).ok());
+  EXPECT_EQ(limiter_.checks(), 2);
+}
+
+TEST_F(GrpcServerTest, AnswersMayComeLaterAndFromAnotherThread) {
+  std::vector<std::thread> answering;
+  limiter_.SetAnswer([&answering](const Query&, Limiter::CheckCallback done) {
+    answering.emplace_back([done = std::move(done)]() mutable {
+      Verdict verdict;
+      verdict.statuses.resize(1);
+      done(&verdict);
+    });
+  });
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(Call(Request()).ok());
+  for (std::thread& thread : answering) thread.join();
+}
+
+TEST_F(GrpcServerTest, ShutdownFinishesWhatIsInFlight) {
+  Limiter::CheckCallback pending;
+  limiter_.SetAnswer([&pending](const Query&, Limiter::CheckCallback done) {
+    pending = std::move(done);
+  });
+  std::thread caller([this] { EXPECT_TRUE(Call(Request()).ok()); });
+  limiter_.AwaitChecks(1);
+  std::thread stopping([this] { server_->Shutdown(absl::Minutes(1)); });
+  HealthCheckResponse::ServingStatus unused;
+  while (Check("", unused).ok()) std::this_thread::yield();
+  Verdict verdict;
+  verdict.statuses.resize(1);
+  pending(&verdict);
+  caller.join();
+  stopping.join();
+}
+
+TEST_F(GrpcServerTest, ShutdownCancelsWhatOutlastsItsGrace) {
+  Limiter::CheckCallback pending;
+  limiter_.SetAnswer([&pending](const Query&, Limiter::CheckCallback done) {
+    pending = std::move(done);
+  });
+  std::thread caller([this] { EXPECT_FALSE(Call(Request()).ok()); });
+  limiter_.AwaitChecks(1);
+  std::thread stopping([this] { server_->Shutdown(absl::ZeroDuration()); });
+  caller.join();
+  // The answer still comes, and finds nobody.
+  Verdict verdict;
+  verdict.statuses.resize(1);
+  pending(&verdict);
+  stopping.join();
+}
+
+TEST_F(GrpcServerTest, HealthFollowsSetServingForEachName) {
+  HealthCheckResponse::ServingStatus status;
+  for (const bool serving : {false, true, false}) {
+    server_->SetServing(serving);
+    for (const char* name :
+         {"", "ratelimit", "envoy.service.ratelimit.v3.RateLimitService"}) {
+      ASSERT_TRUE(Check(name, status).ok());
+      EXPECT_EQ(status, serving ? HealthCheckResponse::SERVING
+                                : HealthCheckResponse::NOT_SERVING);
+    }
+  }
+  EXPECT_EQ(Check("other", status).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(GrpcServerTest, WatchersAreToldOfEachChangeAndOfTheEnd) {
+  server_->SetServing(true);
+  grpc::ClientContext context;
+  grpc::ClientContext other_context;
+  HealthCheckRequest request;
+  HealthCheckResponse response;
+  const auto watch = health_->Watch(&context, request);
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  request.set_service("other");
+  const auto other = health_->Watch(&other_context, request);
+  ASSERT_TRUE(other->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVICE_UNKNOWN);
+  other_context.TryCancel();
+
+  server_->SetServing(false);
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  server_->SetServing(true);
+  ASSERT_TRUE(watch->Read(&response));
+  server_->Shutdown(absl::Minutes(1));
+  ASSERT_TRUE(watch->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  EXPECT_FALSE(watch->Read(&response));
+  EXPECT_EQ(watch->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  other->Finish();
+}
+
+TEST_F(GrpcServerTest, AMessageOverTheLimitIsRefused) {
+  Start({.max_request_bytes = 2048});
+  RateLimitRequest request = Request();
+  EXPECT_TRUE(Call(request).ok());
+  request.mutable_descriptors(0)->mutable_entries(0)->set_value(
+      std::string(4096, 'x'));
+  EXPECT_EQ(Call(request).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(GrpcServerTest, ATakenAddressIsAnErrorThatNamesIt) {
+  const auto second = NewGrpcServer({.address = server_->address()}, handler_,
+                                    *clock_, *metrics_);
+  EXPECT_TRUE(absl::IsUnavailable(second.status()));
+  EXPECT_THAT(std::string(second.status().message()),
+              HasSubstr(server_->address()));
+}
+
+}  // namespace
+}  // namespace rls
