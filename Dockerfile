@@ -1,0 +1,29 @@
+# Builds ratelimitd and ratelimitctl and leaves them in a small image with the
+# shared libraries that they are linked to.
+FROM debian:trixie-slim AS build
+WORKDIR /src
+COPY scripts/install scripts/install
+COPY scripts/packages scripts/packages
+RUN scripts/install build
+COPY CMakeLists.txt CMakePresets.json ./
+COPY cmake cmake
+COPY proto proto
+COPY server server
+COPY client client
+RUN cmake --preset release && cmake --build --preset release && \
+    DESTDIR=/out cmake --install build/release --strip --prefix /usr
+# The packages that hold those libraries, whatever this release calls them.
+RUN ldd /out/usr/bin/* | awk '/=> \// {print $3}' | sort -u | \
+    xargs -r realpath | xargs -r dpkg -S | cut -d: -f1 | sort -u \
+    > /out/runtime-packages
+
+FROM debian:trixie-slim
+COPY --from=build /out/runtime-packages /tmp/
+RUN apt-get update -qq && \
+    xargs apt-get install -qq -y --no-install-recommends tzdata \
+      < /tmp/runtime-packages > /dev/null && \
+    rm -rf /var/lib/apt/lists/* /tmp/runtime-packages
+COPY --from=build /out/usr/bin/ /usr/bin/
+USER 65532:65532
+EXPOSE 8080 8081
+ENTRYPOINT ["ratelimitd"]

@@ -1,0 +1,78 @@
+"""What deploy/ holds is what the server takes and what the files agree on."""
+
+import re
+import unittest
+
+import yaml
+
+import harness
+
+DEPLOY = harness.ROOT / "deploy"
+
+
+def load(name):
+    return yaml.safe_load((DEPLOY / name).read_text())
+
+
+class DeployTest(harness.ProcessTest):
+    def container(self, name):
+        spec = load(name)["spec"]
+        spec = spec.get("template", {}).get("spec", spec)
+        return next(item for item in spec["containers"]
+                    if item["name"] == "ratelimitd")
+
+    def test_every_file_is_yaml(self):
+        files = sorted(DEPLOY.rglob("*.yaml"))
+        self.assertGreaterEqual(len(files), 6)
+        for path in files:
+            self.assertIsInstance(yaml.safe_load(path.read_text()), dict, path)
+
+    def test_the_config_map_is_a_configuration(self):
+        for name, text in load("kubernetes/configmap.yaml")["data"].items():
+            path = self.write(name, text)
+            self.run_program(harness.CTL, "validate-config", path)
+
+    def test_the_recipe_is_the_one_that_was_asked_for(self):
+        recipe = load("config/recipe.yaml")["rate_limit"]
+        self.assertEqual(recipe["user_tiers"]["free"],
+                         {"rps": 5, "burst": 2, "window_seconds": 60})
+
+    def test_probes_ask_for_pages_that_the_server_has(self):
+        server = self.start_server("--config", harness.RECIPE)
+        for name in ("kubernetes/deployment.yaml", "sidecar/pod.yaml"):
+            container = self.container(name)
+            for probe in ("readinessProbe", "livenessProbe"):
+                page = container[probe]["httpGet"]["path"]
+                self.assertEqual(server.get(page)[0], 200, page)
+
+    def test_arguments_are_flags_that_the_server_has(self):
+        usage = self.run_program(harness.SERVER, "--help").stdout
+        for name in ("kubernetes/deployment.yaml", "sidecar/pod.yaml"):
+            for flag in self.container(name)["args"]:
+                if flag.startswith("--"):
+                    self.assertIn(flag, usage)
+
+    def test_the_service_leads_to_the_containers_ports(self):
+        named = {port["name"]: port["containerPort"]
+                 for port in self.container("kubernetes/deployment.yaml")["ports"]}
+        for port in load("kubernetes/service.yaml")["spec"]["ports"]:
+            self.assertEqual(port["port"], named[port["targetPort"]])
+
+    def test_the_pods_select_what_the_labels_say(self):
+        deployment = load("kubernetes/deployment.yaml")["spec"]
+        labels = deployment["template"]["metadata"]["labels"]
+        self.assertEqual(deployment["selector"]["matchLabels"], labels)
+        self.assertEqual(load("kubernetes/service.yaml")["spec"]["selector"],
+                         labels)
+
+    def test_the_real_envoy_accepts_its_configuration(self):
+        self.run_program(harness.ENVOY, "--mode", "validate", "-c",
+                         DEPLOY / "envoy/envoy.yaml")
+
+    def test_the_image_runs_as_a_numeric_user_without_root(self):
+        text = (harness.ROOT / "Dockerfile").read_text()
+        self.assertRegex(text, re.compile(r"^USER [1-9]\d*:[1-9]\d*$", re.M))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,67 @@
+"""Runs the lines of the README as they stand there.
+
+They name the default ports, so they run in a network namespace of their own,
+where these are free whatever else the machine does.
+"""
+
+import os
+import re
+import subprocess
+import unittest
+
+import harness
+
+BLOCK = re.compile(
+    r"readme_test\.py runs these lines as they stand -->\n```sh\n(.*?)```", re.S)
+
+# Starts the server, waits for its line, and hands over to the test's commands.
+SCRIPT = """
+set -e
+ip link set lo up
+exec 3< <("$RATELIMITD" --config "$RECIPE" 2>server.log)
+server=$!
+read -r ready <&3
+echo "$ready"
+{commands}
+kill -TERM $server
+wait $server || true
+"""
+
+
+class ReadmeTest(harness.ProcessTest):
+    def setUp(self):
+        super().setUp()
+        match = BLOCK.search((harness.ROOT / "README.md").read_text())
+        self.assertIsNotNone(match, "the README has no lines to run")
+        self.lines = match.group(1).strip().splitlines()
+        client = self.folder / "build/release/client"
+        client.mkdir(parents=True)
+        (client / "ratelimitctl").symlink_to(harness.CTL)
+
+    def test_the_lines_work(self):
+        harness.quiet_minute()
+        commands = "\n".join(f"echo '##'; {line}; echo" for line in self.lines)
+        as_root = ["-n"] if os.geteuid() == 0 else ["-r", "-n"]
+        done = subprocess.run(
+            ["unshare", *as_root, "bash", "-c",
+             SCRIPT.replace("{commands}", commands)],
+            cwd=self.folder, capture_output=True, text=True,
+            timeout=harness.PATIENCE_S,
+            env={**os.environ, "RECIPE": str(harness.RECIPE),
+                 "PATH": f"{harness.GRPCURL.parent}:{os.environ['PATH']}"})
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        ready, *answers = [part.strip() for part in done.stdout.split("##\n")]
+        self.assertEqual(
+            ready, "ready grpc=[::]:8081 http=[::]:8080 debug=127.0.0.1:6070")
+        self.assertEqual(len(answers), 5)
+        self.assertEqual(answers[0], "OK")
+        self.assertIn("envoy.service.ratelimit.v3.RateLimitService", answers[1])
+        self.assertIn('"limit_remaining": 4', answers[2].replace(
+            "limitRemaining", "limit_remaining"))
+        self.assertRegex(answers[3], r"^OK\n  user_id=user-123: OK, limit 5 per "
+                                     r"MINUTE, remaining 3, reset in \d+ s$")
+        self.assertIn('"requestsPerUnit":50', answers[4])
+
+
+if __name__ == "__main__":
+    unittest.main()
