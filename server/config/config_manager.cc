@@ -1,15 +1,16 @@
 #include "config/config_manager.h"
 
 #include <map>
+#include <semaphore>
 #include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/synchronization/mutex.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "config/fingerprint.h"
 #include "config/reload_log.h"
 
@@ -35,15 +36,12 @@ class ConfigManagerImpl final : public ConfigManager {
   }
 
   ~ConfigManagerImpl() override {
-    {
-      absl::MutexLock lock(&stop_mutex_);
-      stopping_ = true;
-    }
+    stop_.release();
     if (watcher_.joinable()) watcher_.join();
   }
 
   absl::Status Load() override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     // Taken before the files are read, so that a change meanwhile is seen.
     loaded_fingerprint_ = Fingerprint(parts_.paths);
     std::vector<ConfigError> errors;
@@ -210,29 +208,26 @@ class ConfigManagerImpl final : public ConfigManager {
   }
 
   std::string LoadedFingerprint() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     return loaded_fingerprint_;
   }
 
   // False when it is time to stop.
   bool Wait(absl::Duration interval) {
-    absl::MutexLock lock(&stop_mutex_);
-    return !stop_mutex_.AwaitWithTimeout(absl::Condition(&stopping_), interval);
+    return !stop_.try_acquire_for(absl::ToChronoNanoseconds(interval));
   }
 
   const ConfigParts parts_;
   Counter& successes_;
   Counter& failures_;
   Gauge& last_success_;
+  std::binary_semaphore stop_{0};
   std::thread watcher_;
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::map<std::string, std::string> domain_of_path_ ABSL_GUARDED_BY(mutex_);
   std::string active_hash_ ABSL_GUARDED_BY(mutex_);
   std::string loaded_fingerprint_ ABSL_GUARDED_BY(mutex_);
-
-  absl::Mutex stop_mutex_;
-  bool stopping_ ABSL_GUARDED_BY(stop_mutex_) = false;
 };
 
 }  // namespace

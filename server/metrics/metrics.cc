@@ -13,7 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "base/text.h"
 
 namespace rls {
@@ -109,14 +109,14 @@ struct Family {
 class MetricsImpl final : public Metrics {
  public:
   Counter& GetCounter(const MetricId& id) override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     auto& family = counters_[id.name];
     family.Register(prometheus::BuildCounter(), id, registry_);
     return family.Get(id.labels);
   }
 
   Gauge& GetGauge(const MetricId& id) override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     auto& family = gauges_[id.name];
     family.Register(prometheus::BuildGauge(), id, registry_);
     return family.Get(id.labels);
@@ -124,7 +124,7 @@ class MetricsImpl final : public Metrics {
 
   Histogram& GetHistogram(const MetricId& id,
                           std::vector<double> bounds) override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     auto& family = histograms_[id.name];
     family.Register(prometheus::BuildHistogram(), id, registry_);
     return family.Get(id.labels, bounds);
@@ -136,7 +136,7 @@ class MetricsImpl final : public Metrics {
 
  private:
   prometheus::Registry registry_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   absl::flat_hash_map<std::string, Family<prometheus::Counter, PromCounter>>
       counters_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, Family<prometheus::Gauge, PromGauge>> gauges_

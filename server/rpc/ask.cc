@@ -1,21 +1,20 @@
 #include "rpc/ask.h"
 
+#include <latch>
 #include <utility>
-
-#include "absl/synchronization/notification.h"
 
 namespace rls {
 
 RateLimitHandler::Reply Ask(RateLimitHandler& handler,
                             absl::string_view request, absl::Time deadline) {
   RateLimitHandler::Reply reply;
-  absl::Notification done;
+  std::latch done(1);
   handler.ShouldRateLimit(request, deadline,
                           [&](RateLimitHandler::Reply answer) {
                             reply = std::move(answer);
-                            done.Notify();
+                            done.count_down();
                           });
-  done.WaitForNotification();
+  done.wait();
   return reply;
 }
 

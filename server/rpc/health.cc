@@ -53,7 +53,7 @@ class Health::CheckCall final : public QueueClient {
     }
     HealthCheckResponse response;
     {
-      absl::MutexLock lock(&health_.mutex_);
+      MutexLock lock(&health_.mutex_);
       response.set_status(health_.StatusOf(request_.service()));
     }
     writer_->Finish(response, grpc::Status::OK, &finished_);
@@ -90,7 +90,7 @@ class Health::WatchCall final : public QueueClient {
     }
     bool gone = false;
     {
-      absl::MutexLock lock(&health_.mutex_);
+      MutexLock lock(&health_.mutex_);
       switch (event) {
         case kArrived:
           health_.watchers_.insert(this);
@@ -137,13 +137,13 @@ void Health::Start(grpc::ServerCompletionQueue& queue, size_t& open) {
 }
 
 void Health::SetServing(bool serving) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   serving_ = serving;
   for (WatchCall* watcher : watchers_) Proceed(*watcher);
 }
 
 void Health::Stop() {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   serving_ = false;
   stopped_ = true;
   for (WatchCall* watcher : watchers_) Proceed(*watcher);

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "rpc/queue_event.h"
 
@@ -55,7 +55,7 @@ class Health {
 
   grpc::health::v1::Health::AsyncService service_;
   std::unique_ptr<CheckCall> check_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   bool serving_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   std::set<WatchCall*> watchers_ ABSL_GUARDED_BY(mutex_);

@@ -162,12 +162,12 @@ std::string VerdictWriter::Write(const Verdict& verdict) {
 
 std::string VerdictWriter::BodyOf(const std::string& message) {
   {
-    absl::ReaderMutexLock lock(&mutex_);
+    ReaderMutexLock lock(&mutex_);
     const auto it = bodies_.find(message);
     if (it != bodies_.end()) return it->second;
   }
   std::string body = MakeBody(message);
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   if (bodies_.size() >= kMaxBodies) bodies_.clear();
   bodies_[message] = body;
   return body;

@@ -6,7 +6,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "limiter/verdict.h"
 #include "rpc/answer_settings.h"
 
@@ -27,7 +27,7 @@ class VerdictWriter {
   std::string BodyOf(const std::string& message);
 
   const AnswerSettings settings_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   absl::flat_hash_map<std::string, std::string> bodies_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -7,7 +7,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "rules/domain.h"
 
 namespace rls {
@@ -36,17 +36,17 @@ class RuleBookHolder {
   RuleBookHolder& operator=(const RuleBookHolder&) = delete;
 
   std::shared_ptr<const RuleBook> Get() const {
-    absl::ReaderMutexLock lock(&mutex_);
+    ReaderMutexLock lock(&mutex_);
     return book_;
   }
 
   void Set(std::shared_ptr<const RuleBook> book) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     book_.swap(book);  // the old one is released after the lock
   }
 
  private:
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::shared_ptr<const RuleBook> book_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -7,7 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
 #include "limit/judge.h"
 #include "store_memory/counter_table.h"
 #include "store_memory/working_set.h"
@@ -26,7 +26,7 @@ constexpr size_t kFullSweepSteps = 256;
 constexpr size_t kFullSweepShards = 16;
 
 struct alignas(64) Shard {
-  absl::Mutex mutex;
+  Mutex mutex;
   CounterTable table ABSL_GUARDED_BY(mutex);
 };
 
@@ -88,7 +88,7 @@ class MemoryStoreImpl final : public MemoryStore {
   bool TakeOne(absl::Span<const Charge> charges, Accounting accounting,
                absl::Time now, WorkingSet& take) {
     Shard& shard = ShardOf(take.counters[0]);
-    absl::MutexLock lock(&shard.mutex);
+    MutexLock lock(&shard.mutex);
     Load(shard.table, now, take.counters[0]);
     JudgeAll(charges, accounting, now, take);
     if (!Reserve(shard.table, now, take.counters[0])) return false;

@@ -1,8 +1,9 @@
-"""Proves that the modules of server/ include only what their DEPS allow.
+"""Proves that each source includes only what its CMake line allows.
 
-layers.py ROOT: reads the rls_module() lines of ROOT/server/CMakeLists.txt and
-every #include below server/, client/ and tests/. Prints each breach as
-file:line and exits with 1 if there is one.
+layers.py ROOT: reads the rls_module() lines of ROOT/server/CMakeLists.txt, the
+rls_test() lines of ROOT/tests, the libraries of the programs, and every #include
+below these folders. Prints each breach as file:line and exits with 1 if there
+is one.
 """
 
 import pathlib
@@ -33,26 +34,44 @@ HOMES = {
     r"CLI/": "app",
 }
 
-MODULE = re.compile(r"rls_module\(\s*(\w+)(.*?)\)", re.S)
+# Folders of programs and the libraries that they may name: the client asks a
+# server itself, and reads its own command line.
+PROGRAMS = {
+    "bench": set(),
+    "client": {r"grpc", r"google/protobuf/", r"envoy/", r"CLI/"},
+}
+
+LINKED = re.compile(r"\brls_(\w+)")
 INCLUDE = re.compile(r'^\s*#include\s+[<"]([^">]+)[">]')
+
+
+def read_calls(text, function):
+    """(name, {keyword: its words}) of each function(name KEYWORD word...)."""
+    text = re.sub(r"#.*", "", text)
+    for body in re.findall(function + r"\((.*?)\)", text, re.S):
+        words, lists = body.split(), {}
+        for word in words[1:]:
+            if word in ("SOURCES", "DEPS", "LINKS"):
+                lists[word] = []
+            else:
+                lists[list(lists)[-1]].append(word)
+        yield words[0], lists
 
 
 def read_modules(text):
     """Module name -> the names on its DEPS line."""
-    modules = {}
-    for name, body in MODULE.findall(re.sub(r"#.*", "", text)):
-        deps = re.search(r"\bDEPS\b(.*?)(?=\b(?:SOURCES|LINKS)\b|$)", body, re.S)
-        modules[name] = set(deps.group(1).split()) if deps else set()
-    return modules
+    return {name: set(lists.get("DEPS", ()))
+            for name, lists in read_calls(text, "rls_module")}
 
 
-def reachable(modules, name):
-    seen, waiting = set(), [name]
+def reachable(modules, names):
+    """The modules of these names and all that they depend on."""
+    seen, waiting = set(), list(names)
     while waiting:
-        for dep in modules.get(waiting.pop(), ()):
-            if dep not in seen:
-                seen.add(dep)
-                waiting.append(dep)
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting += modules.get(name, ())
     return seen
 
 
@@ -74,30 +93,75 @@ def check_ranks(modules):
                        "which is not of a lower rank")
 
 
-def check_module(root, modules, name):
-    allowed = reachable(modules, name) | {name}
-    for path in sorted((root / "server" / name).rglob("*")):
-        if path.suffix not in (".h", ".cc"):
+def check_source(root, path, modules, allowed, may_name):
+    """may_name(pattern, home): whether this source may name that library."""
+    for number, header in includes(path):
+        place = f"{path.relative_to(root)}:{number}"
+        module = header.split("/")[0]
+        if module in modules and module not in allowed:
+            yield f"{place}: may not include {header}"
+        for pattern, home in HOMES.items():
+            if re.match(pattern, header) and not may_name(pattern, home):
+                yield f"{place}: {header} belongs to {home}"
+
+
+def sources(folder, walk="*"):
+    return [path for path in sorted(folder.glob(walk))
+            if path.suffix in (".h", ".cc")]
+
+
+def check_server(root, modules):
+    for name in modules:
+        allowed = reachable(modules, [name])
+        for path in sources(root / "server" / name, "**/*"):
+            yield from check_source(root, path, modules, allowed,
+                                    lambda _, home: home == name)
+    for path in sources(root / "server"):
+        yield from check_source(root, path, modules,
+                                reachable(modules, ["app"]), lambda *_: False)
+    for folder in sorted((root / "server").iterdir()):
+        if folder.is_dir() and folder.name not in modules:
+            yield (f"server/{folder.name}: a folder without an rls_module() "
+                   "line")
+
+
+def check_program(root, modules, folder, libraries):
+    text = (root / folder / "CMakeLists.txt").read_text()
+    allowed = reachable(modules, set(LINKED.findall(text)) & set(modules))
+    for path in sources(root / folder, "**/*"):
+        yield from check_source(root, path, modules, allowed,
+                                lambda pattern, _: pattern in libraries)
+
+
+def with_headers(root, paths):
+    """These sources of tests/ and the headers of tests/ that they include."""
+    seen, waiting = [], list(paths)
+    while waiting:
+        path = waiting.pop()
+        if path in seen or not path.is_file():
             continue
-        for number, header in includes(path):
-            place = f"{path.relative_to(root)}:{number}"
-            target = header.split("/")[0]
-            if target in modules and target not in allowed:
-                yield f"{place}: {name} may not include {header}"
-            for pattern, home in HOMES.items():
-                if re.match(pattern, header) and home != name:
-                    yield f"{place}: {header} belongs to {home}"
+        seen.append(path)
+        waiting += [root / "tests" / header for _, header in includes(path)]
+    return seen
+
+
+def check_tests(root, modules):
+    """A test may name the libraries of the modules that it tests."""
+    text = (root / "tests" / "CMakeLists.txt").read_text()
+    for _, lists in read_calls(text, "rls_test"):
+        allowed = reachable(modules, lists["DEPS"])
+        paths = [root / "tests" / name for name in lists["SOURCES"]]
+        for path in with_headers(root, paths):
+            yield from check_source(root, path, modules, allowed,
+                                    lambda _, home: home in lists["DEPS"])
 
 
 def check(root):
-    text = (root / "server" / "CMakeLists.txt").read_text()
-    modules = read_modules(text)
-    breaches = list(check_ranks(modules))
-    for name in modules:
-        breaches += check_module(root, modules, name)
-    folders = {p.name for p in (root / "server").iterdir() if p.is_dir()}
-    for stray in sorted(folders - set(modules)):
-        breaches.append(f"server/{stray}: a folder without an rls_module() line")
+    modules = read_modules((root / "server" / "CMakeLists.txt").read_text())
+    breaches = [*check_ranks(modules), *check_server(root, modules),
+                *check_tests(root, modules)]
+    for folder, libraries in PROGRAMS.items():
+        breaches += check_program(root, modules, folder, libraries)
     return breaches
 
 

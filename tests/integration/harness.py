@@ -51,15 +51,17 @@ def quiet_minute(seconds_needed=20):
         time.sleep(left + 0.05)
 
 
+FREE_PORTS = ("--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0",
+              "--debug-address", "127.0.0.1:0")
+
+
 class Server:
     """ratelimitd on free ports."""
 
-    def __init__(self, *arguments, environment=None):
+    def __init__(self, *arguments, environment=None, addresses=FREE_PORTS):
         self.stderr = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            [SERVER, "--grpc-address", "127.0.0.1:0",
-             "--http-address", "127.0.0.1:0",
-             "--debug-address", "127.0.0.1:0", *map(str, arguments)],
+            [SERVER, *addresses, *map(str, arguments)],
             stdout=subprocess.PIPE, stderr=self.stderr, text=True,
             env={**os.environ, **(environment or {})})
         line = self.process.stdout.readline().strip()
@@ -206,8 +208,8 @@ class ProcessTest(unittest.TestCase):
         path.write_text(text)
         return path
 
-    def start_server(self, *arguments, environment=None):
-        server = Server(*arguments, environment=environment)
+    def start_server(self, *arguments, **options):
+        server = Server(*arguments, **options)
         self.addCleanup(self.check_stop, server)
         return server
 

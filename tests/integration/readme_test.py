@@ -63,5 +63,16 @@ class ReadmeTest(harness.ProcessTest):
         self.assertIn('"requestsPerUnit":50', answers[4])
 
 
+class ConfigPageTest(harness.ProcessTest):
+    def test_every_configuration_shown_is_valid(self):
+        page = (harness.ROOT / "docs/CONFIG.md").read_text()
+        shown = re.findall(r"^```yaml\n((?:domain|rate_limit):.*?)```", page,
+                           re.M | re.S)
+        self.assertGreaterEqual(len(shown), 2)
+        for text in shown:
+            self.run_program(harness.CTL, "validate-config",
+                             self.write("shown.yaml", text))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -49,7 +49,34 @@ class StartTest(harness.ProcessTest):
             "--config", harness.RECIPE, expect=2,
             environment={"GRPC_PORT": "many"}))
 
-    def test_environment_names_the_config_and_the_ports(self):
+    def test_environment_names_the_addresses(self):
+        server = self.start_server(
+            "--config", harness.RECIPE, addresses=(),
+            environment={"GRPC_HOST": "127.0.0.2", "GRPC_PORT": "0",
+                         "HOST": "127.0.0.3", "PORT": "0",
+                         "DEBUG_HOST": "127.0.0.4", "DEBUG_PORT": "0"})
+        self.assertRegex(server.grpc, r"^127\.0\.0\.2:[1-9]\d*$")
+        self.assertRegex(server.http, r"^127\.0\.0\.3:[1-9]\d*$")
+        self.assertRegex(server.debug, r"^127\.0\.0\.4:[1-9]\d*$")
+        self.run_program(harness.GRPCURL, "-plaintext", server.grpc, "list")
+        self.assertEqual(server.get("/healthcheck"), (200, "OK"))
+        self.assertEqual(server.get("/rlconfig", server.debug)[0], 200)
+
+    def test_a_flag_wins_over_the_environment(self):
+        server = self.start_server(
+            "--config", harness.RECIPE, "--log-level", "error",
+            environment={"GRPC_HOST": "127.0.0.2", "LOG_LEVEL": "debug"})
+        self.assertRegex(server.grpc, r"^127\.0\.0\.1:")
+        self.assertEqual(server.log(), "")
+
+    def test_the_log_level_comes_from_the_environment(self):
+        server = self.start_server("--config", harness.RECIPE,
+                                   environment={"LOG_LEVEL": "error"})
+        self.assertEqual(server.log(), "")
+        server = self.start_server("--config", harness.RECIPE)
+        self.assertNotEqual(server.log(), "")
+
+    def test_environment_names_the_config(self):
         self.write("limits/config/a.yaml", LIMIT % 1)
         server = self.start_server(
             environment={"RUNTIME_ROOT": str(self.folder),
@@ -75,13 +102,13 @@ class ReloadTest(harness.ProcessTest):
             self.assertEqual(server.ask(("path", "/"), domain="shop")[0],
                              expected)
 
-    def test_sighup_loads_at_once(self):
-        config = self.write("a.yaml", LIMIT % 2)
-        server = self.start_server("--config", config)
-        config.write_text(LIMIT % 7)
+    def test_sighup_loads_even_what_has_not_changed(self):
+        server = self.start_server("--config", self.write("a.yaml", LIMIT % 2))
+        loads = 'ratelimitd_config_loads_total{result="success"} %d\n'
+        self.assertIn(loads % 1, server.get("/metrics")[1])
         server.process.send_signal(signal.SIGHUP)
-        harness.wait_for("the new limit",
-                         lambda: "limit=7" in self.limit_of(server))
+        harness.wait_for("the second load",
+                         lambda: loads % 2 in server.get("/metrics")[1])
 
     def test_a_bad_edit_keeps_the_last_good_rules(self):
         config = self.write("a.yaml", LIMIT % 2)

@@ -1,6 +1,6 @@
 #include "unit/counter_store_suite.h"
 
-#include "absl/synchronization/notification.h"
+#include <latch>
 
 namespace rls {
 
@@ -17,7 +17,7 @@ absl::StatusOr<std::vector<Outcome>> TakeAndWait(
                      .kind = charges[i].kind});
   }
   absl::StatusOr<std::vector<Outcome>> result;
-  absl::Notification done;
+  std::latch done(1);
   store.Take(taken, accounting, deadline,
              [&](absl::StatusOr<absl::Span<const Outcome>> outcomes) {
                if (outcomes.ok()) {
@@ -25,9 +25,9 @@ absl::StatusOr<std::vector<Outcome>> TakeAndWait(
                } else {
                  result = outcomes.status();
                }
-               done.Notify();
+               done.count_down();
              });
-  done.WaitForNotification();
+  done.wait();
   return result;
 }
 

@@ -1,11 +1,10 @@
 #ifndef RLS_TESTS_UNIT_FAKE_LIMITER_H_
 #define RLS_TESTS_UNIT_FAKE_LIMITER_H_
 
+#include <atomic>
 #include <functional>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "limiter/limiter.h"
 
 namespace rls {
@@ -17,44 +16,43 @@ class FakeLimiter final : public Limiter {
   using Answer = std::function<void(const Query&, CheckCallback)>;
 
   void Check(const Query& query, CheckCallback done) override {
-    Answer answer;
-    {
-      absl::MutexLock lock(&mutex_);
-      ++checks_;
-      answer = answer_;
+    Count(checks_);
+    if (answer_) {
+      answer_(query, std::move(done));
+    } else {
+      Verdict verdict;
+      verdict.statuses.resize(query.descriptors.size());
+      done(&verdict);
     }
-    if (answer) {
-      answer(query, std::move(done));
-      return;
-    }
-    Verdict verdict;
-    verdict.statuses.resize(query.descriptors.size());
-    done(&verdict);
+    Count(answered_);
   }
 
-  void SetAnswer(Answer answer) {
-    absl::MutexLock lock(&mutex_);
-    answer_ = std::move(answer);
-  }
+  // Before the first request only.
+  void SetAnswer(Answer answer) { answer_ = std::move(answer); }
 
-  int checks() const {
-    absl::MutexLock lock(&mutex_);
-    return checks_;
-  }
+  int checks() const { return checks_.load(); }
 
   // Waits until so many requests have come.
-  void AwaitChecks(int count) const {
-    const auto reached = [this, count]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-      return checks_ >= count;
-    };
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(&reached));
-  }
+  void AwaitChecks(int count) const { Await(checks_, count); }
+
+  // Waits until the answer has run for so many requests: what it wrote can be
+  // read.
+  void AwaitAnswered(int count) const { Await(answered_, count); }
 
  private:
-  mutable absl::Mutex mutex_;
-  Answer answer_ ABSL_GUARDED_BY(mutex_);
-  int checks_ ABSL_GUARDED_BY(mutex_) = 0;
+  static void Count(std::atomic<int>& counter) {
+    ++counter;
+    counter.notify_all();
+  }
+  static void Await(const std::atomic<int>& counter, int count) {
+    for (int seen = counter.load(); seen < count; seen = counter.load()) {
+      counter.wait(seen);
+    }
+  }
+
+  Answer answer_;
+  std::atomic<int> checks_{0};
+  std::atomic<int> answered_{0};
 };
 
 }  // namespace rls

@@ -5,9 +5,9 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <latch>
 #include <thread>
 
-#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "envoy/service/ratelimit/v3/rls.grpc.pb.h"
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -139,6 +139,7 @@ TEST_F(GrpcServerTest, ValuesThatAreNotUtf8AreJudged) {
     done(&verdict);
   });
   EXPECT_TRUE(CallRaw(bytes).ok());
+  limiter_.AwaitAnswered(1);
   EXPECT_EQ(seen, "\xff\xfe");
 }
 
@@ -156,19 +157,21 @@ TEST_F(GrpcServerTest, TheCallersDeadlineReachesTheLimiter) {
     done(&verdict);
   });
   EXPECT_TRUE(Call(Request()).ok());
+  limiter_.AwaitAnswered(1);
   EXPECT_GT(deadline, absl::Now() + absl::Hours(24 * 365));
   RateLimitResponse response;
   grpc::ClientContext context;
   const absl::Time asked = absl::Now() + absl::Minutes(5);
   context.set_deadline(absl::ToChronoTime(asked));
   EXPECT_TRUE(stub_->ShouldRateLimit(&context, Request(), &response).ok());
+  limiter_.AwaitAnswered(2);
   EXPECT_LT(absl::AbsDuration(deadline - asked), absl::Minutes(1));
 }
 
 TEST_F(GrpcServerTest, ACallThatIsCancelledWhileItWaitsIsNeverDecided) {
-  absl::Notification release;
+  std::latch release(1);
   limiter_.SetAnswer([&release](const Query&, auto done) {
-    release.WaitForNotification();  // holds the only queue thread
+    release.wait();  // holds the only queue thread
     Verdict verdict;
     verdict.statuses.resize(1);
     done(&verdict);
@@ -184,7 +187,7 @@ TEST_F(GrpcServerTest, ACallThatIsCancelledWhileItWaitsIsNeverDecided) {
   });
   context.TryCancel();
   second.join();
-  release.Notify();
+  release.count_down();
   first.join();
   EXPECT_TRUE(Call(Request()).ok());
   EXPECT_EQ(limiter_.checks(), 2);
@@ -200,6 +203,7 @@ TEST_F(GrpcServerTest, AnswersMayComeLaterAndFromAnotherThread) {
     });
   });
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(Call(Request()).ok());
+  limiter_.AwaitAnswered(20);
   for (std::thread& thread : answering) thread.join();
 }
 
@@ -209,7 +213,7 @@ TEST_F(GrpcServerTest, ShutdownFinishesWhatIsInFlight) {
     pending = std::move(done);
   });
   std::thread caller([this] { EXPECT_TRUE(Call(Request()).ok()); });
-  limiter_.AwaitChecks(1);
+  limiter_.AwaitAnswered(1);
   std::thread stopping([this] { server_->Shutdown(absl::Minutes(1)); });
   HealthCheckResponse::ServingStatus unused;
   while (Check("", unused).ok()) std::this_thread::yield();
@@ -226,7 +230,7 @@ TEST_F(GrpcServerTest, ShutdownCancelsWhatOutlastsItsGrace) {
     pending = std::move(done);
   });
   std::thread caller([this] { EXPECT_FALSE(Call(Request()).ok()); });
-  limiter_.AwaitChecks(1);
+  limiter_.AwaitAnswered(1);
   std::thread stopping([this] { server_->Shutdown(absl::ZeroDuration()); });
   caller.join();
   // The answer still comes, and finds nobody.
