@@ -15,8 +15,8 @@ void Judging(benchmark::State& bench, const Policy& policy) {
   CounterState state;
   int64_t step = 0;
   for (auto _ : bench) {
-    const Judgement judgement = Judge(policy, state, ChargeKind::kEnforce, 1,
-                                      kStart + absl::Microseconds(++step));
+    Judgement judgement = Judge(policy, state, ChargeKind::kEnforce, 1,
+                                kStart + absl::Microseconds(++step));
     benchmark::DoNotOptimize(judgement.outcome);
     state = judgement.after;
   }

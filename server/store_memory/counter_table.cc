@@ -1,80 +1,135 @@
 #include "store_memory/counter_table.h"
 
 #include <algorithm>
+#include <bit>
+#include <utility>
 
 namespace rls {
 namespace {
 
-// Marks a slot of the free list; a live counter never expires at 0.
-constexpr uint32_t kFreeSlot = 0;
+constexpr uint32_t kNotInUse = 0;
 
 }  // namespace
 
-CounterTable::Counter* CounterTable::Find(const Hash128& key) {
-  for (uint32_t index = BucketOf(key); index != kNone;) {
-    Counter& counter = At(index);
-    if (counter.key == key) return &counter;
-    index = counter.next;
-  }
-  return nullptr;
+CounterTable::Counter& CounterTable::Slab::operator[](uint32_t index) {
+  const auto block = static_cast<size_t>(std::bit_width(index / kFirstBlock));
+  const uint32_t first = block == 0 ? 0 : kFirstBlock << (block - 1);
+  return reinterpret_cast<Counter*>(blocks_[block].get())[index - first];
 }
 
-CounterTable::Counter& CounterTable::Insert(const Hash128& key) {
-  if (live_ >= buckets_.size()) GrowBuckets();
-  uint32_t index = free_;
-  if (index != kNone) {
-    free_ = At(index).next;
-  } else {
-    index = static_cast<uint32_t>(used_slots_++);
-    if (index / kChunk >= chunks_.size()) {
-      chunks_.push_back(std::make_unique<Counter[]>(kChunk));
-    }
+uint32_t CounterTable::Slab::Add() {
+  const uint32_t index = size_++;
+  const auto block = static_cast<size_t>(std::bit_width(index / kFirstBlock));
+  if (blocks_[block] == nullptr) {
+    // The blocks before this one hold `index` counters together.
+    const size_t counters = std::max(kFirstBlock, index);
+    blocks_[block].reset(new std::byte[counters * sizeof(Counter)]);
   }
-  uint32_t& bucket = BucketOf(key);
-  Counter& counter = At(index);
-  counter = {.key = key, .state = {}, .expires_s = UINT32_MAX, .next = bucket};
-  bucket = index;
-  ++live_;
+  std::construct_at(&(*this)[index]);
+  return index;
+}
+
+void CounterTable::Prefetch(const Hash128& key) {
+  if (buckets_.size() > 0) __builtin_prefetch(&BucketOf(key), 1);
+}
+
+CounterTable::Counter* CounterTable::Find(const Hash128& key) {
+  if (buckets_.size() == 0) return nullptr;
+  Counter* counter = &BucketOf(key);
+  while (!(counter->key == key) || counter->expires_s == kNotInUse) {
+    if (counter->next == kNone) return nullptr;
+    counter = &chained_[counter->next];
+  }
   return counter;
 }
 
-size_t CounterTable::Sweep(uint32_t now_s, size_t steps) {
-  size_t dropped = 0;
-  for (steps = std::min(steps, used_slots_); steps > 0; --steps) {
-    if (hand_ >= used_slots_) hand_ = 0;
-    const auto index = static_cast<uint32_t>(hand_++);
-    const Counter& counter = At(index);
-    if (counter.expires_s == kFreeSlot || counter.expires_s > now_s) continue;
-    Remove(index);
-    ++dropped;
-  }
-  return dropped;
+CounterTable::Counter& CounterTable::Insert(const Hash128& key) {
+  // At three quarters three counters in ten are chained, and the buckets that
+  // are empty cost some 30 bytes a counter: with fewer, more would be chained.
+  while (uint64_t{live_} * 4 >= uint64_t{buckets_.size()} * 3) AddBucket();
+  ++live_;
+  return Place({.key = key, .state = {}, .expires_s = UINT32_MAX});
 }
 
-void CounterTable::GrowBuckets() {
-  std::vector<uint32_t> old(buckets_.size() * 2, kNone);
-  old.swap(buckets_);
-  for (uint32_t index : old) {
-    while (index != kNone) {
-      Counter& counter = At(index);
-      const uint32_t next = counter.next;
-      uint32_t& bucket = BucketOf(counter.key);
-      counter.next = bucket;
-      bucket = index;
-      index = next;
+CounterTable::Swept CounterTable::Sweep(uint32_t now_s, size_t steps) {
+  Swept swept;
+  for (steps = std::min<size_t>(steps, buckets_.size()); steps > 0; --steps) {
+    if (hand_ >= buckets_.size()) hand_ = 0;
+    DropExpiredOf(buckets_[hand_++], now_s, swept);
+  }
+  live_ -= static_cast<uint32_t>(swept.dropped);
+  return swept;
+}
+
+CounterTable::Counter& CounterTable::BucketOf(const Hash128& key) {
+  const auto bucket =
+      static_cast<uint32_t>(key.high & (2 * uint64_t{base_buckets_} - 1));
+  return buckets_[bucket < buckets_.size() ? bucket : bucket - base_buckets_];
+}
+
+CounterTable::Counter& CounterTable::Place(const Counter& counter) {
+  Counter& bucket = BucketOf(counter.key);
+  if (bucket.expires_s == kNotInUse) {
+    bucket = counter;
+    bucket.next = kNone;
+    return bucket;
+  }
+  uint32_t index = free_;
+  if (index == kNone) {
+    index = chained_.Add();
+  } else {
+    free_ = chained_[index].next;
+  }
+  Counter& placed = chained_[index];
+  placed = counter;
+  placed.next = std::exchange(bucket.next, index);
+  return placed;
+}
+
+// Splits the next bucket that has not been split since their number was last a
+// power of two: its counters stay or move to the new one.
+void CounterTable::AddBucket() {
+  const uint32_t added = buckets_.Add();
+  if (added == 0) return;
+  Counter moving = std::exchange(buckets_[added - base_buckets_], {});
+  while (moving.expires_s != kNotInUse) {
+    Place(moving);
+    const uint32_t next = moving.next;
+    if (next == kNone) break;
+    moving = chained_[next];
+    Free(next);
+  }
+  if (buckets_.size() == 2 * uint64_t{base_buckets_}) base_buckets_ *= 2;
+}
+
+void CounterTable::DropExpiredOf(Counter& bucket, uint32_t now_s,
+                                 Swept& swept) {
+  for (uint32_t* link = &bucket.next; *link != kNone;) {
+    const uint32_t index = *link;
+    Counter& counter = chained_[index];
+    if (counter.expires_s <= now_s) {
+      *link = counter.next;
+      Free(index);
+      ++swept.dropped;
+    } else {
+      swept.earliest_s = std::min(swept.earliest_s, counter.expires_s);
+      link = &counter.next;
     }
   }
+  if (bucket.expires_s == kNotInUse) return;
+  if (bucket.expires_s > now_s) {
+    swept.earliest_s = std::min(swept.earliest_s, bucket.expires_s);
+    return;
+  }
+  ++swept.dropped;
+  const uint32_t next = bucket.next;
+  bucket = next == kNone ? Counter{} : chained_[next];
+  if (next != kNone) Free(next);
 }
 
-void CounterTable::Remove(uint32_t index) {
-  Counter& counter = At(index);
-  uint32_t* link = &BucketOf(counter.key);
-  while (*link != index) link = &At(*link).next;
-  *link = counter.next;
-  counter.expires_s = kFreeSlot;
-  counter.next = free_;
-  free_ = index;
-  --live_;
+void CounterTable::Free(uint32_t index) {
+  chained_[index].expires_s = kNotInUse;
+  chained_[index].next = std::exchange(free_, index);
 }
 
 }  // namespace rls

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bitset>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "base/mutex.h"
 #include "limit/judge.h"
@@ -19,15 +19,16 @@ constexpr size_t kShards = 256;
 // Each new counter pays for looking at this many old ones, so that expired
 // counters go at least as fast as new ones come.
 constexpr size_t kSweepSteps = 4;
-// When the store is full, a charge that needs a new counter looks for an
-// expired one in its own shard and in some others: enough to find one soon, too
-// few to be worth an attack.
-constexpr size_t kFullSweepSteps = 256;
-constexpr size_t kFullSweepShards = 16;
+// A full store looks at so many at a time until it has dropped some: dropping a
+// whole shard at once would hold its lock for long.
+constexpr size_t kFullSweepSteps = 1024;
 
 struct alignas(64) Shard {
   Mutex mutex;
   CounterTable table ABSL_GUARDED_BY(mutex);
+  // No counter of this shard expires before; written under the lock. It spares
+  // a full store the search where nothing can be found.
+  std::atomic<uint32_t> earliest_s{UINT32_MAX};
 };
 
 uint32_t ToSeconds(int64_t ns) {
@@ -35,11 +36,20 @@ uint32_t ToSeconds(int64_t ns) {
       std::clamp<int64_t>(ns / 1'000'000'000, 1, UINT32_MAX));
 }
 
+uint32_t NowSeconds(absl::Time now) {
+  return ToSeconds(absl::ToUnixNanos(now));
+}
+
 // Rounded up, so that a live counter is never taken for an expired one.
 uint32_t ExpirySeconds(absl::Time expiry) {
   return ToSeconds(
       absl::ToUnixNanos(std::min(expiry, absl::FromUnixSeconds(UINT32_MAX)) +
                         absl::Nanoseconds(999'999'999)));
+}
+
+// A counter that is not in its table yet although it must be written.
+bool IsNew(const Working& counter) {
+  return counter.held == nullptr && !(counter.state == CounterState{});
 }
 
 class MemoryStoreImpl final : public MemoryStore {
@@ -54,139 +64,168 @@ class MemoryStoreImpl final : public MemoryStore {
       done(absl::DeadlineExceededError("the deadline has passed"));
       return;
     }
-    WorkingSet take;
-    take.outcomes.resize(charges.size());
-    for (const Charge& charge : charges) AddCounter(charge, take);
-    const bool made = take.counters.size() == 1
-                          ? TakeOne(charges, accounting, now, take)
-                          : TakeSeveral(charges, accounting, now, take);
-    if (made) {
-      done(absl::MakeConstSpan(take.outcomes));
-    } else {
+    WorkingSet set;
+    set.outcomes.resize(charges.size());
+    for (const Charge& charge : charges) AddCounter(charge, set);
+    while (!TryTake(charges, accounting, now, set)) {
+      if (DropSomeExpired(now)) continue;
       done(absl::ResourceExhaustedError("the memory store is full"));
+      return;
     }
+    done(absl::MakeConstSpan(set.outcomes));
   }
 
   size_t size() const override { return size_.load(); }
 
  private:
+  using ShardList = absl::InlinedVector<Shard*, 4>;
+
   Shard& ShardOf(const Working& counter) {
     return shards_[counter.key.low % kShards];
   }
 
-  void AddCounter(const Charge& charge, WorkingSet& take) const {
-    const Hash128 key = HashKey(options_.seed, charge.key);
-    size_t index = 0;
-    while (index < take.counters.size() && !(take.counters[index].key == key)) {
-      ++index;
+  // The shards of all counters, each once, in ascending order.
+  ShardList ShardsOf(const WorkingSet& set) {
+    ShardList shards;
+    for (const Working& counter : set.counters) {
+      shards.push_back(&ShardOf(counter));
     }
-    take.counter_of.push_back(index);
-    if (index < take.counters.size()) return;
-    take.counters.push_back({.key = key, .policy = charge.policy});
+    std::sort(shards.begin(), shards.end());
+    shards.erase(std::unique(shards.begin(), shards.end()), shards.end());
+    return shards;
   }
 
-  bool TakeOne(absl::Span<const Charge> charges, Accounting accounting,
-               absl::Time now, WorkingSet& take) {
-    Shard& shard = ShardOf(take.counters[0]);
+  void AddCounter(const Charge& charge, WorkingSet& set) const {
+    const Hash128 key = HashKey(options_.seed, charge.key);
+    size_t index = 0;
+    while (index < set.counters.size() && !(set.counters[index].key == key)) {
+      ++index;
+    }
+    set.counter_of.push_back(index);
+    if (index < set.counters.size()) return;
+    set.counters.push_back({.key = key, .policy = charge.policy});
+  }
+
+  // False, and nothing is charged, when there is no place for a new counter.
+  bool TryTake(absl::Span<const Charge> charges, Accounting accounting,
+               absl::Time now, WorkingSet& set) {
+    if (set.counters.size() != 1) {
+      return TrySeveral(charges, accounting, now, set);
+    }
+    Working& counter = set.counters[0];
+    Shard& shard = ShardOf(counter);
     MutexLock lock(&shard.mutex);
-    Load(shard.table, now, take.counters[0]);
-    JudgeAll(charges, accounting, now, take);
-    if (!Reserve(shard.table, now, take.counters[0])) return false;
-    Store(shard.table, take.counters[0]);
+    Load(shard, counter);
+    JudgeAll(charges, accounting, now, set);
+    const bool is_new = IsNew(counter);
+    if (is_new && !Reserve(1)) return false;
+    Store(shard, counter);
+    if (is_new) SweepALittle(shard, now);
     return true;
   }
 
   // Locks every shard involved, in ascending order, so that two Takes never
   // wait for each other. The analysis cannot follow a set of locks.
-  bool TakeSeveral(absl::Span<const Charge> charges, Accounting accounting,
-                   absl::Time now,
-                   WorkingSet& take) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    std::bitset<kShards> involved;
-    for (const Working& counter : take.counters) {
-      involved.set(counter.key.low % kShards);
+  bool TrySeveral(absl::Span<const Charge> charges, Accounting accounting,
+                  absl::Time now,
+                  WorkingSet& set) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    const ShardList involved = ShardsOf(set);
+    for (Shard* shard : involved) shard->mutex.Lock();
+    for (const Working& counter : set.counters) {
+      ShardOf(counter).table.Prefetch(counter.key);
     }
-    for (size_t i = 0; i < kShards; ++i) {
-      if (involved.test(i)) shards_[i].mutex.Lock();
+    for (Working& counter : set.counters) Load(ShardOf(counter), counter);
+    JudgeAll(charges, accounting, now, set);
+    const auto added = static_cast<size_t>(
+        std::count_if(set.counters.begin(), set.counters.end(), IsNew));
+    const bool made = Reserve(added);
+    // What is held first: a new counter may move it in memory, and a sweep may
+    // drop it.
+    for (const bool held : {true, false}) {
+      for (const Working& counter : set.counters) {
+        if (made && (counter.held != nullptr) == held) {
+          Store(ShardOf(counter), counter);
+        }
+      }
     }
-    for (Working& counter : take.counters) {
-      Load(ShardOf(counter).table, now, counter);
-    }
-    JudgeAll(charges, accounting, now, take);
-    const bool made = ReserveAll(now, take);
-    for (Working& counter : take.counters) {
-      if (made) Store(ShardOf(counter).table, counter);
-    }
-    for (size_t i = 0; i < kShards; ++i) {
-      if (involved.test(i)) shards_[i].mutex.Unlock();
+    for (Shard* shard : involved) {
+      if (made && added > 0) SweepALittle(*shard, now);
+      shard->mutex.Unlock();
     }
     return made;
   }
 
-  static void Load(CounterTable& table, absl::Time now, Working& counter) {
-    const CounterTable::Counter* held = table.Find(counter.key);
-    if (held == nullptr || Expiry(*counter.policy, held->state) <= now) return;
-    counter.before = held->state;
-    counter.state = held->state;
+  // An expired state needs no care: it judges as an untouched one would.
+  static void Load(Shard& shard, Working& counter)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex) {
+    counter.held = shard.table.Find(counter.key);
+    counter.before =
+        counter.held == nullptr ? CounterState{} : counter.held->state;
+    counter.state = counter.before;
   }
 
-  // Makes sure that the table has a place for the counter if it needs one.
-  bool Reserve(CounterTable& table, absl::Time now, Working& counter) {
-    if (counter.state == CounterState{}) return true;
-    if (table.Find(counter.key) != nullptr) return true;
-    const uint32_t now_s = ToSeconds(absl::ToUnixNanos(now));
-    size_ -= table.Sweep(now_s, kSweepSteps);
-    if (size_.fetch_add(1) < options_.max_counters) {
-      counter.reserved = true;
-      return true;
-    }
-    --size_;
-    size_ -= table.Sweep(now_s, kFullSweepSteps);
-    if (size_.load() >= options_.max_counters) SweepOthers(now_s);
-    if (size_.fetch_add(1) < options_.max_counters) {
-      counter.reserved = true;
-      return true;
-    }
-    --size_;
-    return false;
-  }
-
-  // Only shards that nobody holds: the caller holds some already.
-  void SweepOthers(uint32_t now_s) {
-    for (size_t i = 0; i < kFullSweepShards; ++i) {
-      Shard& shard = shards_[next_swept_.fetch_add(1) % kShards];
-      if (!shard.mutex.TryLock()) continue;
-      size_ -= shard.table.Sweep(now_s, kFullSweepSteps);
-      shard.mutex.Unlock();
+  static void Store(Shard& shard, const Working& counter)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex) {
+    if (counter.state == counter.before) return;
+    CounterTable::Counter& stored = counter.held == nullptr
+                                        ? shard.table.Insert(counter.key)
+                                        : *counter.held;
+    const uint32_t expires_s =
+        ExpirySeconds(Expiry(*counter.policy, counter.state));
+    stored.state = counter.state;
+    stored.expires_s = expires_s;
+    if (expires_s < shard.earliest_s.load(std::memory_order_relaxed)) {
+      shard.earliest_s.store(expires_s, std::memory_order_relaxed);
     }
   }
 
-  bool ReserveAll(absl::Time now,
-                  WorkingSet& take) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    for (Working& counter : take.counters) {
-      if (Reserve(ShardOf(counter).table, now, counter)) continue;
-      for (const Working& other : take.counters) size_ -= other.reserved;
-      return false;
-    }
+  void SweepALittle(Shard& shard, absl::Time now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex) {
+    size_ -= shard.table.Sweep(NowSeconds(now), kSweepSteps).dropped;
+  }
+
+  // Counts `added` new counters, unless they are too many.
+  bool Reserve(size_t added) {
+    size_t size = size_.load();
+    do {
+      if (added > options_.max_counters - size) return false;
+    } while (added > 0 && !size_.compare_exchange_weak(size, size + added));
     return true;
   }
 
-  void Store(CounterTable& table, const Working& counter) {
-    if (counter.state == counter.before) return;
-    // Looked up anew: a sweep for a sibling may have dropped it as expired.
-    CounterTable::Counter* held = table.Find(counter.key);
-    if (held == nullptr) {
-      if (!counter.reserved) ++size_;
-      held = &table.Insert(counter.key);
+  // Drops expired counters of the first shard that has any. False when no
+  // shard has one. Call it without any lock.
+  bool DropSomeExpired(absl::Time now) {
+    const uint32_t now_s = NowSeconds(now);
+    for (Shard& shard : shards_) {
+      if (shard.earliest_s.load(std::memory_order_relaxed) > now_s) continue;
+      const MutexLock lock(&shard.mutex);
+      const size_t dropped = DropSomeExpiredOf(shard, now_s);
+      size_ -= dropped;
+      if (dropped > 0) return true;
     }
-    held->state = counter.state;
-    held->expires_s = ExpirySeconds(Expiry(*counter.policy, counter.state));
+    return false;
+  }
+
+  static size_t DropSomeExpiredOf(Shard& shard, uint32_t now_s)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex) {
+    uint32_t earliest_s = UINT32_MAX;
+    for (size_t done = 0; done < shard.table.buckets();
+         done += kFullSweepSteps) {
+      const CounterTable::Swept swept =
+          shard.table.Sweep(now_s, kFullSweepSteps);
+      if (swept.dropped > 0) return swept.dropped;
+      earliest_s = std::min(earliest_s, swept.earliest_s);
+    }
+    // Every counter was looked at, so that the bound is exact again.
+    shard.earliest_s.store(earliest_s, std::memory_order_relaxed);
+    return 0;
   }
 
   const Clock& clock_;
   const MemoryStoreOptions options_;
   std::array<Shard, kShards> shards_;
   std::atomic<size_t> size_{0};
-  std::atomic<size_t> next_swept_{0};
 };
 
 }  // namespace

@@ -21,7 +21,8 @@ struct MemoryStoreOptions {
 
 // Counters in this process: sharded, exact under concurrency, at most 96 bytes
 // of resident memory each whatever the key's length. Expired counters are
-// dropped a few at a time by the calls that add new ones.
+// dropped a few at a time by the calls that add new ones; their memory is used
+// again, not given back.
 class MemoryStore : public CounterStore {
  public:
   // Counters held now, expired ones that are not yet dropped included.

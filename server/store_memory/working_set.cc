@@ -45,6 +45,7 @@ void JudgeAll(absl::Span<const Charge> charges, Accounting accounting,
         !set.outcomes[i].allowed && charges[i].kind == ChargeKind::kEnforce;
   }
   if (!refused || accounting == Accounting::kIndependent) return;
+  if (charges.size() == 1) return;  // Judge has left its state as it was.
 
   // Denied: start over, with only what is made in any case. The others keep
   // their verdict and learn what is left without them.

@@ -9,6 +9,7 @@
 #include "limit/charge.h"
 #include "limit/judge.h"
 #include "limit/key_hash.h"
+#include "store_memory/counter_table.h"
 
 namespace rls {
 
@@ -16,9 +17,9 @@ namespace rls {
 struct Working {
   Hash128 key;
   const Policy* policy = nullptr;
+  CounterTable::Counter* held = nullptr;  // in its table; null when it is not
   CounterState before;
   CounterState state;
-  bool reserved = false;  // counted in size_, not in the table yet
 };
 
 // What one Take works on before it is written back.

@@ -1,11 +1,41 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "store_memory/memory_store.h"
+#include <latch>
+#include <utility>
+
 #include "unit/counter_store_suite.h"
 
 namespace rls {
 namespace {
+
+// Whether a charge of one gets through a limit of one.
+bool TakeTheOnlyOne(CounterStore& store, const CounterKey& key) {
+  const Policy one = PerMinute(1);
+  const Charge charge{.policy = &one, .key = key};
+  bool allowed = false;
+  std::latch done(1);
+  store.Take({&charge, 1}, Accounting::kAllOrNothing, absl::InfiniteFuture(),
+             [&](absl::StatusOr<absl::Span<const Outcome>> outcomes) {
+               allowed = outcomes.ok() && (*outcomes)[0].allowed;
+               done.count_down();
+             });
+  done.wait();
+  return allowed;
+}
+
+Policy SlidingPerMinute(int64_t limit) {
+  Policy policy = PerMinute(limit);
+  policy.algorithm = Algorithm::kSlidingWindow;
+  return policy;
+}
+
+Policy BucketPerMinute(int64_t limit, int64_t burst) {
+  Policy policy = PerMinute(limit);
+  policy.algorithm = Algorithm::kTokenBucket;
+  policy.burst = burst;
+  return policy;
+}
 
 TEST_P(CounterStoreTest, SixthOfFiveIsRefusedAndChargesNothing) {
   for (int left = 4; left >= 0; --left) {
@@ -179,13 +209,185 @@ TEST_P(CounterStoreTest, NoChargesHaveNoOutcomes) {
   EXPECT_THAT(Take({}), ::testing::IsEmpty());
 }
 
+TEST_P(CounterStoreTest, PartsOfAKeyDoNotRunTogether) {
+  using Parts = std::vector<absl::string_view>;
+  const absl::string_view nul("a\0bc", 4);
+  const absl::string_view length("\2\0\0\0\0\0\0\0bc", 10);
+  const std::pair<absl::string_view, Parts> different[] = {
+      {"s", {"a", "bc"}},     {"s", {"ab", "c"}}, {"s", {"abc"}},
+      {"s", {"abc", ""}},     {"s", {"", "abc"}}, {"s", {nul}},
+      {"s", {"a", length}},   {"s", {"a:bc"}},    {"s", {"a", "b", "c"}},
+      {"sa", {"bc"}},         {"", {"s", "abc"}}, {"s", {}},
+      {"s", {"abc", "", ""}},
+  };
+  for (const auto& [scope, parts] : different) {
+    const CounterKey key{.scope = scope, .parts = parts};
+    EXPECT_TRUE(TakeTheOnlyOne(*store_, key));
+    EXPECT_FALSE(TakeTheOnlyOne(*store_, key));
+  }
+}
+
+TEST_P(CounterStoreTest, ASlidingWindowFadesWhatTheOneBeforeUsed) {
+  const TestCharge ten{.policy = SlidingPerMinute(10), .cost = 10};
+  EXPECT_EQ(TakeOne(ten).remaining, 0);
+  EXPECT_FALSE(TakeOne({.policy = ten.policy}).allowed);
+  Pass(absl::Seconds(90));
+  EXPECT_EQ(TakeOne({.policy = ten.policy}).remaining, 4);
+  Pass(absl::Minutes(2));
+  EXPECT_EQ(TakeOne(ten).remaining, 0);
+}
+
+TEST_P(CounterStoreTest, ATokenBucketFillsAtItsPace) {
+  const TestCharge one{.policy = BucketPerMinute(60, 4)};
+  for (int left = 4; left >= 0; --left) {
+    EXPECT_EQ(TakeOne(one).remaining, left);
+  }
+  const Outcome refused = TakeOne(one);
+  EXPECT_FALSE(refused.allowed);
+  EXPECT_EQ(refused.retry_after, absl::Seconds(1));
+  EXPECT_EQ(refused.reset_after, absl::Seconds(5));
+  Pass(absl::Seconds(1));
+  EXPECT_TRUE(TakeOne(one).allowed);
+  EXPECT_FALSE(TakeOne(one).allowed);
+  Pass(absl::Seconds(5));
+  EXPECT_EQ(TakeOne(one).remaining, 4);
+}
+
+TEST_P(CounterStoreTest, EveryAlgorithmTakesRefundsAndReports) {
+  for (const Policy& policy :
+       {PerMinute(60), SlidingPerMinute(60), BucketPerMinute(60, 59)}) {
+    const std::string key(1, static_cast<char>(policy.algorithm));
+    const auto take = [&](int64_t cost, ChargeKind kind) {
+      return TakeOne(
+          {.key = key, .policy = policy, .cost = cost, .kind = kind});
+    };
+    EXPECT_EQ(take(50, ChargeKind::kEnforce).remaining, 10);
+    EXPECT_EQ(take(-20, ChargeKind::kEnforce).remaining, 30);
+    EXPECT_EQ(take(40, ChargeKind::kReport).remaining, 0);
+    EXPECT_FALSE(take(1, ChargeKind::kEnforce).allowed);
+    EXPECT_FALSE(take(0, ChargeKind::kPeek).allowed);
+    EXPECT_EQ(take(-11, ChargeKind::kObserve).remaining, 1);
+    EXPECT_EQ(take(-1000, ChargeKind::kReport).remaining, 60);
+    EXPECT_FALSE(take(61, ChargeKind::kObserve).allowed);
+    EXPECT_EQ(take(60, ChargeKind::kObserve).remaining, 0);
+  }
+}
+
+TEST_P(CounterStoreTest, EveryAlgorithmForgetsAnIdleCounter) {
+  for (const Policy& policy :
+       {PerMinute(6), SlidingPerMinute(6), BucketPerMinute(6, 5)}) {
+    const TestCharge all{
+        .key = std::string(1, static_cast<char>(policy.algorithm)),
+        .policy = policy,
+        .cost = 6};
+    for (int round = 0; round < 3; ++round) {
+      EXPECT_EQ(TakeOne(all).remaining, 0);
+      EXPECT_FALSE(TakeOne(all).allowed);
+      Pass(absl::Minutes(2));
+    }
+  }
+}
+
+TEST_P(CounterStoreTest, ALimitOfZeroRefusesAllButReportsAndRefunds) {
+  for (const Policy& policy : {PerMinute(0), SlidingPerMinute(0)}) {
+    const std::string key(1, static_cast<char>(policy.algorithm));
+    const Outcome refused = TakeOne({.key = key, .policy = policy});
+    EXPECT_FALSE(refused.allowed);
+    EXPECT_EQ(refused.remaining, 0);
+    EXPECT_EQ(refused.retry_after, absl::InfiniteDuration());
+    EXPECT_TRUE(
+        TakeOne({.key = key, .policy = policy, .kind = ChargeKind::kReport})
+            .allowed);
+    EXPECT_TRUE(TakeOne({.key = key, .policy = policy, .cost = -1}).allowed);
+    EXPECT_FALSE(TakeOne({.key = key, .policy = policy}).allowed);
+  }
+}
+
+TEST_P(CounterStoreTest, TheOrderOfChargesDoesNotDecideWhatADenialKeeps) {
+  TakeOne({.key = "full", .policy = PerMinute(1)});
+  TakeOne({.key = "back", .policy = PerMinute(9), .cost = 5});
+  const TestCharge full{.key = "full", .policy = PerMinute(1)};
+  const TestCharge other{.key = "other", .policy = PerMinute(9)};
+  const TestCharge report{.key = "tokens",
+                          .policy = PerMinute(9),
+                          .cost = 2,
+                          .kind = ChargeKind::kReport};
+  const TestCharge refund{.key = "back", .policy = PerMinute(9), .cost = -1};
+  const auto before = Take({report, refund, other, full});
+  const auto after = Take({full, other, refund, report});
+  EXPECT_EQ(before[0].remaining, 7);
+  EXPECT_EQ(after[3].remaining, 5);
+  EXPECT_EQ(before[1].remaining, 5);
+  EXPECT_EQ(after[2].remaining, 6);
+  EXPECT_EQ(before[2].remaining, 9);
+  EXPECT_EQ(after[1].remaining, 9);
+  EXPECT_EQ(TakeOne(other).remaining, 8);
+}
+
+TEST_P(CounterStoreTest, ADenialKeepsAReportOfTheSameCounter) {
+  const TestCharge one{.policy = PerMinute(5)};
+  const TestCharge report{
+      .policy = PerMinute(5), .cost = 2, .kind = ChargeKind::kReport};
+  const auto outcomes =
+      Take({one, report, {.policy = PerMinute(5), .cost = 9}});
+  EXPECT_TRUE(outcomes[0].allowed);
+  EXPECT_EQ(outcomes[0].remaining, 5);
+  EXPECT_EQ(outcomes[1].remaining, 3);
+  EXPECT_FALSE(outcomes[2].allowed);
+  EXPECT_EQ(TakeOne(one).remaining, 2);
+}
+
+TEST_P(CounterStoreTest, ARefundMakesRoomForALaterChargeOfTheSameTake) {
+  const TestCharge five{.policy = PerMinute(5), .cost = 5};
+  TakeOne(five);
+  const auto outcomes = Take({{.policy = PerMinute(5), .cost = -5}, five});
+  EXPECT_TRUE(outcomes[1].allowed);
+  EXPECT_FALSE(TakeOne({.policy = PerMinute(5)}).allowed);
+}
+
+TEST_P(CounterStoreTest, AnIndependentObservedRefusalCountsToo) {
+  const TestCharge shadow{
+      .policy = PerMinute(5), .cost = 3, .kind = ChargeKind::kObserve};
+  EXPECT_TRUE(Take({shadow}, Accounting::kIndependent)[0].allowed);
+  EXPECT_FALSE(Take({shadow}, Accounting::kIndependent)[0].allowed);
+  // Six are used, not three: a limit of seven has room for one more.
+  EXPECT_EQ(TakeOne({.policy = PerMinute(7)}).remaining, 0);
+}
+
+TEST_P(CounterStoreTest, AnIndependentSlidingWindowForgetsWhatItRefused) {
+  const TestCharge three{.policy = SlidingPerMinute(5), .cost = 3};
+  EXPECT_TRUE(Take({three}, Accounting::kIndependent)[0].allowed);
+  EXPECT_FALSE(Take({three}, Accounting::kIndependent)[0].allowed);
+  EXPECT_EQ(TakeOne({.policy = SlidingPerMinute(5)}).remaining, 1);
+}
+
+TEST_P(CounterStoreTest, AnHourThatTheClockRepeatsIsOneWindow) {
+  Policy hourly = PerMinute(1);
+  hourly.calendar = Calendar::kHour;
+  ASSERT_TRUE(absl::LoadTimeZone("Europe/Berlin", &hourly.zone));
+  clock_.Set(absl::FromCivil(absl::CivilHour(2024, 10, 27, 2), hourly.zone));
+  EXPECT_EQ(TakeOne({.policy = hourly}).reset_after, absl::Hours(2));
+  Pass(absl::Hours(2) - absl::Nanoseconds(1));
+  EXPECT_FALSE(TakeOne({.policy = hourly}).allowed);
+  Pass(absl::Nanoseconds(1));
+  EXPECT_TRUE(TakeOne({.policy = hourly}).allowed);
+}
+
+TEST_P(CounterStoreTest, AClockSetBackFreesNothing) {
+  TakeOne({.policy = PerMinute(1)});
+  Pass(-absl::Minutes(5));
+  EXPECT_FALSE(TakeOne({.policy = PerMinute(1)}).allowed);
+}
+
+TEST_P(CounterStoreTest, ADeadlineAheadIsNoMatter) {
+  EXPECT_TRUE(TakeAndWait(*store_, {{.policy = PerMinute(1)}},
+                          Accounting::kAllOrNothing,
+                          clock_.Now() + absl::Seconds(10))
+                  .ok());
+}
+
 INSTANTIATE_TEST_SUITE_P(Stores, CounterStoreTest,
-                         ::testing::Values(StoreKind{"Memory",
-                                                     [](const Clock& clock) {
-                                                       return NewMemoryStore(
-                                                           clock, {});
-                                                     }}),
-                         [](const auto& kind) { return kind.param.name; });
+                         ::testing::ValuesIn(AllStores()), NameOf);
 
 }  // namespace
 }  // namespace rls

@@ -7,7 +7,6 @@
 #include <random>
 
 #include "limit/judge.h"
-#include "store_memory/memory_store.h"
 #include "unit/counter_store_suite.h"
 
 namespace rls {
@@ -129,12 +128,7 @@ TEST_P(CounterStoreModelTest, RandomHistoriesHaveEqualOutcomes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, CounterStoreModelTest,
-                         ::testing::Values(StoreKind{"Memory",
-                                                     [](const Clock& clock) {
-                                                       return NewMemoryStore(
-                                                           clock, {});
-                                                     }}),
-                         [](const auto& kind) { return kind.param.name; });
+                         ::testing::ValuesIn(AllStores()), NameOf);
 
 }  // namespace
 }  // namespace rls

@@ -5,12 +5,14 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "fake_clock.h"
 #include "store/counter_store.h"
+#include "store_memory/memory_store.h"
 
 namespace rls {
 
@@ -18,7 +20,22 @@ namespace rls {
 struct StoreKind {
   std::string name;
   std::function<std::unique_ptr<CounterStore>(const Clock&)> make;
+
+  friend void PrintTo(const StoreKind& kind, std::ostream* out) {
+    *out << kind.name;
+  }
 };
+
+// Every store there is; all cases of the suite run with each.
+inline std::vector<StoreKind> AllStores() {
+  return {
+      {"Memory", [](const Clock& clock) { return NewMemoryStore(clock, {}); }},
+  };
+}
+
+inline std::string NameOf(const ::testing::TestParamInfo<StoreKind>& kind) {
+  return kind.param.name;
+}
 
 // One charge as a test writes it; it owns what Charge only views.
 struct TestCharge {
@@ -37,7 +54,7 @@ absl::StatusOr<std::vector<Outcome>> TakeAndWait(
     CounterStore& store, const std::vector<TestCharge>& charges,
     Accounting accounting, absl::Time deadline);
 
-// The same cases for every store: a new one is one more StoreKind.
+// The same cases for every store: a new one is one more line of AllStores().
 class CounterStoreTest : public ::testing::TestWithParam<StoreKind> {
  protected:
   std::vector<Outcome> Take(const std::vector<TestCharge>& charges,

@@ -82,7 +82,7 @@ class GrpcServerTest : public ::testing::Test {
     request.set_service(service);
     HealthCheckResponse response;
     grpc::ClientContext context;
-    const grpc::Status result = health_->Check(&context, request, &response);
+    grpc::Status result = health_->Check(&context, request, &response);
     status = response.status();
     return result;
   }

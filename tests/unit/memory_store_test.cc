@@ -5,9 +5,13 @@
 
 #include <atomic>
 #include <fstream>
+#include <map>
+#include <random>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "limit/judge.h"
+#include "store_memory/counter_table.h"
 #include "unit/counter_store_suite.h"
 
 namespace rls {
@@ -51,6 +55,28 @@ TEST_P(ConcurrencyTest, ThreadsTogetherGetExactlyTheLimit) {
   if (GetParam() == Algorithm::kTokenBucket) charge.policy.burst = 999;
   EXPECT_EQ(CountAllowed(8, 1000, [&](int) { return TakeOne(*store, charge); }),
             1000);
+}
+
+TEST_P(ConcurrencyTest, IndependentThreadsTogetherGetExactlyTheLimit) {
+  const FakeClock clock;
+  const auto store = NewMemoryStore(clock, {});
+  TestCharge charge{.policy = PerMinute(1000)};
+  charge.policy.algorithm = GetParam();
+  if (GetParam() == Algorithm::kTokenBucket) charge.policy.burst = 999;
+  const TestCharge other{.key = "other", .policy = PerMinute(1'000'000)};
+  const int allowed = CountAllowed(8, 1000, [&](int) {
+    return (*TakeAndWait(*store, {charge, other}, Accounting::kIndependent,
+                         absl::InfiniteFuture()))[0]
+        .allowed;
+  });
+  EXPECT_EQ(allowed, 1000);
+  // What was refused beside it was charged all the same.
+  TestCharge peek = other;
+  peek.kind = ChargeKind::kPeek;
+  EXPECT_EQ((*TakeAndWait(*store, {peek}, Accounting::kIndependent,
+                          absl::InfiniteFuture()))[0]
+                .remaining,
+            1'000'000 - 8000);
 }
 
 INSTANTIATE_TEST_SUITE_P(Algorithms, ConcurrencyTest,
@@ -155,11 +181,210 @@ TEST_F(FullStoreTest, ATakeThatDoesNotFitChargesNoneOfItsCounters) {
 TEST_F(FullStoreTest, ExpiredCountersGiveTheirPlacesAway) {
   for (int user = 0; user < kMost; ++user) EXPECT_TRUE(Take(user));
   clock_.Advance(absl::Minutes(2));
-  // Each looks at some shards only, so the first may find no place yet; after
-  // as many as there are shards every expired counter is gone.
-  for (int user = 1000; user < 1016; ++user) Take(user);
-  for (int user = 2000; user < 2050; ++user) EXPECT_TRUE(Take(user)) << user;
-  EXPECT_LE(store_->size(), size_t{kMost});
+  for (int user = 0; user < kMost; ++user) {
+    EXPECT_TRUE(Take(1000 + user)) << user;
+  }
+  EXPECT_FALSE(Take(2000));
+  EXPECT_EQ(store_->size(), size_t{kMost});
+}
+
+TEST_F(FullStoreTest, TheOnlyExpiredCounterIsFoundInWhicheverShard) {
+  for (int user = 0; user < kMost; ++user) {
+    EXPECT_TRUE(Take(user, user == 42 ? absl::Minutes(1) : absl::Hours(1)));
+  }
+  EXPECT_FALSE(Take(1000));
+  clock_.Advance(absl::Minutes(1));
+  EXPECT_TRUE(Take(1000, absl::Hours(1)));
+  EXPECT_FALSE(Take(1001));
+  for (int user = 0; user < kMost; ++user) {
+    EXPECT_EQ(Take(user, absl::Hours(1)), false) << user;
+  }
+}
+
+TEST_F(FullStoreTest, WhatHasACounterIsStillCharged) {
+  for (int user = 0; user < kMost; ++user) {
+    EXPECT_TRUE(
+        TakeOne(*store_, {.key = absl::StrCat(user), .policy = PerMinute(2)}));
+  }
+  EXPECT_TRUE(TakeOne(*store_, {.key = "7", .policy = PerMinute(2)}));
+  EXPECT_FALSE(TakeOne(*store_, {.key = "7", .policy = PerMinute(2)}));
+  // A look and a refusal need no place.
+  EXPECT_TRUE(TakeOne(
+      *store_,
+      {.key = "new", .policy = PerMinute(1), .kind = ChargeKind::kPeek}));
+  EXPECT_TRUE(TakeAndWait(*store_, {{.key = "new", .policy = PerMinute(0)}},
+                          Accounting::kAllOrNothing, absl::InfiniteFuture())
+                  .ok());
+}
+
+TEST_F(FullStoreTest, ThreadsTogetherNeverExceedTheMost) {
+  std::atomic<int> next{0};
+  const int admitted =
+      CountAllowed(8, 100, [&](int) { return Take(next.fetch_add(1)); });
+  EXPECT_EQ(admitted, kMost);
+  EXPECT_EQ(store_->size(), size_t{kMost});
+}
+
+TEST(MemoryStoreTest, ATakeOfMoreCountersThanThereMayBeIsRefused) {
+  const FakeClock clock;
+  const auto store = NewMemoryStore(clock, {.max_counters = 20});
+  std::vector<TestCharge> charges;
+  for (int i = 0; i <= 20; ++i) {
+    charges.push_back({.key = absl::StrCat(i), .policy = PerMinute(1)});
+  }
+  const auto take = [&] {
+    return TakeAndWait(*store, charges, Accounting::kAllOrNothing,
+                       absl::InfiniteFuture())
+        .status();
+  };
+  EXPECT_TRUE(absl::IsResourceExhausted(take())) << take();
+  EXPECT_EQ(store->size(), 0u);
+  charges.pop_back();
+  EXPECT_TRUE(take().ok());
+  EXPECT_EQ(store->size(), 20u);
+}
+
+// Nobody is ever told that the store is full, and old counters go as fast as
+// new ones come.
+TEST(MemoryStoreTest, ExpiredCountersGoWhileNewOnesCome) {
+  FakeClock clock;
+  const auto store = NewMemoryStore(clock, {});
+  constexpr size_t kPerMinute = 20'000;
+  int user = 0;
+  for (int minute = 0; minute < 10; ++minute) {
+    for (size_t i = 0; i < kPerMinute; ++i) {
+      ASSERT_TRUE(TakeOne(
+          *store, {.key = absl::StrCat(user++), .policy = PerMinute(1)}));
+    }
+    clock.Advance(absl::Minutes(1));
+  }
+  EXPECT_LE(store->size(), 2 * kPerMinute);
+}
+
+// New counters move others about in memory while a Take works on them.
+TEST(MemoryStoreTest, NewCountersDoNotDisturbOldOnesOfTheirTake) {
+  const FakeClock clock;
+  const auto store = NewMemoryStore(clock, {});
+  std::vector<int64_t> left(4000, 1'000'000);
+  std::mt19937 random(3);
+  for (size_t users = 0; users < left.size();) {
+    std::vector<size_t> taken;
+    for (int i = 0; i < 12 && users > 0; ++i) taken.push_back(random() % users);
+    for (int i = 0; i < 4; ++i) taken.push_back(users++);
+    std::vector<TestCharge> charges;
+    for (const size_t user : taken) {
+      charges.push_back(
+          {.key = absl::StrCat(user), .policy = PerMinute(1'000'000)});
+    }
+    const auto outcomes = TakeAndWait(
+        *store, charges, Accounting::kAllOrNothing, absl::InfiniteFuture());
+    ASSERT_TRUE(outcomes.ok()) << outcomes.status();
+    for (size_t i = 0; i < taken.size(); ++i) {
+      ASSERT_EQ((*outcomes)[i].remaining, --left[taken[i]]) << users;
+    }
+  }
+}
+
+// Expired counters are dropped by others' charges while the model forgets
+// nothing: that must never show.
+TEST(MemoryStoreTest, DroppingExpiredCountersChangesNoOutcome) {
+  FakeClock clock;
+  const auto store = NewMemoryStore(clock, {.max_counters = 1500});
+  std::vector<CounterState> states(3000);
+  std::mt19937 random(7);
+  for (int step = 0; step < 200'000; ++step) {
+    const size_t user = random() % states.size();
+    TestCharge charge{.key = absl::StrCat(user), .policy = PerMinute(5)};
+    charge.policy.algorithm = static_cast<Algorithm>(user % 3);
+    charge.policy.window = absl::Seconds(1 + user % 4);
+    charge.policy.burst = user % 5 == 0 ? 3 : 0;
+    charge.cost = 1 + static_cast<int64_t>(random() % 3);
+    const Judgement judged = Judge(charge.policy, states[user], charge.kind,
+                                   charge.cost, clock.Now());
+    states[user] = judged.after;
+    const auto outcomes = TakeAndWait(
+        *store, {charge}, Accounting::kAllOrNothing, absl::InfiniteFuture());
+    ASSERT_TRUE(outcomes.ok()) << outcomes.status();
+    ASSERT_EQ((*outcomes)[0].allowed, judged.outcome.allowed) << step;
+    ASSERT_EQ((*outcomes)[0].remaining, judged.outcome.remaining) << step;
+    ASSERT_EQ((*outcomes)[0].retry_after, judged.outcome.retry_after) << step;
+    clock.Advance(absl::Milliseconds(random() % 20));
+  }
+}
+
+Hash128 KeyOf(uint64_t number) {
+  return SipHash128({}, {reinterpret_cast<const char*>(&number), 8});
+}
+
+void Add(CounterTable& table, const Hash128& key, uint32_t expires_s) {
+  CounterTable::Counter& counter = table.Insert(key);
+  counter.state.used = expires_s;
+  counter.expires_s = expires_s;
+}
+
+TEST(CounterTableTest, AnEmptyTableHasNothing) {
+  CounterTable table;
+  table.Prefetch(KeyOf(1));
+  EXPECT_EQ(table.Find(KeyOf(1)), nullptr);
+  EXPECT_EQ(table.Find({}), nullptr);
+  EXPECT_EQ(table.Sweep(UINT32_MAX, 100).dropped, 0u);
+}
+
+// The bits that choose a bucket are the same for all: one long chain.
+TEST(CounterTableTest, CountersOfOneBucketAreTold) {
+  CounterTable table;
+  for (uint64_t i = 0; i < 100; ++i) Add(table, {.low = i, .high = 5}, 10);
+  for (uint64_t i = 0; i < 100; ++i) {
+    ASSERT_NE(table.Find({.low = i, .high = 5}), nullptr) << i;
+  }
+  EXPECT_EQ(table.Find({.low = 100, .high = 5}), nullptr);
+  EXPECT_EQ(table.Sweep(10, table.buckets()).dropped, 100u);
+  EXPECT_EQ(table.Find({.low = 7, .high = 5}), nullptr);
+}
+
+TEST(CounterTableTest, ASweepTellsTheEarliestExpiryOfWhatStays) {
+  CounterTable table;
+  for (uint32_t i = 1; i <= 1000; ++i) Add(table, KeyOf(i), i);
+  const CounterTable::Swept swept = table.Sweep(300, table.buckets());
+  EXPECT_EQ(swept.dropped, 300u);
+  EXPECT_EQ(swept.earliest_s, 301u);
+}
+
+TEST(CounterTableTest, SmallSweepsComeRoundToEveryCounter) {
+  CounterTable table;
+  for (uint32_t i = 0; i < 1000; ++i) Add(table, KeyOf(i), 10);
+  size_t dropped = 0;
+  for (size_t steps = 0; steps < table.buckets(); steps += 4) {
+    dropped += table.Sweep(10, 4).dropped;
+  }
+  EXPECT_EQ(dropped, 1000u);
+}
+
+TEST(CounterTableTest, RandomHistoriesAreThoseOfAMap) {
+  for (unsigned seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    CounterTable table;
+    std::map<uint64_t, uint32_t> model;
+    for (uint32_t now_s = 1; now_s < 3000; ++now_s) {
+      const uint64_t number = random() % 700;
+      CounterTable::Counter* const found = table.Find(KeyOf(number));
+      ASSERT_EQ(found != nullptr, model.count(number) > 0) << now_s;
+      if (found == nullptr) {
+        model[number] = now_s + 1 + random() % 900;
+        Add(table, KeyOf(number), model[number]);
+      } else {
+        ASSERT_EQ(found->state.used, model[number]);
+      }
+      if (random() % 100 != 0) continue;
+      const size_t before = model.size();
+      std::erase_if(model, [now_s](const auto& counter) {
+        return counter.second <= now_s;
+      });
+      ASSERT_EQ(table.Sweep(now_s, table.buckets()).dropped,
+                before - model.size());
+    }
+  }
 }
 
 }  // namespace
