@@ -48,8 +48,16 @@ uint32_t ExpirySeconds(absl::Time expiry) {
 }
 
 // A counter that is not in its table yet although it must be written.
-bool IsNew(const Working& counter) {
-  return counter.held == nullptr && !(counter.state == CounterState{});
+bool IsNew(const Working& counter, const JudgedCounter& judged) {
+  return counter.held == nullptr && !(judged.after == CounterState{});
+}
+
+size_t CountNew(const WorkingSet& set) {
+  size_t count = 0;
+  for (size_t i = 0; i < set.counters.size(); ++i) {
+    count += IsNew(set.counters[i], set.judged[i]) ? 1 : 0;
+  }
+  return count;
 }
 
 class MemoryStoreImpl final : public MemoryStore {
@@ -67,7 +75,11 @@ class MemoryStoreImpl final : public MemoryStore {
     WorkingSet set;
     set.outcomes.resize(charges.size());
     for (const Charge& charge : charges) AddCounter(charge, set);
-    while (!TryTake(charges, accounting, now, set)) {
+    set.judged.resize(set.counters.size());
+    const TakeView take{.charges = charges,
+                        .accounting = accounting,
+                        .counter_of = set.counter_of};
+    while (!TryTake(take, now, set)) {
       if (DropSomeExpired(now)) continue;
       done(absl::ResourceExhaustedError("the memory store is full"));
       return;
@@ -107,45 +119,42 @@ class MemoryStoreImpl final : public MemoryStore {
   }
 
   // False, and nothing is charged, when there is no place for a new counter.
-  bool TryTake(absl::Span<const Charge> charges, Accounting accounting,
-               absl::Time now, WorkingSet& set) {
-    if (set.counters.size() != 1) {
-      return TrySeveral(charges, accounting, now, set);
-    }
-    Working& counter = set.counters[0];
-    Shard& shard = ShardOf(counter);
+  bool TryTake(const TakeView& take, absl::Time now, WorkingSet& set) {
+    if (set.counters.size() != 1) return TrySeveral(take, now, set);
+    Shard& shard = ShardOf(set.counters[0]);
     MutexLock lock(&shard.mutex);
-    Load(shard, counter);
-    JudgeAll(charges, accounting, now, set);
-    const bool is_new = IsNew(counter);
+    Load(shard, set, 0);
+    JudgeAll(take, now, absl::MakeSpan(set.judged),
+             absl::MakeSpan(set.outcomes));
+    const bool is_new = IsNew(set.counters[0], set.judged[0]);
     if (is_new && !Reserve(1)) return false;
-    Store(shard, counter);
+    Store(shard, set, 0);
     if (is_new) SweepALittle(shard, now);
     return true;
   }
 
   // Locks every shard involved, in ascending order, so that two Takes never
   // wait for each other. The analysis cannot follow a set of locks.
-  bool TrySeveral(absl::Span<const Charge> charges, Accounting accounting,
-                  absl::Time now,
+  bool TrySeveral(const TakeView& take, absl::Time now,
                   WorkingSet& set) ABSL_NO_THREAD_SAFETY_ANALYSIS {
     const ShardList involved = ShardsOf(set);
     for (Shard* shard : involved) shard->mutex.Lock();
     for (const Working& counter : set.counters) {
       ShardOf(counter).table.Prefetch(counter.key);
     }
-    for (Working& counter : set.counters) Load(ShardOf(counter), counter);
-    JudgeAll(charges, accounting, now, set);
-    const auto added = static_cast<size_t>(
-        std::count_if(set.counters.begin(), set.counters.end(), IsNew));
+    for (size_t i = 0; i < set.counters.size(); ++i) {
+      Load(ShardOf(set.counters[i]), set, i);
+    }
+    JudgeAll(take, now, absl::MakeSpan(set.judged),
+             absl::MakeSpan(set.outcomes));
+    const size_t added = CountNew(set);
     const bool made = Reserve(added);
     // What is held first: a new counter may move it in memory, and a sweep may
     // drop it.
     for (const bool held : {true, false}) {
-      for (const Working& counter : set.counters) {
-        if (made && (counter.held != nullptr) == held) {
-          Store(ShardOf(counter), counter);
-        }
+      for (size_t i = 0; made && i < set.counters.size(); ++i) {
+        if ((set.counters[i].held != nullptr) != held) continue;
+        Store(ShardOf(set.counters[i]), set, i);
       }
     }
     for (Shard* shard : involved) {
@@ -156,23 +165,26 @@ class MemoryStoreImpl final : public MemoryStore {
   }
 
   // An expired state needs no care: it judges as an untouched one would.
-  static void Load(Shard& shard, Working& counter)
+  static void Load(Shard& shard, WorkingSet& set, size_t index)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex) {
+    Working& counter = set.counters[index];
+    JudgedCounter& judged = set.judged[index];
     counter.held = shard.table.Find(counter.key);
-    counter.before =
+    judged.before =
         counter.held == nullptr ? CounterState{} : counter.held->state;
-    counter.state = counter.before;
+    judged.after = judged.before;
   }
 
-  static void Store(Shard& shard, const Working& counter)
+  static void Store(Shard& shard, const WorkingSet& set, size_t index)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex) {
-    if (counter.state == counter.before) return;
+    const Working& counter = set.counters[index];
+    const CounterState& after = set.judged[index].after;
+    if (after == set.judged[index].before) return;
     CounterTable::Counter& stored = counter.held == nullptr
                                         ? shard.table.Insert(counter.key)
                                         : *counter.held;
-    const uint32_t expires_s =
-        ExpirySeconds(Expiry(*counter.policy, counter.state));
-    stored.state = counter.state;
+    const uint32_t expires_s = ExpirySeconds(Expiry(*counter.policy, after));
+    stored.state = after;
     stored.expires_s = expires_s;
     if (expires_s < shard.earliest_s.load(std::memory_order_relaxed)) {
       shard.earliest_s.store(expires_s, std::memory_order_relaxed);

@@ -4,11 +4,9 @@
 #include <cstddef>
 
 #include "absl/container/inlined_vector.h"
-#include "absl/time/time.h"
-#include "absl/types/span.h"
 #include "limit/charge.h"
-#include "limit/judge.h"
 #include "limit/key_hash.h"
+#include "store/judge_all.h"
 #include "store_memory/counter_table.h"
 
 namespace rls {
@@ -18,21 +16,15 @@ struct Working {
   Hash128 key;
   const Policy* policy = nullptr;
   CounterTable::Counter* held = nullptr;  // in its table; null when it is not
-  CounterState before;
-  CounterState state;
 };
 
 // What one Take works on before it is written back.
 struct WorkingSet {
   absl::InlinedVector<Working, 4> counters;
-  absl::InlinedVector<size_t, 4> counter_of;  // charges[i] -> counters[...]
+  absl::InlinedVector<JudgedCounter, 4> judged;  // of counters[i]
+  absl::InlinedVector<size_t, 4> counter_of;     // charges[i] -> counters[...]
   absl::InlinedVector<Outcome, 4> outcomes;
 };
-
-// Judges all charges on the working states, as CounterStore promises: which of
-// them are made, and what each is told.
-void JudgeAll(absl::Span<const Charge> charges, Accounting accounting,
-              absl::Time now, WorkingSet& set);
 
 }  // namespace rls
 

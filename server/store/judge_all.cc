@@ -1,4 +1,4 @@
-#include "store_memory/working_set.h"
+#include "store/judge_all.h"
 
 namespace rls {
 namespace {
@@ -32,34 +32,35 @@ void CountRefused(const Charge& charge, CounterState& state, absl::Time now,
 
 }  // namespace
 
-void JudgeAll(absl::Span<const Charge> charges, Accounting accounting,
-              absl::Time now, WorkingSet& set) {
+void JudgeAll(const TakeView& take, absl::Time now,
+              absl::Span<JudgedCounter> counters,
+              absl::Span<Outcome> outcomes) {
   bool refused = false;
-  for (size_t i = 0; i < charges.size(); ++i) {
-    CounterState& state = set.counters[set.counter_of[i]].state;
-    JudgeOne(charges[i], state, now, set.outcomes[i]);
-    if (accounting == Accounting::kIndependent) {
-      CountRefused(charges[i], state, now, set.outcomes[i]);
+  for (size_t i = 0; i < take.charges.size(); ++i) {
+    const Charge& charge = take.charges[i];
+    CounterState& state = counters[take.counter_of[i]].after;
+    JudgeOne(charge, state, now, outcomes[i]);
+    if (take.accounting == Accounting::kIndependent) {
+      CountRefused(charge, state, now, outcomes[i]);
     }
-    refused |=
-        !set.outcomes[i].allowed && charges[i].kind == ChargeKind::kEnforce;
+    refused |= !outcomes[i].allowed && charge.kind == ChargeKind::kEnforce;
   }
-  if (!refused || accounting == Accounting::kIndependent) return;
-  if (charges.size() == 1) return;  // Judge has left its state as it was.
+  if (!refused || take.accounting == Accounting::kIndependent) return;
+  if (take.charges.size() == 1) return;  // Judge has left its state as it was.
 
   // Denied: start over, with only what is made in any case. The others keep
   // their verdict and learn what is left without them.
-  for (Working& counter : set.counters) counter.state = counter.before;
-  for (size_t i = 0; i < charges.size(); ++i) {
-    Charge charge = charges[i];
-    CounterState& state = set.counters[set.counter_of[i]].state;
+  for (JudgedCounter& counter : counters) counter.after = counter.before;
+  for (size_t i = 0; i < take.charges.size(); ++i) {
+    Charge charge = take.charges[i];
+    CounterState& state = counters[take.counter_of[i]].after;
     if (Unconditional(charge)) {
-      JudgeOne(charge, state, now, set.outcomes[i]);
-    } else if (set.outcomes[i].allowed) {
+      JudgeOne(charge, state, now, outcomes[i]);
+    } else if (outcomes[i].allowed) {
       charge.kind = ChargeKind::kPeek;
-      JudgeOne(charge, state, now, set.outcomes[i]);
-      set.outcomes[i].allowed = true;
-      set.outcomes[i].retry_after = absl::ZeroDuration();
+      JudgeOne(charge, state, now, outcomes[i]);
+      outcomes[i].allowed = true;
+      outcomes[i].retry_after = absl::ZeroDuration();
     }
   }
 }
