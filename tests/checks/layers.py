@@ -13,7 +13,7 @@ import sys
 # A module may depend on lower ranks only (docs/ARCHITECTURE.md).
 RANKS = {
     "base": 0,
-    "metrics": 1, "limit": 1,
+    "metrics": 1, "limit": 1, "net": 1,
     "store": 2, "rules": 2,
     "store_memory": 3, "config": 3,
     "limiter": 4,
@@ -26,6 +26,7 @@ RANKS = {
 HOMES = {
     r"spdlog/": "base",
     r"prometheus/": "metrics",
+    r"openssl/": "net",
     r"yaml-cpp/": "config",
     r"grpc": "rpc",
     r"google/protobuf/": "rpc",

@@ -1,0 +1,65 @@
+#ifndef RLS_NET_CONNECTOR_H_
+#define RLS_NET_CONNECTOR_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "net/endpoint.h"
+#include "net/event_loop.h"
+#include "net/file_descriptor.h"
+#include "net/resolver.h"
+
+namespace rls {
+
+// Finds the first address of an endpoint that takes a connection. The next
+// address is tried when one fails, and also when it has not answered for a
+// while: then they race, so that a dead address does not use up the time that
+// the owner allows.
+//
+// Threads: the loop's only.
+// Lifetime: destroying it gives up, and `done` does not run any more.
+// Source: RFC 8305 section 5, without its sorting: the system has sorted them.
+class Connector {
+ public:
+  using Done = absl::AnyInvocable<void(absl::StatusOr<FileDescriptor>)>;
+
+  // `done` runs once, never within this call, and may destroy the connector.
+  // UNAVAILABLE that names the endpoint and the reason.
+  Connector(EventLoop& loop, Resolver& resolver, const Endpoint& endpoint,
+            Done done);
+  ~Connector();
+  Connector(const Connector&) = delete;
+  Connector& operator=(const Connector&) = delete;
+
+ private:
+  struct Attempt {
+    FileDescriptor socket;
+    const SocketAddress* address = nullptr;
+    std::unique_ptr<EventLoop::Watch> watch;  // goes before its socket
+  };
+
+  void OnResolved(Resolver::Addresses addresses);
+  void TryNext();
+  bool Begin(const SocketAddress& address);
+  void OnAnswer(int socket);
+  void NoteFailure(const SocketAddress& address, int error);
+  void Finish(absl::StatusOr<FileDescriptor> result);
+
+  EventLoop& loop_;
+  const Endpoint endpoint_;
+  Done done_;
+  const std::shared_ptr<Connector*> self_;  // to null when this goes
+  std::vector<SocketAddress> addresses_;
+  size_t next_ = 0;  // the first address that is not yet tried
+  std::vector<Attempt> attempts_;
+  std::unique_ptr<EventLoop::Timer> patience_;
+  std::string last_failure_;
+};
+
+}  // namespace rls
+
+#endif  // RLS_NET_CONNECTOR_H_

@@ -1,0 +1,242 @@
+#include "net/stream.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "net/connector.h"
+#include "net/file_descriptor.h"
+#include "net/tls_session.h"
+#include "net/unsent.h"
+
+namespace rls {
+namespace {
+
+// Also the most that one stream reads before others have their turn.
+using ReadBuffer = std::array<char, 64 << 10>;
+
+// One for all streams of a loop, which is a thread: what is read is consumed
+// before the next read.
+absl::Span<char> SharedReadBuffer() {
+  thread_local const auto buffer = std::make_unique<ReadBuffer>();
+  return absl::MakeSpan(*buffer);
+}
+
+bool IsTransient(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
+}
+
+class SocketStream final : public Stream {
+ public:
+  SocketStream(const StreamParts& parts, const Endpoint& endpoint,
+               StreamHandler& handler)
+      : parts_(parts), endpoint_(endpoint), handler_(handler) {
+    connector_.emplace(parts_.loop, parts_.resolver, endpoint_,
+                       [this](auto socket) { OnSocket(std::move(socket)); });
+  }
+
+  ~SocketStream() override {
+    *self_ = nullptr;
+    if (phase_ != Phase::kOpen || !tls_ || !unsent_.empty()) return;
+    tls_->Close();
+    const absl::string_view goodbye = tls_->output();
+    send(socket_.get(), goodbye.data(), goodbye.size(), MSG_NOSIGNAL);
+  }
+
+  void Write(absl::string_view bytes) override {
+    if (phase_ == Phase::kConnecting) kept_.append(bytes.data(), bytes.size());
+    if (phase_ != Phase::kOpen || bytes.empty()) return;
+    if (!tls_) {
+      Send(bytes);
+      return;
+    }
+    const absl::Status written = tls_->Write(bytes);
+    SendTlsOutput();
+    if (!written.ok()) EndLater(written);
+  }
+
+  size_t unsent_bytes() const override { return kept_.size() + unsent_.size(); }
+
+ private:
+  enum class Phase { kConnecting, kOpen, kEnding, kClosed };
+
+  void OnSocket(absl::StatusOr<FileDescriptor> socket) {
+    connector_.reset();
+    if (!socket.ok()) {
+      Close(socket.status());
+      return;
+    }
+    socket_ = *std::move(socket);
+    watch_ = parts_.loop.NewWatch(socket_.get(),
+                                  [this](auto ready) { OnReady(ready); });
+    watch_->Want({.readable = true});
+    if (parts_.tls == nullptr) {
+      Open();
+      return;
+    }
+    auto session = NewTlsSession(*parts_.tls, endpoint_.host);
+    if (!session.ok()) {
+      Close(Unavailable(session.status().message()));
+      return;
+    }
+    tls_ = *std::move(session);
+    ReceiveTls({});
+  }
+
+  void Open() {
+    phase_ = Phase::kOpen;
+    connected_ = true;
+    const std::string kept = std::exchange(kept_, std::string());
+    Write(kept);
+    handler_.OnConnected();
+  }
+
+  void OnReady(EventLoop::Ready ready) {
+    if (ready.writable && !unsent_.empty()) SendUnsent();
+    if (ready.readable) Read();
+  }
+
+  // The last that is done in a callback: the handler may destroy the stream.
+  void Read() {
+    const absl::Span<char> buffer = SharedReadBuffer();
+    const ssize_t count = recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    if (count < 0) {
+      if (!IsTransient(errno)) Close(Unavailable(errno));
+      return;
+    }
+    if (count == 0) {
+      Close(Unavailable("closed by the peer"));
+      return;
+    }
+    const absl::string_view bytes(buffer.data(), static_cast<size_t>(count));
+    if (tls_) {
+      ReceiveTls(bytes);
+    } else {
+      handler_.OnBytes(bytes);
+    }
+  }
+
+  void ReceiveTls(absl::string_view records) {
+    const absl::Status received = tls_->Receive(records);
+    SendTlsOutput();
+    if (!received.ok()) {
+      Close(Unavailable(received.message()));
+      return;
+    }
+    const auto self = self_;
+    if (phase_ == Phase::kConnecting && tls_->established()) Open();
+    while (*self != nullptr && connected_ && phase_ != Phase::kClosed) {
+      const absl::Span<char> buffer = SharedReadBuffer();
+      const absl::StatusOr<size_t> count = tls_->Read(buffer);
+      SendTlsOutput();
+      if (!count.ok()) {
+        Close(Unavailable(count.status().message()));
+        return;
+      }
+      if (*count == 0) return;
+      handler_.OnBytes({buffer.data(), *count});
+    }
+  }
+
+  void SendTlsOutput() {
+    if (tls_->output().empty()) return;
+    Send(tls_->output());
+    tls_->ClearOutput();
+  }
+
+  void Send(absl::string_view bytes) {
+    if (phase_ == Phase::kEnding) return;
+    if (!unsent_.empty()) {
+      unsent_.Append(bytes);
+      return;
+    }
+    const std::optional<size_t> sent = SendSome(bytes);
+    if (!sent.has_value() || *sent == bytes.size()) return;
+    unsent_.Append(bytes.substr(*sent));
+    watch_->Want({.readable = true, .writable = true});
+  }
+
+  void SendUnsent() {
+    const std::optional<size_t> sent = SendSome(unsent_.view());
+    if (!sent.has_value()) return;
+    unsent_.Drop(*sent);
+    if (unsent_.empty()) watch_->Want({.readable = true});
+  }
+
+  // How many bytes the system took; nullopt: sending has failed for good.
+  std::optional<size_t> SendSome(absl::string_view bytes) {
+    const ssize_t count =
+        send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (count >= 0) return static_cast<size_t>(count);
+    if (IsTransient(errno)) return 0;
+    EndLater(Unavailable(errno));
+    return std::nullopt;
+  }
+
+  // Ends the stream outside of the owner's call. What the peer said before it
+  // hung up, "too many clients" for one, is still told.
+  void EndLater(const absl::Status& why) {
+    if (phase_ == Phase::kEnding) return;
+    phase_ = Phase::kEnding;
+    unsent_.Clear();
+    parts_.loop.Post([self = self_, why] {
+      if (*self != nullptr && (*self)->phase_ == Phase::kEnding) {
+        (*self)->Read();
+      }
+      if (*self != nullptr && (*self)->phase_ == Phase::kEnding) {
+        (*self)->Close(why);
+      }
+    });
+  }
+
+  // The last that is done in a callback: the handler may destroy the stream.
+  void Close(const absl::Status& why) {
+    phase_ = Phase::kClosed;
+    watch_.reset();
+    socket_ = FileDescriptor();
+    kept_.clear();
+    unsent_.Clear();
+    handler_.OnClosed(why);
+  }
+
+  absl::Status Unavailable(absl::string_view why) const {
+    return absl::UnavailableError(
+        absl::StrCat(endpoint_.ToString(), ": ", why));
+  }
+  absl::Status Unavailable(int error) const {
+    return Unavailable(std::generic_category().message(error));
+  }
+
+  // Constant after construction.
+  const StreamParts parts_;
+  const Endpoint endpoint_;
+  StreamHandler& handler_;
+  const std::shared_ptr<SocketStream*> self_ =
+      std::make_shared<SocketStream*>(this);  // to null when this goes
+
+  Phase phase_ = Phase::kConnecting;
+  bool connected_ = false;              // whether the handler has heard so
+  std::optional<Connector> connector_;  // until there is a socket
+  FileDescriptor socket_;
+  std::unique_ptr<EventLoop::Watch> watch_;  // goes before its socket
+  std::unique_ptr<TlsSession> tls_;
+  std::string kept_;  // what was written before it was open
+  Unsent unsent_;     // what the system has not taken yet, encrypted if need be
+};
+
+}  // namespace
+
+std::unique_ptr<Stream> Connect(const StreamParts& parts,
+                                const Endpoint& endpoint,
+                                StreamHandler& handler) {
+  return std::make_unique<SocketStream>(parts, endpoint, handler);
+}
+
+}  // namespace rls

@@ -1,0 +1,335 @@
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "net/stream.h"
+#include "unit/net_fixture.h"
+#include "unit/net_peer.h"
+
+namespace rls {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Answers with the addresses that the test has given.
+class FixedResolver final : public Resolver {
+ public:
+  explicit FixedResolver(std::vector<SocketAddress> addresses)
+      : addresses_(std::move(addresses)) {}
+  void Resolve(const Endpoint&, EventLoop& loop,
+               absl::AnyInvocable<void(Addresses)> done) override {
+    loop.Post([addresses = addresses_, done = std::move(done)]() mutable {
+      done(std::move(addresses));
+    });
+  }
+
+ private:
+  const std::vector<SocketAddress> addresses_;
+};
+
+class StreamTest : public LoopTest {
+ protected:
+  void Open(const Endpoint& endpoint) {
+    stream_ = Connect({*loop_, *resolver_}, endpoint, recorder_);
+  }
+  bool IsConnected() {
+    return RunUntil([&] { return recorder_.connected == 1; });
+  }
+  bool IsClosed() {
+    return RunUntil([&] { return recorder_.closed == 1; });
+  }
+  std::string Why() const { return std::string(recorder_.why.message()); }
+  bool PeerGets(Peer& peer, const std::string& bytes) {
+    std::string got;
+    return RunUntil([&] { return (got += peer.Received()) == bytes; });
+  }
+
+  const std::unique_ptr<Resolver> resolver_ = NewResolver();
+  Listener listener_;
+  Recorder recorder_;
+  std::unique_ptr<Stream> stream_;
+};
+
+TEST_F(StreamTest, CarriesBytesBothWays) {
+  Open(listener_.Listen().endpoint());
+  ASSERT_TRUE(IsConnected());
+  Peer peer = listener_.Accept();
+  stream_->Write("PING\r\n");
+  EXPECT_EQ(stream_->unsent_bytes(), 0U);
+  EXPECT_TRUE(PeerGets(peer, "PING\r\n"));
+  peer.Send("+PONG\r\n");
+  EXPECT_TRUE(RunUntil([&] { return recorder_.bytes == "+PONG\r\n"; }));
+  EXPECT_EQ(recorder_.closed, 0);
+}
+
+TEST_F(StreamTest, SendsSmallWritesAtOnce) {
+  Open(listener_.Listen().endpoint());
+  ASSERT_TRUE(IsConnected());
+  // The only socket of this process that is connected to the listener.
+  Peer peer = listener_.Accept();
+  const SocketAddress listener = listener_.address();
+  bool found = false;
+  for (int fd = 0; fd < 1024; ++fd) {
+    int no_delay = 0;
+    socklen_t size = sizeof(no_delay);
+    SocketAddress there;
+    there.length = sizeof(there.storage);
+    if (getpeername(fd, reinterpret_cast<sockaddr*>(&there.storage),
+                    &there.length) != 0 ||
+        std::memcmp(&there.storage, &listener.storage, sizeof(sockaddr_in)) !=
+            0) {
+      continue;
+    }
+    found = true;
+    getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size);
+    EXPECT_EQ(no_delay, 1);
+    EXPECT_NE(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+  }
+  EXPECT_TRUE(found);
+}
+
+TEST_F(StreamTest, KeepsWhatIsWrittenBeforeItIsConnected) {
+  Open(listener_.Listen().endpoint());
+  stream_->Write("first ");
+  stream_->Write("second");
+  EXPECT_EQ(stream_->unsent_bytes(), 12U);
+  ASSERT_TRUE(IsConnected());
+  EXPECT_EQ(stream_->unsent_bytes(), 0U);
+  Peer peer = listener_.Accept();
+  EXPECT_TRUE(PeerGets(peer, "first second"));
+}
+
+TEST_F(StreamTest, KeepsWhatASlowPeerDoesNotReadInOrder) {
+  Open(listener_.Listen().endpoint());
+  ASSERT_TRUE(IsConnected());
+  Peer peer = listener_.Accept();
+  std::string all;
+  for (int i = 0; all.size() < (32U << 20); ++i) {
+    const std::string piece =
+        absl::StrCat(i, ":", std::string(100'000, static_cast<char>(i)));
+    stream_->Write(piece);
+    all += piece;
+  }
+  EXPECT_GT(stream_->unsent_bytes(), 1U << 20);
+  EXPECT_LT(stream_->unsent_bytes(), all.size());
+  EXPECT_TRUE(PeerGets(peer, all));
+  EXPECT_EQ(stream_->unsent_bytes(), 0U);
+  // It has not forgotten how to write at once.
+  stream_->Write("last");
+  EXPECT_EQ(stream_->unsent_bytes(), 0U);
+  EXPECT_TRUE(PeerGets(peer, "last"));
+}
+
+TEST_F(StreamTest, AFloodOnOneStreamDoesNotHoldUpAnother) {
+  listener_.Listen();
+  Open(listener_.endpoint());
+  ASSERT_TRUE(IsConnected());
+  Peer flood = listener_.Accept();
+  Recorder other;
+  const auto stream =
+      Connect({*loop_, *resolver_}, listener_.endpoint(), other);
+  ASSERT_TRUE(RunUntil([&] { return other.connected == 1; }));
+  Peer quiet = listener_.Accept();
+  // As much as the kernel takes, all of it there before the loop runs.
+  const std::string block(1 << 16, 'x');
+  size_t sent = 0;
+  for (ssize_t count = 0; count >= 0; sent += static_cast<size_t>(count)) {
+    count = send(flood.fd(), block.data(), block.size(), MSG_DONTWAIT);
+    if (count < 0) break;
+  }
+  ASSERT_GT(sent, 1U << 20);
+  quiet.Send("quick");
+  size_t flooded_before = 0;
+  ASSERT_TRUE(RunUntil([&] {
+    if (other.bytes.empty()) flooded_before = recorder_.bytes.size();
+    return recorder_.bytes.size() == sent && other.bytes == "quick";
+  }));
+  EXPECT_LT(flooded_before, sent);
+}
+
+TEST_F(StreamTest, ServesUnixSockets) {
+  std::string folder = std::filesystem::temp_directory_path() / "rls.XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  const std::string path = folder + "/redis.sock";
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  {
+    const FileDescriptor server(socket(AF_UNIX, SOCK_STREAM, 0));
+    ASSERT_EQ(bind(server.get(), reinterpret_cast<sockaddr*>(&address),
+                   sizeof(address)),
+              0);
+    ASSERT_EQ(listen(server.get(), 1), 0);
+    Open(*ParseEndpoint(path, 0));
+    ASSERT_TRUE(IsConnected());
+    Peer peer(accept(server.get(), nullptr, nullptr));
+    stream_->Write("hello");
+    EXPECT_TRUE(PeerGets(peer, "hello"));
+  }
+  EXPECT_TRUE(IsClosed());
+  recorder_ = {};
+  Open(*ParseEndpoint(path, 0));
+  EXPECT_TRUE(IsClosed());
+  EXPECT_EQ(Why(), path + ": Connection refused");
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(StreamTest, TellsThatAPortRefuses) {
+  Open(listener_.endpoint());
+  stream_->Write("kept");
+  EXPECT_TRUE(IsClosed());
+  EXPECT_EQ(recorder_.connected, 0);
+  EXPECT_EQ(recorder_.why.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(Why(), HasSubstr(listener_.endpoint().ToString()));
+  EXPECT_THAT(Why(), HasSubstr("Connection refused"));
+  EXPECT_EQ(stream_->unsent_bytes(), 0U);
+  stream_->Write("ignored");
+  EXPECT_EQ(stream_->unsent_bytes(), 0U);
+}
+
+TEST_F(StreamTest, TellsThatAHostIsUnknown) {
+  Open({.host = "no-such-host.invalid", .port = 1});
+  EXPECT_TRUE(IsClosed());
+  EXPECT_EQ(recorder_.why.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(Why(), HasSubstr("no-such-host.invalid:1: "));
+}
+
+TEST_F(StreamTest, TellsThatThePeerHasReset) {
+  Open(listener_.Listen().endpoint());
+  ASSERT_TRUE(IsConnected());
+  listener_.Accept().Reset();
+  EXPECT_TRUE(IsClosed());
+  EXPECT_THAT(Why(), HasSubstr("Connection reset by peer"));
+}
+
+TEST_F(StreamTest, DeliversWhatCameBeforeTheEnd) {
+  Open(listener_.Listen().endpoint());
+  ASSERT_TRUE(IsConnected());
+  Peer peer = listener_.Accept();
+  peer.Send("last words");
+  peer.HalfClose();
+  EXPECT_TRUE(IsClosed());
+  EXPECT_EQ(recorder_.bytes, "last words");
+  EXPECT_THAT(Why(), HasSubstr("closed by the peer"));
+}
+
+// Redis says why it hangs up on one client too many, and does not read what
+// the client has sent meanwhile.
+TEST_F(StreamTest, DeliversWhatCameBeforeWritingFailed) {
+  Open(listener_.Listen().endpoint());
+  ASSERT_TRUE(IsConnected());
+  {
+    Peer peer = listener_.Accept();
+    peer.Send("-ERR max number of clients reached\r\n");
+  }
+  for (int i = 0; i < 100; ++i) stream_->Write("PING\r\n");
+  EXPECT_EQ(recorder_.closed, 0) << "within a call of the stream";
+  EXPECT_TRUE(IsClosed());
+  EXPECT_EQ(recorder_.bytes, "-ERR max number of clients reached\r\n");
+  EXPECT_EQ(recorder_.why.code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(StreamTest, TriesTheNextAddressWhenOneRefuses) {
+  Listener refusing;
+  FixedResolver resolver(
+      {refusing.address(), refusing.address(), listener_.Listen().address()});
+  stream_ = Connect({*loop_, resolver}, listener_.endpoint(), recorder_);
+  ASSERT_TRUE(IsConnected());
+  Peer peer = listener_.Accept();
+  stream_->Write("x");
+  EXPECT_TRUE(PeerGets(peer, "x"));
+}
+
+TEST_F(StreamTest, TellsOfTheLastAddressWhenAllRefuse) {
+  Listener first;
+  FixedResolver resolver({first.address(), listener_.address()});
+  stream_ =
+      Connect({*loop_, resolver}, {.host = "redis", .port = 6379}, recorder_);
+  ASSERT_TRUE(IsClosed());
+  EXPECT_EQ(Why(), absl::StrCat("redis:6379: 127.0.0.1 port ",
+                                listener_.endpoint().port,
+                                ": Connection refused (of 2 addresses)"));
+}
+
+// A socket whose queue is full neither answers nor refuses.
+TEST_F(StreamTest, DoesNotWaitForAnAddressThatDoesNotAnswer) {
+  Listener silent;
+  const SocketAddress address = silent.Listen(0).address();
+  std::vector<FileDescriptor> fillers;
+  for (bool full = false; !full;) {
+    const FileDescriptor& filler =
+        fillers.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+    connect(filler.get(), reinterpret_cast<const sockaddr*>(&address.storage),
+            address.length);
+    pollfd connected = {filler.get(), POLLOUT, 0};
+    full = poll(&connected, 1, 100) == 0;
+  }
+  FixedResolver resolver({address, listener_.Listen().address()});
+  stream_ = Connect({*loop_, resolver}, listener_.endpoint(), recorder_);
+  ASSERT_TRUE(IsConnected());
+  EXPECT_GE(listener_.Accept().fd(), 0);
+}
+
+TEST_F(StreamTest, DestroyedWhileItConnectsItSaysNothing) {
+  listener_.Listen();
+  for (const char* host : {"127.0.0.1", "localhost", "no-such-host.invalid"}) {
+    Endpoint endpoint = listener_.endpoint();
+    endpoint.host = host;
+    Open(endpoint);
+    stream_.reset();
+    Open(endpoint);
+    loop_->Post([&] { loop_->Stop(); });
+    loop_->Run();
+    recorder_ = {};
+    stream_.reset();
+  }
+  Open(listener_.endpoint());
+  ASSERT_TRUE(IsConnected());
+  EXPECT_EQ(recorder_.closed, 0);
+}
+
+// Destroys its stream in the callback that is named.
+struct Destroyer final : Recorder {
+  enum class In { kConnected, kBytes, kClosed };
+  Destroyer(std::unique_ptr<Stream>& its, In when) : stream(its), in(when) {}
+  void OnConnected() override {
+    Recorder::OnConnected();
+    if (in == In::kConnected) stream.reset();
+  }
+  void OnBytes(absl::string_view more) override {
+    Recorder::OnBytes(more);
+    if (in == In::kBytes) stream.reset();
+  }
+  void OnClosed(const absl::Status& status) override {
+    Recorder::OnClosed(status);
+    if (in == In::kClosed) stream.reset();
+  }
+  std::unique_ptr<Stream>& stream;
+  const In in;
+};
+
+TEST_F(StreamTest, MayBeDestroyedInEachOfItsCallbacks) {
+  using In = Destroyer::In;
+  listener_.Listen();
+  for (const In in : {In::kConnected, In::kBytes, In::kClosed}) {
+    Destroyer destroyer(stream_, in);
+    stream_ = Connect({*loop_, *resolver_}, listener_.endpoint(), destroyer);
+    stream_->Write("kept");
+    ASSERT_TRUE(RunUntil([&] { return destroyer.connected == 1; }));
+    {
+      Peer peer = listener_.Accept();
+      peer.Send("bytes");
+    }
+    EXPECT_TRUE(RunUntil([&] { return stream_ == nullptr; }));
+    EXPECT_EQ(destroyer.closed, in == In::kClosed ? 1 : 0);
+  }
+}
+
+}  // namespace
+}  // namespace rls
