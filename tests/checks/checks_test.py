@@ -30,6 +30,7 @@ class TreeTest(unittest.TestCase):
         self.write("tests/CMakeLists.txt", TESTS)
         self.write("client/CMakeLists.txt", CLIENT)
         self.write("bench/CMakeLists.txt", CLIENT)
+        self.write("tests/support/CMakeLists.txt", CLIENT)
 
     def write(self, name, text):
         path = self.root / name
@@ -70,6 +71,12 @@ class LayersTest(TreeTest):
         self.write("client/a.cc",
                    '#include <CLI/CLI.hpp>\n#include "base/log.h"\n')
         self.assertEqual(layers.check(self.root), [])
+
+    def test_tests_speak_to_redis_in_their_support_only(self):
+        self.write("tests/support/a.cc", "#include <hiredis/hiredis.h>\n")
+        self.assertEqual(layers.check(self.root), [])
+        self.write("tests/unit/a.cc", "#include <hiredis/hiredis.h>\n")
+        self.assert_breach(layers.check(self.root), "tests/unit/a.cc:1")
 
     def test_a_program_that_includes_what_it_does_not_link_is_a_breach(self):
         for folder in ("client", "bench"):

@@ -31,15 +31,17 @@ HOMES = {
     r"grpc": "rpc",
     r"google/protobuf/": "rpc",
     r"envoy/": "rpc",
+    r"hiredis/": "store_redis",
     r"httplib\.h": "admin",
     r"CLI/": "app",
 }
 
 # Folders of programs and the libraries that they may name: the client asks a
-# server itself, and reads its own command line.
+# server itself, and reads its own command line; tests ask a Redis themselves.
 PROGRAMS = {
     "bench": set(),
     "client": {r"grpc", r"google/protobuf/", r"envoy/", r"CLI/"},
+    "tests/support": {r"hiredis/"},
 }
 
 LINKED = re.compile(r"\brls_(\w+)")
