@@ -123,7 +123,7 @@ class MemoryStoreImpl final : public MemoryStore {
     if (set.counters.size() != 1) return TrySeveral(take, now, set);
     Shard& shard = ShardOf(set.counters[0]);
     MutexLock lock(&shard.mutex);
-    Load(shard, set, 0);
+    Load(shard, now, set, 0);
     JudgeAll(take, now, absl::MakeSpan(set.judged),
              absl::MakeSpan(set.outcomes));
     const bool is_new = IsNew(set.counters[0], set.judged[0]);
@@ -143,7 +143,7 @@ class MemoryStoreImpl final : public MemoryStore {
       ShardOf(counter).table.Prefetch(counter.key);
     }
     for (size_t i = 0; i < set.counters.size(); ++i) {
-      Load(ShardOf(set.counters[i]), set, i);
+      Load(ShardOf(set.counters[i]), now, set, i);
     }
     JudgeAll(take, now, absl::MakeSpan(set.judged),
              absl::MakeSpan(set.outcomes));
@@ -164,15 +164,15 @@ class MemoryStoreImpl final : public MemoryStore {
     return made;
   }
 
-  // An expired state needs no care: it judges as an untouched one would.
-  static void Load(Shard& shard, WorkingSet& set, size_t index)
+  // Expired is forgotten, swept or not: a burst added since could bank it.
+  static void Load(Shard& shard, absl::Time now, WorkingSet& set, size_t index)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex) {
-    Working& counter = set.counters[index];
-    JudgedCounter& judged = set.judged[index];
-    counter.held = shard.table.Find(counter.key);
-    judged.before =
-        counter.held == nullptr ? CounterState{} : counter.held->state;
-    judged.after = judged.before;
+    CounterTable::Counter* const held =
+        shard.table.Find(set.counters[index].key);
+    const bool live = held != nullptr && held->expires_s > NowSeconds(now);
+    const CounterState state = live ? held->state : CounterState{};
+    set.judged[index] = {.before = state, .after = state};
+    set.counters[index].held = held;
   }
 
   static void Store(Shard& shard, const WorkingSet& set, size_t index)

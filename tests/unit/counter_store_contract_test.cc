@@ -164,6 +164,17 @@ TEST_P(CounterStoreTest, EarnedBurstComesWithIdleTime) {
   EXPECT_EQ(TakeOne({.policy = free, .cost = 7}).remaining, 0);
 }
 
+// A counter without a burst has nothing to keep when its window is over.
+TEST_P(CounterStoreTest, ABurstAddedAfterTheWindowFindsNothingBanked) {
+  Policy policy = PerMinute(5);
+  TakeOne({.policy = policy});
+  Pass(absl::Minutes(1));
+  policy.burst = 2;
+  EXPECT_EQ(TakeOne({.policy = policy}).remaining, 4);
+  Pass(absl::Minutes(1));
+  EXPECT_EQ(TakeOne({.policy = policy}).remaining, 6);
+}
+
 TEST_P(CounterStoreTest, UpfrontBurstIsThereInEveryWindow) {
   Policy policy = PerMinute(5);
   policy.burst = 2;
@@ -182,9 +193,9 @@ TEST_P(CounterStoreTest, CalendarDaysFollowTheirTimeZone) {
   // The day on which clocks go forward has 23 hours.
   clock_.Set(absl::FromCivil(absl::CivilHour(2024, 3, 31, 0), daily.zone));
   EXPECT_EQ(TakeOne({.policy = daily}).reset_after, absl::Hours(23));
-  Pass(absl::Hours(23) - absl::Nanoseconds(1));
+  Pass(absl::Hours(23) - Tick());
   EXPECT_FALSE(TakeOne({.policy = daily}).allowed);
-  Pass(absl::Nanoseconds(1));
+  Pass(Tick());
   EXPECT_TRUE(TakeOne({.policy = daily}).allowed);
 }
 
@@ -367,9 +378,9 @@ TEST_P(CounterStoreTest, AnHourThatTheClockRepeatsIsOneWindow) {
   ASSERT_TRUE(absl::LoadTimeZone("Europe/Berlin", &hourly.zone));
   clock_.Set(absl::FromCivil(absl::CivilHour(2024, 10, 27, 2), hourly.zone));
   EXPECT_EQ(TakeOne({.policy = hourly}).reset_after, absl::Hours(2));
-  Pass(absl::Hours(2) - absl::Nanoseconds(1));
+  Pass(absl::Hours(2) - Tick());
   EXPECT_FALSE(TakeOne({.policy = hourly}).allowed);
-  Pass(absl::Nanoseconds(1));
+  Pass(Tick());
   EXPECT_TRUE(TakeOne({.policy = hourly}).allowed);
 }
 

@@ -1,34 +1,112 @@
 #include "unit/counter_store_suite.h"
 
+#include <deque>
 #include <latch>
+#include <thread>
+#include <utility>
+
+#include "store_memory/memory_store.h"
 
 namespace rls {
+
+std::vector<StoreKind> AllStores() {
+  return {
+      {.name = "Memory",
+       .tick = absl::Nanoseconds(1),
+       .make = [](FakeClock& clock) { return NewMemoryStore(clock, {}); }},
+  };
+}
+
+std::ostream& operator<<(std::ostream& out, const TestCharge& charge) {
+  constexpr const char* kKinds[] = {"enforce", "observe", "report", "peek"};
+  const Policy& policy = charge.policy;
+  return out << kKinds[static_cast<int>(charge.kind)] << " " << charge.cost
+             << " of " << charge.key << ", " << AlgorithmWord(policy.algorithm)
+             << " " << CalendarWord(policy.calendar) << policy.window
+             << " limit " << policy.limit << " burst " << policy.burst
+             << (policy.burst_mode == BurstMode::kUpfront ? " upfront" : "");
+}
+
+bool operator==(const Outcome& a, const Outcome& b) {
+  return a.allowed == b.allowed && a.remaining == b.remaining &&
+         a.reset_after == b.reset_after && a.retry_after == b.retry_after;
+}
+
+std::ostream& operator<<(std::ostream& out, const Outcome& outcome) {
+  return out << (outcome.allowed ? "allowed" : "refused") << ", remaining "
+             << outcome.remaining << ", reset after " << outcome.reset_after
+             << ", retry after " << outcome.retry_after;
+}
+
+namespace {
+
+// One Take on its way: it keeps what its charges view until the store is done.
+class Pending {
+ public:
+  explicit Pending(const std::vector<TestCharge>& charges) : charges_(charges) {
+    for (const TestCharge& charge : charges_) parts_.push_back(charge.key);
+    for (size_t i = 0; i < charges_.size(); ++i) {
+      taken_.push_back({.policy = &charges_[i].policy,
+                        .key = {.scope = "suite", .parts = {&parts_[i], 1}},
+                        .cost = charges_[i].cost,
+                        .kind = charges_[i].kind});
+    }
+  }
+  Pending(const Pending&) = delete;
+  Pending& operator=(const Pending&) = delete;
+
+  void Start(CounterStore& store, Accounting accounting, absl::Time deadline) {
+    store.Take(taken_, accounting, deadline,
+               [this](absl::StatusOr<absl::Span<const Outcome>> outcomes) {
+                 if (outcomes.ok()) {
+                   result_.emplace(outcomes->begin(), outcomes->end());
+                 } else {
+                   result_ = outcomes.status();
+                 }
+                 done_.count_down();
+               });
+  }
+
+  absl::StatusOr<std::vector<Outcome>> Wait() {
+    done_.wait();
+    return std::move(result_);
+  }
+
+ private:
+  const std::vector<TestCharge> charges_;
+  std::vector<absl::string_view> parts_;
+  std::vector<Charge> taken_;
+  absl::StatusOr<std::vector<Outcome>> result_;
+  std::latch done_{1};
+};
+
+}  // namespace
 
 absl::StatusOr<std::vector<Outcome>> TakeAndWait(
     CounterStore& store, const std::vector<TestCharge>& charges,
     Accounting accounting, absl::Time deadline) {
-  std::vector<absl::string_view> parts;
-  for (const TestCharge& charge : charges) parts.push_back(charge.key);
-  std::vector<Charge> taken;
-  for (size_t i = 0; i < charges.size(); ++i) {
-    taken.push_back({.policy = &charges[i].policy,
-                     .key = {.scope = "suite", .parts = {&parts[i], 1}},
-                     .cost = charges[i].cost,
-                     .kind = charges[i].kind});
+  Pending pending(charges);
+  pending.Start(store, accounting, deadline);
+  return pending.Wait();
+}
+
+std::vector<absl::StatusOr<std::vector<Outcome>>> TakeAllAtOnce(
+    CounterStore& store, const std::vector<std::vector<TestCharge>>& takes,
+    Accounting accounting, size_t threads) {
+  std::deque<Pending> pending;
+  for (const auto& charges : takes) pending.emplace_back(charges);
+  std::vector<std::thread> starters;
+  for (size_t first = 0; first < threads; ++first) {
+    starters.emplace_back([&, first] {
+      for (size_t i = first; i < pending.size(); i += threads) {
+        pending[i].Start(store, accounting, absl::InfiniteFuture());
+      }
+    });
   }
-  absl::StatusOr<std::vector<Outcome>> result;
-  std::latch done(1);
-  store.Take(taken, accounting, deadline,
-             [&](absl::StatusOr<absl::Span<const Outcome>> outcomes) {
-               if (outcomes.ok()) {
-                 result.emplace(outcomes->begin(), outcomes->end());
-               } else {
-                 result = outcomes.status();
-               }
-               done.count_down();
-             });
-  done.wait();
-  return result;
+  for (std::thread& starter : starters) starter.join();
+  std::vector<absl::StatusOr<std::vector<Outcome>>> results;
+  for (Pending& take : pending) results.push_back(take.Wait());
+  return results;
 }
 
 }  // namespace rls

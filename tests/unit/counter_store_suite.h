@@ -12,14 +12,14 @@
 #include "absl/status/statusor.h"
 #include "fake_clock.h"
 #include "store/counter_store.h"
-#include "store_memory/memory_store.h"
 
 namespace rls {
 
 // A store to test: how to make it over a clock that the test turns.
 struct StoreKind {
   std::string name;
-  std::function<std::unique_ptr<CounterStore>(const Clock&)> make;
+  absl::Duration tick;  // the finest difference of times that it can tell
+  std::function<std::unique_ptr<CounterStore>(FakeClock&)> make;
 
   friend void PrintTo(const StoreKind& kind, std::ostream* out) {
     *out << kind.name;
@@ -27,11 +27,7 @@ struct StoreKind {
 };
 
 // Every store there is; all cases of the suite run with each.
-inline std::vector<StoreKind> AllStores() {
-  return {
-      {"Memory", [](const Clock& clock) { return NewMemoryStore(clock, {}); }},
-  };
-}
+std::vector<StoreKind> AllStores();
 
 inline std::string NameOf(const ::testing::TestParamInfo<StoreKind>& kind) {
   return kind.param.name;
@@ -45,6 +41,8 @@ struct TestCharge {
   ChargeKind kind = ChargeKind::kEnforce;
 };
 
+std::ostream& operator<<(std::ostream& out, const TestCharge& charge);
+
 inline Policy PerMinute(int64_t limit) {
   return {.limit = limit, .window = absl::Minutes(1)};
 }
@@ -53,6 +51,15 @@ inline Policy PerMinute(int64_t limit) {
 absl::StatusOr<std::vector<Outcome>> TakeAndWait(
     CounterStore& store, const std::vector<TestCharge>& charges,
     Accounting accounting, absl::Time deadline);
+
+// Hands all of these Takes to the store, from so many threads at once, before
+// it waits for any; what each of them was told, in their order.
+std::vector<absl::StatusOr<std::vector<Outcome>>> TakeAllAtOnce(
+    CounterStore& store, const std::vector<std::vector<TestCharge>>& takes,
+    Accounting accounting, size_t threads);
+
+bool operator==(const Outcome& a, const Outcome& b);
+std::ostream& operator<<(std::ostream& out, const Outcome& outcome);
 
 // The same cases for every store: a new one is one more line of AllStores().
 class CounterStoreTest : public ::testing::TestWithParam<StoreKind> {
@@ -67,6 +74,7 @@ class CounterStoreTest : public ::testing::TestWithParam<StoreKind> {
   }
   Outcome TakeOne(const TestCharge& charge) { return Take({charge})[0]; }
   void Pass(absl::Duration time) { clock_.Advance(time); }
+  static absl::Duration Tick() { return GetParam().tick; }
 
   FakeClock clock_;
   std::unique_ptr<CounterStore> store_ = GetParam().make(clock_);

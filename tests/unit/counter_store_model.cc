@@ -1,0 +1,74 @@
+#include "unit/counter_store_model.h"
+
+namespace rls {
+
+std::vector<Outcome> CounterStoreModel::Take(
+    const std::vector<TestCharge>& charges, Accounting accounting,
+    absl::Time now) {
+  std::erase_if(states_, [&](const auto& counter) {
+    return expiries_[counter.first] <= now;
+  });
+  const States before = states_;
+  std::vector<Outcome> outcomes = Apply(states_, charges, accounting, now);
+  bool denied = false;
+  for (size_t i = 0; i < charges.size(); ++i) {
+    denied |= charges[i].kind == ChargeKind::kEnforce && !outcomes[i].allowed;
+  }
+  if (denied && accounting == Accounting::kAllOrNothing) {
+    states_ = before;
+    ApplyDenied(states_, charges, outcomes, now);
+  }
+  for (const TestCharge& charge : charges) {
+    const CounterState& after = states_[charge.key];
+    const auto was = before.find(charge.key);
+    if (after == (was == before.end() ? CounterState{} : was->second)) continue;
+    expiries_[charge.key] = Expiry(charge.policy, after);
+  }
+  return outcomes;
+}
+
+std::vector<Outcome> CounterStoreModel::Apply(
+    States& states, const std::vector<TestCharge>& charges,
+    Accounting accounting, absl::Time now) {
+  std::vector<Outcome> outcomes;
+  for (const TestCharge& charge : charges) {
+    CounterState& state = states[charge.key];
+    Judgement judged =
+        Judge(charge.policy, state, charge.kind, charge.cost, now);
+    if (!judged.outcome.allowed && accounting == Accounting::kIndependent &&
+        charge.kind != ChargeKind::kPeek &&
+        charge.policy.algorithm == Algorithm::kFixedWindow) {
+      const auto counted =
+          Judge(charge.policy, state, ChargeKind::kReport, charge.cost, now);
+      judged.after = counted.after;
+      judged.outcome.remaining = counted.outcome.remaining;
+    }
+    state = judged.after;
+    outcomes.push_back(judged.outcome);
+  }
+  return outcomes;
+}
+
+// What is made in any case is made; the others keep their verdict and learn
+// what is left without them.
+void CounterStoreModel::ApplyDenied(States& states,
+                                    const std::vector<TestCharge>& charges,
+                                    std::vector<Outcome>& outcomes,
+                                    absl::Time now) {
+  for (size_t i = 0; i < charges.size(); ++i) {
+    const bool always =
+        charges[i].kind == ChargeKind::kReport ||
+        (charges[i].cost < 0 && charges[i].kind != ChargeKind::kPeek);
+    if (!always && !outcomes[i].allowed) continue;
+    CounterState& state = states[charges[i].key];
+    const auto judged = Judge(charges[i].policy, state,
+                              always ? charges[i].kind : ChargeKind::kPeek,
+                              charges[i].cost, now);
+    if (always) state = judged.after;
+    outcomes[i] = judged.outcome;
+    outcomes[i].allowed = true;
+    outcomes[i].retry_after = absl::ZeroDuration();
+  }
+}
+
+}  // namespace rls

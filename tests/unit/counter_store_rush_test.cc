@@ -1,0 +1,181 @@
+// Many Takes outstanding at once, as a store that batches likes it: what they
+// are told must be what some order of them, one after the other, would be told.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "limit/judge.h"
+#include "unit/counter_store_model.h"
+#include "unit/counter_store_suite.h"
+
+namespace rls {
+namespace {
+
+using Told = std::vector<Outcome>;
+
+bool Before(const Outcome& a, const Outcome& b) {
+  const auto fields = [](const Outcome& outcome) {
+    return std::make_tuple(outcome.allowed, outcome.remaining,
+                           outcome.reset_after, outcome.retry_after);
+  };
+  return fields(a) < fields(b);
+}
+
+void Sort(std::vector<Told>& all) {
+  std::sort(all.begin(), all.end(), [](const Told& a, const Told& b) {
+    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),
+                                        Before);
+  });
+}
+
+Policy Hot(Algorithm algorithm, int64_t limit) {
+  Policy policy = PerMinute(limit);
+  policy.algorithm = algorithm;
+  if (algorithm == Algorithm::kTokenBucket) policy.burst = limit - 1;
+  return policy;
+}
+
+constexpr Algorithm kAlgorithms[] = {Algorithm::kFixedWindow,
+                                     Algorithm::kSlidingWindow,
+                                     Algorithm::kTokenBucket};
+
+class CounterStoreRushTest : public CounterStoreTest {
+ protected:
+  std::vector<Told> Rush(const std::vector<std::vector<TestCharge>>& takes,
+                         Accounting accounting, size_t threads) {
+    std::vector<Told> all;
+    for (auto& told : TakeAllAtOnce(*store_, takes, accounting, threads)) {
+      EXPECT_TRUE(told.ok()) << told.status();
+      if (told.ok()) all.push_back(*std::move(told));
+    }
+    return all;
+  }
+
+  // Takes that are all the same have only one order.
+  void ExpectAsOneAfterTheOther(const std::vector<TestCharge>& charges,
+                                Accounting accounting) {
+    constexpr size_t kTakes = 400;
+    for (const size_t threads : {1, 4}) {
+      SCOPED_TRACE(threads);
+      clock_.Advance(absl::Hours(1));
+      CounterStoreModel model;
+      std::vector<Told> expected;
+      for (size_t i = 0; i < kTakes; ++i) {
+        expected.push_back(model.Take(charges, accounting, clock_.Now()));
+      }
+      std::vector<Told> actual = Rush({kTakes, charges}, accounting, threads);
+      Sort(expected);
+      Sort(actual);
+      EXPECT_EQ(actual, expected);
+    }
+  }
+};
+
+TEST_P(CounterStoreRushTest, OneHotCounterIsAsOneAfterTheOther) {
+  for (const Algorithm algorithm : kAlgorithms) {
+    for (const auto accounting :
+         {Accounting::kAllOrNothing, Accounting::kIndependent}) {
+      for (const ChargeKind kind : {ChargeKind::kEnforce, ChargeKind::kObserve,
+                                    ChargeKind::kReport, ChargeKind::kPeek}) {
+        const TestCharge charge{
+            .key = absl::StrCat(algorithm, accounting, kind),
+            .policy = Hot(algorithm, 1000),
+            .cost = 3,
+            .kind = kind};
+        SCOPED_TRACE(::testing::PrintToString(charge));
+        ExpectAsOneAfterTheOther({charge}, accounting);
+      }
+    }
+  }
+}
+
+TEST_P(CounterStoreRushTest, OneHotCounterWithABurstIsAsOneAfterTheOther) {
+  for (const auto mode : {BurstMode::kEarned, BurstMode::kUpfront}) {
+    TestCharge charge{.key = absl::StrCat(mode), .policy = PerMinute(100)};
+    charge.policy.burst = 7;
+    charge.policy.burst_mode = mode;
+    ExpectAsOneAfterTheOther({charge}, Accounting::kAllOrNothing);
+  }
+}
+
+TEST_P(CounterStoreRushTest, AHotPairIsAsOneAfterTheOther) {
+  const TestCharge scarce{.key = "scarce", .policy = PerMinute(150)};
+  const TestCharge plenty{.key = "plenty", .policy = PerMinute(100'000)};
+  for (const auto accounting :
+       {Accounting::kAllOrNothing, Accounting::kIndependent}) {
+    ExpectAsOneAfterTheOther({scarce, plenty}, accounting);
+    ExpectAsOneAfterTheOther({plenty, scarce}, accounting);
+    ExpectAsOneAfterTheOther({scarce, plenty, scarce}, accounting);
+  }
+}
+
+// Charges of different costs have many orders. Those that were made can be put
+// back in theirs, by what was left after each; what was refused must have been
+// refused by one of the states between.
+TEST_P(CounterStoreRushTest, ChargesOfDifferentCostsHaveAnOrder) {
+  std::mt19937 random(5);
+  for (const Algorithm algorithm : kAlgorithms) {
+    SCOPED_TRACE(AlgorithmWord(algorithm));
+    const Policy policy = Hot(algorithm, 1000);
+    std::vector<std::vector<TestCharge>> takes;
+    for (int i = 0; i < 400; ++i) {
+      takes.push_back({{.key = absl::StrCat(algorithm),
+                        .policy = policy,
+                        .cost = 1 + static_cast<int64_t>(random() % 9)}});
+    }
+    const auto all = Rush(takes, Accounting::kAllOrNothing, 4);
+    ASSERT_EQ(all.size(), takes.size());
+    std::vector<size_t> order(takes.size());
+    for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::sort(order.begin(), order.end(), [&all](size_t a, size_t b) {
+      return all[a][0].remaining > all[b][0].remaining;
+    });
+    const auto judge = [&](const CounterState& state, size_t take) {
+      return Judge(policy, state, ChargeKind::kEnforce, takes[take][0].cost,
+                   clock_.Now());
+    };
+    std::vector<CounterState> states(1);
+    for (const size_t take : order) {
+      if (!all[take][0].allowed) continue;
+      const Judgement judged = judge(states.back(), take);
+      ASSERT_EQ(all[take][0], judged.outcome);
+      states.push_back(judged.after);
+    }
+    for (const size_t take : order) {
+      if (all[take][0].allowed) continue;
+      EXPECT_TRUE(std::any_of(states.begin(), states.end(),
+                              [&](const CounterState& state) {
+                                return judge(state, take).outcome ==
+                                       all[take][0];
+                              }))
+          << all[take][0];
+    }
+  }
+}
+
+TEST_P(CounterStoreRushTest, ThreadsThatWaitGetExactlyTheLimit) {
+  for (const Algorithm algorithm : kAlgorithms) {
+    const TestCharge charge{.key = absl::StrCat(algorithm),
+                            .policy = Hot(algorithm, 500)};
+    std::atomic<int> allowed{0};
+    std::vector<std::thread> threads;
+    for (int thread = 0; thread < 8; ++thread) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < 100; ++i)
+          allowed += TakeOne(charge).allowed ? 1 : 0;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(allowed, 500) << AlgorithmWord(algorithm);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, CounterStoreRushTest,
+                         ::testing::ValuesIn(AllStores()), NameOf);
+
+}  // namespace
+}  // namespace rls
