@@ -37,6 +37,13 @@ struct WindowBounds {
 // window. A local hour that a clock change repeats is one window of two hours.
 WindowBounds WindowAt(const Policy& policy, int64_t time_ns);
 
+// What a token bucket's amounts are as time (decisions/0005).
+// A backlog never reaches further than this, so that times stay in 64 bits.
+inline constexpr int64_t kMaxBacklogNs = INT64_MAX / 8;
+int64_t BucketDepthNs(const Policy& policy);
+// Of a charge, rounded up, or of a refund (a negative cost), rounded down.
+int64_t BucketCostNs(const Policy& policy, int64_t cost);
+
 inline int64_t ClampTo(int64_t value, int64_t low, int64_t high) {
   return value < low ? low : (value > high ? high : value);
 }

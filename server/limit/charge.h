@@ -28,6 +28,9 @@ struct Charge {
   CounterKey key;
   int64_t cost = 1;
   ChargeKind kind = ChargeKind::kEnforce;
+  // Units of this counter may be given back, by whomever: what is known of it
+  // elsewhere may be too much.
+  bool refundable = false;
 };
 
 // How the charges of one Take belong together.

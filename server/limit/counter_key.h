@@ -1,6 +1,8 @@
 #ifndef RLS_LIMIT_COUNTER_KEY_H_
 #define RLS_LIMIT_COUNTER_KEY_H_
 
+#include <cstddef>
+
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 
@@ -14,10 +16,18 @@ namespace rls {
 // for byte. Parts may hold any bytes; a store must escape or length-prefix
 // them, so that two different keys never collide.
 //
+// `tag_part` and `secret` do not tell counters apart; they are for a store that
+// shows keys to people or spreads them over servers.
+//
 // Lifetime: views only. Who asks a store keeps the text alive until `done`.
 struct CounterKey {
   absl::string_view scope;
   absl::Span<const absl::string_view> parts;
+  // The part that most counters of the scope differ by, such as the user: the
+  // counters of one user should live together.
+  size_t tag_part = 1;
+  // The values (the parts with an odd index) may be secrets, such as API keys.
+  bool secret = false;
 };
 
 }  // namespace rls

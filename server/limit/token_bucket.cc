@@ -3,12 +3,24 @@
 #include "limit/algorithms.h"
 
 namespace rls {
-namespace {
 
-// A backlog never reaches further than this, so that times stay in 64 bits.
-constexpr int64_t kMaxBacklogNs = INT64_MAX / 8;
+int64_t BucketDepthNs(const Policy& policy) {
+  if (policy.limit == 0) return 0;
+  // burst + 1 units may come at once: the one that the pace grants now and the
+  // burst beyond it. That makes limit + burst the most in any window.
+  return std::min(
+      kMaxBacklogNs,
+      MulDivCeil(policy.burst + 1, absl::ToInt64Nanoseconds(policy.window),
+                 policy.limit));
+}
 
-}  // namespace
+int64_t BucketCostNs(const Policy& policy, int64_t cost) {
+  const int64_t length_ns = absl::ToInt64Nanoseconds(policy.window);
+  if (cost == 0) return 0;
+  if (policy.limit == 0) return cost > 0 ? kMaxBacklogNs : 0;
+  if (cost < 0) return MulDivFloor(-cost, length_ns, policy.limit);
+  return std::min(kMaxBacklogNs, MulDivCeil(cost, length_ns, policy.limit));
+}
 
 // GCRA: `anchor_ns` is the theoretical arrival time (TAT). A unit is worth
 // window / limit; a charge is rounded up and a refund down to whole
@@ -19,19 +31,8 @@ Judgement JudgeTokenBucket(const Policy& policy, const CounterState& before,
   const int64_t length_ns = absl::ToInt64Nanoseconds(policy.window);
   const int64_t tat_ns = std::max(before.anchor_ns, ask.now_ns);
   const int64_t backlog_ns = tat_ns - ask.now_ns;
-  // burst + 1 units may come at once: the one that the pace grants now and the
-  // burst beyond it. That makes limit + burst the most in any window.
-  const int64_t depth_ns =
-      policy.limit == 0
-          ? 0
-          : std::min(kMaxBacklogNs,
-                     MulDivCeil(policy.burst + 1, length_ns, policy.limit));
-  const int64_t cost_ns =
-      ask.cost <= 0 ? 0
-      : policy.limit == 0
-          ? kMaxBacklogNs
-          : std::min(kMaxBacklogNs,
-                     MulDivCeil(ask.cost, length_ns, policy.limit));
+  const int64_t depth_ns = BucketDepthNs(policy);
+  const int64_t cost_ns = ask.cost > 0 ? BucketCostNs(policy, ask.cost) : 0;
 
   Judgement judgement{.after = before, .outcome = {}};
   Outcome& outcome = judgement.outcome;
@@ -47,8 +48,7 @@ Judgement JudgeTokenBucket(const Policy& policy, const CounterState& before,
     after_ns = std::min(kMaxBacklogNs, backlog_ns + cost_ns);
     judgement.after.anchor_ns = ask.now_ns + after_ns;
   } else if (ask.cost < 0 && backlog_ns > 0 && policy.limit > 0) {
-    after_ns -=
-        std::min(backlog_ns, MulDivFloor(-ask.cost, length_ns, policy.limit));
+    after_ns -= std::min(backlog_ns, BucketCostNs(policy, ask.cost));
     judgement.after.anchor_ns = ask.now_ns + after_ns;
   }
   outcome.remaining =

@@ -5,15 +5,51 @@
 #include <thread>
 #include <utility>
 
+#include "metrics/metrics.h"
 #include "store_memory/memory_store.h"
+#include "store_redis/redis_store.h"
+#include "support/redis_process.h"
 
 namespace rls {
+
+namespace {
+
+// A Redis that reads the test's clock, and the store over it.
+class RedisOfItsOwn final : public CounterStore {
+ public:
+  explicit RedisOfItsOwn(FakeClock& clock)
+      : redis_({.clock = &clock}), metrics_(NewMetrics()) {
+    RedisStoreOptions options;
+    options.target.endpoints = {{.unix_path = redis_.socket()}};
+    options.command_timeout = absl::Seconds(30);
+    store_ = *NewRedisStore(options, clock, *metrics_);
+    while (!store_->ready()) std::this_thread::yield();
+  }
+
+  void Take(absl::Span<const Charge> charges, Accounting accounting,
+            absl::Time deadline, TakeCallback done) override {
+    store_->Take(charges, accounting, deadline, std::move(done));
+  }
+
+ private:
+  RedisProcess redis_;
+  const std::unique_ptr<Metrics> metrics_;
+  std::unique_ptr<RedisStore> store_;
+};
+
+}  // namespace
 
 std::vector<StoreKind> AllStores() {
   return {
       {.name = "Memory",
        .tick = absl::Nanoseconds(1),
        .make = [](FakeClock& clock) { return NewMemoryStore(clock, {}); }},
+      {.name = "Redis",
+       .tick = absl::Microseconds(1),
+       .make =
+           [](FakeClock& clock) {
+             return std::make_unique<RedisOfItsOwn>(clock);
+           }},
   };
 }
 

@@ -1,0 +1,69 @@
+#ifndef RLS_STORE_REDIS_DENY_CACHE_H_
+#define RLS_STORE_REDIS_DENY_CACHE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "absl/time/time.h"
+#include "base/mutex.h"
+#include "limit/judge.h"
+#include "limit/key_hash.h"
+#include "net/event_loop.h"
+
+namespace rls {
+
+// What was last heard of exhausted counters, so that a flood on one of them
+// costs Redis nothing until it could pass again.
+//
+// It is exact as long as nobody takes units back: others' charges only add to
+// what has been used, so what the known state refuses at some time, the true
+// one refuses too. The caller judges that, with the limit of the moment; it
+// remembers no counter whose rule has refunds.
+//
+// A table of fixed size: a counter may push another one out, which then costs a
+// question to Redis, no more.
+//
+// Threads: every method may be called by many threads at once.
+class DenyCache {
+ public:
+  // The clocks of two machines drift apart, and Redis' may be set: so it is
+  // asked again after this time.
+  static constexpr std::chrono::seconds kMaxAge{10};
+
+  // `entries` 0 switches it off.
+  explicit DenyCache(size_t entries);
+  ~DenyCache();
+  DenyCache(const DenyCache&) = delete;
+  DenyCache& operator=(const DenyCache&) = delete;
+
+  struct Known {
+    CounterState state;
+    absl::Time redis_now;  // when it was so
+    SteadyTime asked_at;   // not later than `redis_now`
+
+    // Not earlier than Redis has it, so that no refusal lasts too long.
+    absl::Time RedisTimeAt(SteadyTime now) const {
+      return redis_now + absl::FromChrono(now - asked_at);
+    }
+  };
+
+  void Remember(const Hash128& counter, const Known& known);
+  void Forget(const Hash128& counter);
+
+  // What is known of it, unless it is older than kMaxAge at `now`.
+  std::optional<Known> Find(const Hash128& counter, SteadyTime now) const;
+
+ private:
+  struct Stripe;
+
+  Stripe& StripeOf(const Hash128& counter) const;
+
+  const size_t stripes_;
+  const std::unique_ptr<Stripe[]> table_;
+};
+
+}  // namespace rls
+
+#endif  // RLS_STORE_REDIS_DENY_CACHE_H_

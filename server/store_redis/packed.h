@@ -1,0 +1,54 @@
+#ifndef RLS_STORE_REDIS_PACKED_H_
+#define RLS_STORE_REDIS_PACKED_H_
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace rls {
+
+// Numbers between us and a script: Lua's own doubles, little endian. Integers
+// within 2^53 are exact.
+static_assert(std::endian::native == std::endian::little);
+
+class PackedWriter {
+ public:
+  void Add(int64_t number) {
+    const auto value = static_cast<double>(number);
+    char bytes[sizeof(value)];
+    std::memcpy(bytes, &value, sizeof(value));
+    text_.append(bytes, sizeof(bytes));
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+// The caller reads no more than left().
+class PackedReader {
+ public:
+  explicit PackedReader(absl::string_view text) : text_(text) {}
+
+  size_t left() const { return text_.size() / sizeof(double); }
+
+  int64_t Integer() {
+    double value = 0;
+    std::memcpy(&value, text_.data(), sizeof(value));
+    text_.remove_prefix(sizeof(value));
+    return static_cast<int64_t>(value);
+  }
+  absl::Time Microseconds() { return absl::FromUnixMicros(Integer()); }
+
+ private:
+  absl::string_view text_;
+};
+
+}  // namespace rls
+
+#endif  // RLS_STORE_REDIS_PACKED_H_

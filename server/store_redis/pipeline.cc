@@ -1,0 +1,197 @@
+#include "store_redis/pipeline.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+
+namespace rls {
+namespace {
+
+// Calls on their way at once: while one is worked on, the next one waits at the
+// server already. More would only be smaller.
+constexpr size_t kMaxInFlight = 2;
+
+// Takes of one batch. A script keeps Redis from everybody else while it runs:
+// some 2 us a take.
+constexpr size_t kMaxBatchTakes = 256;
+
+// How long a late server is waited for before it is connected anew.
+constexpr std::chrono::milliseconds kGiveUpAfter{500};
+
+// Errors of a server that is not, or not yet, the one to ask. Nothing was done.
+bool IsWrongServer(absl::string_view code) {
+  for (const char* wrong : {"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN",
+                            "NOAUTH", "NOPERM"}) {
+    if (code == wrong) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Pipeline::Pipeline(const PipelineParts& parts, RedisServer server)
+    : parts_(parts),
+      connection_(parts.stream, std::move(server), *this),
+      timer_(parts.stream.loop.NewTimer([this] { OnTimer(); })) {}
+
+Pipeline::~Pipeline() {
+  const absl::Status status =
+      absl::UnavailableError("the Redis store is closing");
+  FailAll(queue_, status);
+  for (InFlight& in_flight : in_flight_)
+    FailAll(in_flight.call->takes(), status);
+}
+
+void Pipeline::Add(std::unique_ptr<PendingTake> take) {
+  WakeBy(take->answer_by);
+  queue_.push_back(std::move(take));
+}
+
+void Pipeline::Flush() {
+  if (queue_.empty()) return;
+  if (!usable()) {
+    FailAll(queue_, absl::UnavailableError("Redis cannot be reached"));
+    return;
+  }
+  while (!queue_.empty() && in_flight_.size() < kMaxInFlight) {
+    const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                          kMaxBatchTakes, queue_.size()));
+    PendingTakes batch(std::make_move_iterator(queue_.begin()),
+                       std::make_move_iterator(end));
+    queue_.erase(queue_.begin(), end);
+    const SteadyTime late_at =
+        parts_.stream.loop.Now() + parts_.command_timeout;
+    for (std::unique_ptr<ScriptCall>& call :
+         MakeCalls(std::move(batch), parts_.clock.Now())) {
+      in_flight_.push_back({.call = std::move(call), .late_at = late_at});
+      Send(std::prev(in_flight_.end()));
+    }
+    WakeBy(late_at);
+  }
+  connection_.Flush();
+}
+
+void Pipeline::Send(Calls::iterator call) {
+  std::string command;
+  call->call->AppendTo(connection_.sha(call->call->script()), command);
+  connection_.Send(command,
+                   [this, call](const absl::StatusOr<ReplyView>& reply) {
+                     OnReply(call, reply);
+                   });
+}
+
+void Pipeline::OnReply(Calls::iterator call,
+                       const absl::StatusOr<ReplyView>& reply) {
+  if (reply.ok() && reply->error_code() == "NOSCRIPT" && !call->sent_again) {
+    // Not done, so it may be sent again; once, for a server that has just
+    // forgotten its scripts.
+    call->sent_again = true;
+    std::string load;
+    AppendCommand({"SCRIPT", "LOAD", ScriptSource(call->call->script())}, load);
+    connection_.Send(load, [](const absl::StatusOr<ReplyView>&) {});
+    Send(call);
+    connection_.Flush();
+    return;
+  }
+  const std::unique_ptr<ScriptCall> done = std::move(call->call);
+  in_flight_.erase(call);
+  UpdateUsable();
+  Conclude(*done, reply);
+  Flush();
+}
+
+void Pipeline::Conclude(ScriptCall& call,
+                        const absl::StatusOr<ReplyView>& reply) {
+  if (!reply.ok()) {
+    FailAll(call.takes(), reply.status());
+    return;
+  }
+  if (reply->is_error()) {
+    const absl::Status status =
+        absl::UnavailableError(absl::StrCat("Redis: ", reply->text()));
+    FailAll(call.takes(), status);
+    if (IsWrongServer(reply->error_code())) connection_.Break(status);
+    return;
+  }
+  absl::StatusOr<PendingTakes> again =
+      call.OnReply(reply->text(), parts_.exhausted);
+  if (!again.ok()) {
+    FailAll(call.takes(), again.status());
+    connection_.Break(again.status());
+    return;
+  }
+  for (std::unique_ptr<PendingTake>& take : *again) Add(std::move(take));
+}
+
+void Pipeline::OnReady() {
+  LogInfo(absl::StrCat("Redis ", connection_.server().endpoint.ToString(),
+                       ": connected"));
+  last_error_.clear();
+  UpdateUsable();
+}
+
+void Pipeline::OnBroken(const absl::Status& why) {
+  // A server that stays away is one line, not one for each attempt.
+  if (last_error_ != why.message()) LogWarning(why.message());
+  last_error_ = std::string(why.message());
+  UpdateUsable();
+  FailAll(queue_, why);
+}
+
+void Pipeline::OnTimer() {
+  const SteadyTime now = parts_.stream.loop.Now();
+  wake_at_ = SteadyTime::max();
+  ExpireTakes(queue_, now);
+  std::erase(queue_, nullptr);
+  bool give_up = false;
+  for (InFlight& in_flight : in_flight_) {
+    ExpireTakes(in_flight.call->takes(), now);
+    const SteadyTime end = in_flight.late_at + kGiveUpAfter;
+    WakeBy(in_flight.late_at > now ? in_flight.late_at : end);
+    give_up |= end <= now;
+  }
+  UpdateUsable();
+  if (give_up) {
+    connection_.Break(absl::UnavailableError("no answer"));
+  } else {
+    Flush();
+  }
+}
+
+void Pipeline::ExpireTakes(PendingTakes& takes, SteadyTime now) {
+  for (std::unique_ptr<PendingTake>& take : takes) {
+    if (take == nullptr) continue;
+    if (take->answer_by > now) {
+      WakeBy(take->answer_by);
+    } else {
+      take->Expire();
+      take.reset();
+    }
+  }
+}
+
+void Pipeline::FailAll(PendingTakes& takes, const absl::Status& status) {
+  for (std::unique_ptr<PendingTake>& take : std::exchange(takes, {})) {
+    if (take != nullptr) take->Fail(status);
+  }
+}
+
+void Pipeline::WakeBy(SteadyTime time) {
+  if (time >= wake_at_) return;
+  wake_at_ = time;
+  timer_->Set(time);
+}
+
+// Late is who has not answered a call in time, until it has.
+void Pipeline::UpdateUsable() {
+  const SteadyTime now = parts_.stream.loop.Now();
+  const bool late = std::any_of(
+      in_flight_.begin(), in_flight_.end(),
+      [now](const InFlight& in_flight) { return in_flight.late_at <= now; });
+  usable_.store(connection_.ready() && !late, std::memory_order_relaxed);
+}
+
+}  // namespace rls

@@ -1,0 +1,82 @@
+#ifndef RLS_STORE_REDIS_PIPELINE_H_
+#define RLS_STORE_REDIS_PIPELINE_H_
+
+#include <atomic>
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "base/clock.h"
+#include "net/event_loop.h"
+#include "store_redis/connection.h"
+#include "store_redis/pending_take.h"
+#include "store_redis/script_call.h"
+
+namespace rls {
+
+struct PipelineParts {
+  StreamParts stream;
+  const Clock& clock;
+  Exhausted& exhausted;
+  SteadyDuration command_timeout;
+};
+
+// The takes of one loop for one Redis: gathers them while the calls before are
+// on their way, sends them together, and answers each in time.
+//
+// A server that lets a call wait longer than the command timeout is late: until
+// it has answered what it was sent, nothing more is sent, and takes are refused
+// at once (this is the circuit breaker of DESIGN section 7). One that stays
+// late is left, and connected anew. What was sent is never sent again, but for
+// what the server says it did not do.
+//
+// Threads: its loop's only, but for usable().
+class Pipeline final : public Connection::Owner {
+ public:
+  Pipeline(const PipelineParts& parts, RedisServer server);
+  ~Pipeline() override;  // fails what waits
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  void Open() { connection_.Open(); }
+
+  // May be asked by any thread: whether a take has a chance now.
+  bool usable() const { return usable_.load(std::memory_order_relaxed); }
+
+  void Add(std::unique_ptr<PendingTake> take);
+  // Sends what was added, as far as it is time. Call it after the last Add().
+  void Flush();
+
+ private:
+  struct InFlight {
+    std::unique_ptr<ScriptCall> call;
+    SteadyTime late_at;
+    bool sent_again = false;  // after NOSCRIPT
+  };
+  using Calls = std::list<InFlight>;
+
+  void OnReady() override;
+  void OnBroken(const absl::Status& why) override;
+
+  void Send(Calls::iterator call);
+  void OnReply(Calls::iterator call, const absl::StatusOr<ReplyView>& reply);
+  void Conclude(ScriptCall& call, const absl::StatusOr<ReplyView>& reply);
+  void OnTimer();
+  void ExpireTakes(PendingTakes& takes, SteadyTime now);
+  static void FailAll(PendingTakes& takes, const absl::Status& status);
+  void WakeBy(SteadyTime time);
+  void UpdateUsable();
+
+  const PipelineParts parts_;
+  Connection connection_;
+  const std::unique_ptr<EventLoop::Timer> timer_;
+  PendingTakes queue_;
+  Calls in_flight_;
+  SteadyTime wake_at_ = SteadyTime::max();
+  std::string last_error_;
+  std::atomic<bool> usable_{false};
+};
+
+}  // namespace rls
+
+#endif  // RLS_STORE_REDIS_PIPELINE_H_

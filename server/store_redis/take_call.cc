@@ -1,0 +1,219 @@
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/strings/str_cat.h"
+#include "limit/algorithms.h"
+#include "store_redis/packed.h"
+#include "store_redis/reply.h"
+#include "store_redis/script_call.h"
+
+namespace rls {
+namespace {
+
+constexpr int64_t kBillion = 1'000'000'000;
+
+// Calendar windows on either side of the present one: those that a bank can
+// span, and one for clocks that differ.
+constexpr int kBoundsEachSide = kBankedWindows + 1;
+
+// The bounds of the calendar windows around `now`, ascending.
+std::vector<int64_t> CalendarBoundsNs(const Policy& policy, absl::Time now) {
+  const int64_t now_ns = absl::ToUnixNanos(now);
+  std::vector<int64_t> bounds = {WindowAt(policy, now_ns).start_ns};
+  for (int i = 0; i < kBoundsEachSide; ++i) {
+    bounds.push_back(WindowAt(policy, bounds.back() - 1).start_ns);
+  }
+  std::vector<int64_t> ascending(bounds.rbegin(), bounds.rend());
+  for (int i = 0; i <= kBoundsEachSide; ++i) {
+    ascending.push_back(WindowAt(policy, ascending.back()).end_ns);
+  }
+  return ascending;
+}
+
+void WritePolicy(const Policy& policy, absl::Time now, PackedWriter& out) {
+  out.Add(static_cast<int64_t>(policy.algorithm));
+  out.Add(policy.limit);
+  const int64_t window_us = absl::ToInt64Microseconds(policy.window);
+  switch (policy.algorithm) {
+    case Algorithm::kFixedWindow: {
+      const bool upfront = policy.burst_mode == BurstMode::kUpfront;
+      out.Add(upfront ? policy.burst : 0);
+      out.Add(upfront ? 0 : policy.burst);
+      if (policy.calendar == Calendar::kNone) {
+        out.Add(window_us);
+        out.Add(0);
+        break;
+      }
+      const std::vector<int64_t> bounds_ns = CalendarBoundsNs(policy, now);
+      out.Add(0);
+      out.Add(static_cast<int64_t>(bounds_ns.size()));
+      for (const int64_t ns : bounds_ns) out.Add(ns / 1000);
+      break;
+    }
+    case Algorithm::kSlidingWindow:
+      out.Add(window_us);
+      break;
+    case Algorithm::kTokenBucket: {
+      const int64_t depth_ns = BucketDepthNs(policy);
+      out.Add(depth_ns / kBillion);
+      out.Add(depth_ns % kBillion);
+      break;
+    }
+  }
+}
+
+// Writes the command: every counter and every policy once.
+class Writer {
+ public:
+  void Add(const PendingTake& take, absl::Time now) {
+    charges_.Add(static_cast<int64_t>(take.charges.size()));
+    charges_.Add(take.accounting == Accounting::kIndependent ? 1 : 0);
+    for (size_t i = 0; i < take.charges.size(); ++i) {
+      const Charge& charge = take.charges[i];
+      charges_.Add(NumberOfKey(take.keys[take.counter_of[i]]));
+      charges_.Add(NumberOfPolicy(*charge.policy, now));
+      AddCharge(charge);
+    }
+  }
+
+  size_t word_count() const { return keys_.size() + 3; }
+
+  // The command behind the script's name.
+  std::string Words() const {
+    std::string words;
+    AppendBulk(absl::AlphaNum(keys_.size()).Piece(), words);
+    for (const absl::string_view key : keys_) AppendBulk(key, words);
+    AppendBulk(policies_.text(), words);
+    AppendBulk(charges_.text(), words);
+    return words;
+  }
+
+ private:
+  int64_t NumberOfKey(absl::string_view key) {
+    const auto [it, added] =
+        numbers_of_keys_.try_emplace(key, keys_.size() + 1);
+    if (added) keys_.push_back(key);
+    return static_cast<int64_t>(it->second);
+  }
+
+  int64_t NumberOfPolicy(const Policy& policy, absl::Time now) {
+    const auto [it, added] = numbers_of_policies_.try_emplace(
+        std::pair(&policy, now), numbers_of_policies_.size() + 1);
+    if (added) WritePolicy(policy, now, policies_);
+    return static_cast<int64_t>(it->second);
+  }
+
+  void AddCharge(const Charge& charge) {
+    charges_.Add(static_cast<int64_t>(charge.kind));
+    const int64_t cost = charge.kind == ChargeKind::kPeek
+                             ? 0
+                             : ClampTo(charge.cost, -kMaxAmount, kMaxAmount);
+    charges_.Add(cost);
+    const int64_t cost_ns = charge.policy->algorithm == Algorithm::kTokenBucket
+                                ? BucketCostNs(*charge.policy, cost)
+                                : 0;
+    charges_.Add(cost_ns / kBillion);
+    charges_.Add(cost_ns % kBillion);
+  }
+
+  std::vector<absl::string_view> keys_;
+  absl::flat_hash_map<absl::string_view, size_t> numbers_of_keys_;
+  absl::flat_hash_map<std::pair<const Policy*, absl::Time>, size_t>
+      numbers_of_policies_;
+  PackedWriter policies_;
+  PackedWriter charges_;
+};
+
+CounterState ReadState(Algorithm algorithm, PackedReader& reader) {
+  const int64_t anchor = reader.Integer();
+  const int64_t used = reader.Integer();
+  const int64_t carried = reader.Integer();
+  if (anchor < 0) return {};
+  if (algorithm == Algorithm::kTokenBucket) {
+    return {.anchor_ns = anchor * kBillion + used};
+  }
+  return {.anchor_ns = anchor * 1000, .used = used, .carried = carried};
+}
+
+class TakeCall final : public ScriptCall {
+ public:
+  TakeCall(PendingTakes takes, absl::Time now) : takes_(std::move(takes)) {
+    Writer writer;
+    for (const std::unique_ptr<PendingTake>& take : takes_) {
+      writer.Add(*take, take->calendar_now.value_or(now));
+      charge_counts_.push_back(take->charges.size());
+    }
+    word_count_ = writer.word_count() + 2;
+    words_ = writer.Words();
+  }
+
+  Script script() const override { return Script::kTake; }
+  PendingTakes& takes() override { return takes_; }
+
+  void AppendTo(absl::string_view sha, std::string& out) const override {
+    AppendArrayHeader(word_count_, out);
+    AppendBulk("EVALSHA", out);
+    AppendBulk(sha, out);
+    out.append(words_);
+  }
+
+  absl::StatusOr<PendingTakes> OnReply(absl::string_view packed,
+                                       Exhausted& exhausted) override {
+    PackedReader reader(packed);
+    const auto bad = [] {
+      return absl::UnavailableError("take.lua gave a reply of another size");
+    };
+    if (reader.left() == 0) return bad();
+    const absl::Time now = reader.Microseconds();
+    PendingTakes again;
+    for (size_t i = 0; i < takes_.size(); ++i) {
+      if (reader.left() == 0) return bad();
+      const bool reached = reader.Integer() == 1;
+      if (reached && reader.left() < 3 * charge_counts_[i]) return bad();
+      if (takes_[i] == nullptr) {
+        for (size_t n = reached ? 3 * charge_counts_[i] : 0; n > 0; --n) {
+          reader.Integer();
+        }
+      } else if (reached) {
+        Answer(*takes_[i], now, reader, exhausted);
+        takes_[i].reset();
+      } else {
+        takes_[i]->calendar_now = now;
+        again.push_back(std::move(takes_[i]));
+      }
+    }
+    return again;
+  }
+
+ private:
+  static void Answer(PendingTake& take, absl::Time now, PackedReader& reader,
+                     Exhausted& exhausted) {
+    absl::InlinedVector<JudgedCounter, 4> counters(take.keys.size());
+    for (size_t i = 0; i < take.charges.size(); ++i) {
+      JudgedCounter& counter = counters[take.counter_of[i]];
+      counter.before = ReadState(take.charges[i].policy->algorithm, reader);
+      counter.after = counter.before;
+    }
+    absl::InlinedVector<Outcome, 4> outcomes(take.charges.size());
+    JudgeAll(take.view(), now, absl::MakeSpan(counters),
+             absl::MakeSpan(outcomes));
+    if (outcomes.size() == 1 && !outcomes[0].allowed) {
+      exhausted.OnRefused(take, counters[0].before, now);
+    }
+    take.done(absl::MakeConstSpan(outcomes));
+  }
+
+  PendingTakes takes_;
+  absl::InlinedVector<size_t, 8> charge_counts_;  // of each take, gone or not
+  size_t word_count_ = 0;
+  std::string words_;  // of the command, behind the script's name
+};
+
+}  // namespace
+
+std::unique_ptr<ScriptCall> NewTakeCall(PendingTakes takes, absl::Time now) {
+  return std::make_unique<TakeCall>(std::move(takes), now);
+}
+
+}  // namespace rls
