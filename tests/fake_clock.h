@@ -34,6 +34,7 @@ class FakeClock final : public Clock {
   absl::Time Now() const override {
     return absl::FromUnixNanos(now_ns_->load());
   }
+  absl::Duration Elapsed() const override { return Now() - absl::UnixEpoch(); }
   void Advance(absl::Duration by) { *now_ns_ += absl::ToInt64Nanoseconds(by); }
   void Set(absl::Time now) { *now_ns_ = absl::ToUnixNanos(now); }
 

@@ -7,13 +7,19 @@
 
 namespace rls {
 
-// The wall clock, as an interface so that a test can turn it by hand.
+// The time, as an interface so that a test can turn it by hand.
 //
-// Threads: Now() may be called by many threads at once.
+// Threads: every method may be called by many threads at once.
 class Clock {
  public:
   virtual ~Clock() = default;
+
+  // The wall clock's: it can be set, also back.
   virtual absl::Time Now() const = 0;
+
+  // Since some moment in the past; it never jumps. For how long ago a thing
+  // was.
+  virtual absl::Duration Elapsed() const = 0;
 };
 
 std::unique_ptr<Clock> NewSystemClock();

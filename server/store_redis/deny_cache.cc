@@ -60,12 +60,12 @@ void DenyCache::Forget(const Hash128& counter) {
 }
 
 std::optional<DenyCache::Known> DenyCache::Find(const Hash128& counter,
-                                                SteadyTime now) const {
+                                                absl::Duration elapsed) const {
   if (stripes_ == 0) return std::nullopt;
   Stripe& stripe = StripeOf(counter);
   const MutexLock lock(&stripe.mutex);
   const Stripe::Entry* entry = stripe.Find(counter);
-  if (entry == nullptr || now - entry->known.asked_at > kMaxAge)
+  if (entry == nullptr || elapsed - entry->known.asked_at > kMaxAge)
     return std::nullopt;
   return entry->known;
 }

@@ -10,7 +10,6 @@
 #include "base/mutex.h"
 #include "limit/judge.h"
 #include "limit/key_hash.h"
-#include "net/event_loop.h"
 
 namespace rls {
 
@@ -18,9 +17,9 @@ namespace rls {
 // costs Redis nothing until it could pass again.
 //
 // It is exact as long as nobody takes units back: others' charges only add to
-// what has been used, so what the known state refuses at some time, the true
-// one refuses too. The caller judges that, with the limit of the moment; it
-// remembers no counter whose rule has refunds.
+// what has been used, so where the known state leaves nothing at some time, the
+// true one leaves nothing either. The caller judges that, with the limit of the
+// moment; it remembers no counter whose rule has refunds.
 //
 // A table of fixed size: a counter may push another one out, which then costs a
 // question to Redis, no more.
@@ -30,7 +29,7 @@ class DenyCache {
  public:
   // The clocks of two machines drift apart, and Redis' may be set: so it is
   // asked again after this time.
-  static constexpr std::chrono::seconds kMaxAge{10};
+  static constexpr absl::Duration kMaxAge = absl::Seconds(10);
 
   // `entries` 0 switches it off.
   explicit DenyCache(size_t entries);
@@ -40,20 +39,21 @@ class DenyCache {
 
   struct Known {
     CounterState state;
-    absl::Time redis_now;  // when it was so
-    SteadyTime asked_at;   // not later than `redis_now`
+    absl::Time redis_now;     // when it was so
+    absl::Duration asked_at;  // Clock::Elapsed(), not later than `redis_now`
 
     // Not earlier than Redis has it, so that no refusal lasts too long.
-    absl::Time RedisTimeAt(SteadyTime now) const {
-      return redis_now + absl::FromChrono(now - asked_at);
+    absl::Time RedisTimeAt(absl::Duration elapsed) const {
+      return redis_now + (elapsed - asked_at);
     }
   };
 
   void Remember(const Hash128& counter, const Known& known);
   void Forget(const Hash128& counter);
 
-  // What is known of it, unless it is older than kMaxAge at `now`.
-  std::optional<Known> Find(const Hash128& counter, SteadyTime now) const;
+  // What is known of it, unless it is older than kMaxAge at `elapsed`.
+  std::optional<Known> Find(const Hash128& counter,
+                            absl::Duration elapsed) const;
 
  private:
   struct Stripe;

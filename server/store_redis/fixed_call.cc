@@ -169,7 +169,9 @@ class FixedCall final : public ScriptCall {
     counter.after = counter.before;
     Outcome outcome;
     JudgeAll(take.view(), now, {&counter, 1}, {&outcome, 1});
-    if (!outcome.allowed) exhausted.OnRefused(take, counter.before, now);
+    if (!outcome.allowed && outcome.remaining == 0) {
+      exhausted.OnExhausted(take, counter.before, now);
+    }
     take.done(absl::MakeConstSpan(&outcome, 1));
   }
 
@@ -197,7 +199,9 @@ bool FitsFixedCall(const PendingTake& take) {
          charge.policy->calendar == Calendar::kNone &&
          (charge.kind == ChargeKind::kEnforce ||
           charge.kind == ChargeKind::kObserve) &&
-         charge.cost > 0 && charge.cost <= kMaxFixedAmount &&
+         charge.cost > 0 &&
+         // So that a refusal never leaves a counter that was not there before.
+         charge.cost <= capacity &&
          capacity <= kMaxFixedAmount;
 }
 

@@ -27,7 +27,7 @@ struct PendingTake {
   absl::InlinedVector<std::string, 2> keys;   // of each counter once
   absl::InlinedVector<size_t, 2> counter_of;  // charges[i] -> keys[...]
 
-  SteadyTime asked_at;
+  absl::Duration asked_at;  // Clock::Elapsed()
   // When it is answered at the latest, and with what: its caller's deadline, or
   // the command timeout.
   SteadyTime answer_by;

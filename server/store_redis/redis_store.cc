@@ -60,9 +60,13 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
       done(absl::DeadlineExceededError("the deadline has passed"));
       return;
     }
-    const SteadyTime now = std::chrono::steady_clock::now();
+    if (charges.empty()) {
+      done(absl::Span<const Outcome>());
+      return;
+    }
+    const absl::Duration elapsed = clock_.Elapsed();
     if (charges.size() == 1 &&
-        AnsweredFromCache(charges, accounting, now, done)) {
+        AnsweredFromCache(charges, accounting, elapsed, done)) {
       return;
     }
     Worker& worker = *workers_[ThreadNumber() % workers_.size()];
@@ -74,10 +78,11 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
     take->charges = charges;
     take->accounting = accounting;
     take->done = std::move(done);
-    take->asked_at = now;
+    take->asked_at = elapsed;
     take->by_caller = left < options_.command_timeout;
-    take->answer_by = now + absl::ToChronoNanoseconds(
-                                std::min(left, options_.command_timeout));
+    take->answer_by =
+        std::chrono::steady_clock::now() +
+        absl::ToChronoNanoseconds(std::min(left, options_.command_timeout));
     NameCounters(*take);
     worker.Add(std::move(take));
   }
@@ -95,21 +100,23 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
       const auto it = std::find(take.keys.begin(), take.keys.end(), key);
       take.counter_of.push_back(static_cast<size_t>(it - take.keys.begin()));
       if (it == take.keys.end()) take.keys.push_back(std::move(key));
-      if (charge.cost < 0) deny_cache_.Forget(HashOf(charge));
+      if (charge.cost < 0 || charge.kind == ChargeKind::kReport) {
+        deny_cache_.Forget(HashOf(charge));
+      }
     }
   }
 
   // Whether the one charge is refused by what is known of its counter. A look
   // is never answered so: who looks wants the truth.
   bool AnsweredFromCache(absl::Span<const Charge> charges,
-                         Accounting accounting, SteadyTime now,
+                         Accounting accounting, absl::Duration elapsed,
                          TakeCallback& done) {
     const Charge& charge = charges[0];
     // Independent accounting counts what it refuses: Redis must hear of it.
     if (!IsRemembered(charge) || accounting == Accounting::kIndependent) {
       return false;
     }
-    const auto known = deny_cache_.Find(HashOf(charge), now);
+    const auto known = deny_cache_.Find(HashOf(charge), elapsed);
     if (!known.has_value()) return false;
     constexpr size_t kOnlyCounter = 0;
     JudgedCounter counter = {.before = known->state, .after = known->state};
@@ -117,15 +124,15 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
     JudgeAll({.charges = charges,
               .accounting = accounting,
               .counter_of = {&kOnlyCounter, 1}},
-             known->RedisTimeAt(now), {&counter, 1}, {&outcome, 1});
-    if (outcome.allowed) return false;
+             known->RedisTimeAt(elapsed), {&counter, 1}, {&outcome, 1});
+    if (outcome.allowed || outcome.remaining > 0) return false;
     cache_answers_.Add(1);
     done(absl::MakeConstSpan(&outcome, 1));
     return true;
   }
 
-  void OnRefused(const PendingTake& take, const CounterState& state,
-                 absl::Time now) override {
+  void OnExhausted(const PendingTake& take, const CounterState& state,
+                   absl::Time now) override {
     const Charge& charge = take.charges[0];
     if (!IsRemembered(charge)) return;
     deny_cache_.Remember(

@@ -23,9 +23,10 @@ absl::string_view ScriptSource(Script script);
 class Exhausted {
  public:
   virtual ~Exhausted() = default;
-  // The only charge of `take` was refused at `now` of Redis, in this state.
-  virtual void OnRefused(const PendingTake& take, const CounterState& state,
-                         absl::Time now) = 0;
+  // The only charge of `take` was refused at `now` of Redis, in this state, and
+  // nothing is left.
+  virtual void OnExhausted(const PendingTake& take, const CounterState& state,
+                           absl::Time now) = 0;
 };
 
 // One call of a script for many takes.

@@ -198,8 +198,9 @@ class TakeCall final : public ScriptCall {
     absl::InlinedVector<Outcome, 4> outcomes(take.charges.size());
     JudgeAll(take.view(), now, absl::MakeSpan(counters),
              absl::MakeSpan(outcomes));
-    if (outcomes.size() == 1 && !outcomes[0].allowed) {
-      exhausted.OnRefused(take, counters[0].before, now);
+    if (outcomes.size() == 1 && !outcomes[0].allowed &&
+        outcomes[0].remaining == 0) {
+      exhausted.OnExhausted(take, counters[0].before, now);
     }
     take.done(absl::MakeConstSpan(outcomes));
   }

@@ -268,16 +268,21 @@ local function judge(charge, always)
 end
 
 local function keep(charge, state)
-  if state == states[charge.counter] then return end
   states[charge.counter] = state
   written_by[charge.counter] = charge.policy
 end
+
+local function same(a, b) return a.a == b.a and a.u == b.u and a.c == b.c end
 
 -- judge_all.cc
 local function take(charges, independent)
   local before, writers = {}, {}
   for i, charge in ipairs(charges) do
     before[i], writers[i] = state_of(charge), written_by[charge.counter]
+  end
+  local function undo(i)
+    states[charges[i].counter] = before[i]
+    written_by[charges[i].counter] = writers[i]
   end
   local refused = false
   for _, charge in ipairs(charges) do
@@ -291,16 +296,17 @@ local function take(charges, independent)
     refused = refused or not allowed and charge.kind == 0
   end
   if refused and not independent then
-    for i, charge in ipairs(charges) do
-      states[charge.counter] = before[i]
-      written_by[charge.counter] = writers[i]
-    end
+    for i in ipairs(charges) do undo(i) end
     for _, charge in ipairs(charges) do
       if charge.kind == REPORT or charge.cost < 0 and charge.kind ~= PEEK then
         local _, after = judge(charge, charge.kind == REPORT)
         keep(charge, after)
       end
     end
+  end
+  -- What changes nothing is not written and gets no new expiry, as in memory.
+  for i, charge in ipairs(charges) do
+    if same(states[charge.counter], before[i]) then undo(i) end
   end
   return before
 end
