@@ -50,7 +50,7 @@ void CheckAlgorithm(const YamlMap& map, const Policy& policy) {
 const std::vector<absl::string_view>& LimitKeys() {
   static const auto* const keys = new std::vector<absl::string_view>{
       "algorithm",  "calendar",         "timezone", "burst",
-      "burst_mode", "on_backend_error", "message"};
+      "burst_mode", "on_backend_error", "message",  "refundable"};
   return *keys;
 }
 
@@ -72,6 +72,7 @@ void ReadLimitKeys(const YamlMap& map, absl::string_view window_key,
   ReadWord(map, "on_backend_error", {"error", "allow", "deny", "local"}, 0,
            rule.on_backend_error);
   map.ReadInteger("burst", 0, kMaxBurst, policy.burst);
+  map.Read("refundable", rule.refundable);
   ReadTimezone(map, policy);
   CheckAlgorithm(map, policy);
   if (policy.calendar != Calendar::kNone && !window_key.empty()) {

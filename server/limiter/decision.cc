@@ -49,6 +49,7 @@ void Decision::FindLimits() {
       for (const Entry& entry : descriptor.entries) {
         slot.match.parts.push_back(entry.key);
         slot.match.parts.push_back(entry.value);
+        slot.match.secret |= HoldsSecrets(entry.key);
       }
       continue;
     }
@@ -80,14 +81,21 @@ void Decision::MakeCharges() {
   for (size_t i = 0; i < slots_.size(); ++i) {
     const LimitStatus& status = verdict_.statuses[i];
     if (status.policy == nullptr) continue;
+    const Match& match = slots_[i].match;
     const int64_t cost = CostOf(query_.descriptors[i]);
     const absl::string_view scope =
         status.rule != nullptr ? absl::string_view(status.rule->scope)
                                : absl::string_view(slots_[i].own_scope);
-    charges_.push_back({.policy = status.policy,
-                        .key = {.scope = scope, .parts = slots_[i].match.parts},
-                        .cost = cost,
-                        .kind = KindOf(status.rule, cost)});
+    charges_.push_back(
+        {.policy = status.policy,
+         .key = {.scope = scope,
+                 .parts = match.parts,
+                 .tag_part = match.tag_part,
+                 .secret = match.secret},
+         .cost = cost,
+         .kind = KindOf(status.rule, cost),
+         // A caller's own limit is its business.
+         .refundable = status.rule == nullptr || status.rule->refundable});
     charged_.push_back(i);
   }
 }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "rules/tiers.h"
 #include "rules/tree.h"
@@ -80,13 +81,22 @@ absl::StatusOr<std::shared_ptr<const Domain>> CompileDomain(DomainSpec spec,
   return domain;
 }
 
+bool HoldsSecrets(absl::string_view key) {
+  for (const char* secret :
+       {"authorization", "proxy-authorization", "api_key", "api-key",
+        "x-api-key", "apikey", "token", "access_token", "cookie", "password"}) {
+    if (absl::EqualsIgnoreCase(key, secret)) return true;
+  }
+  return false;
+}
+
 std::string CounterScope(absl::string_view domain, const Policy& policy) {
   const std::string shape = policy.calendar == Calendar::kNone
                                 ? absl::FormatDuration(policy.window)
                                 : absl::StrCat(CalendarWord(policy.calendar),
                                                "@", policy.zone.name());
-  return absl::StrCat(domain.size(), ":", domain, "|",
-                      AlgorithmWord(policy.algorithm), "|", shape);
+  return absl::StrCat(domain.size(), ":", domain, "/",
+                      AlgorithmWord(policy.algorithm), "/", shape);
 }
 
 }  // namespace rls

@@ -39,9 +39,16 @@ struct CompiledRule : Rule {
 
 struct Match {
   const CompiledRule* rule = nullptr;  // null: no limit applies
-  // CounterKey::parts. Views of the request's entries and of the domain.
+  // Of the CounterKey. Views of the request's entries and of the domain.
   absl::InlinedVector<absl::string_view, 8> parts;
+  size_t tag_part = 1;
+  bool secret = false;
 };
+
+// Whether what comes under this key of a descriptor may be a secret that must
+// not be shown: authorization, api_key, cookie and the like, in any letter
+// case.
+bool HoldsSecrets(absl::string_view key);
 
 // The compiled rules of one domain: immutable, shared by all threads.
 //

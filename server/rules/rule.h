@@ -31,6 +31,7 @@ struct Rule {
   std::string tier;     // "" unless this rule is a tier
   std::string message;  // for the body of a refusal; "" means no body
   OnBackendError on_backend_error = OnBackendError::kError;
+  bool refundable = false;  // Charge::refundable
 };
 
 }  // namespace rls

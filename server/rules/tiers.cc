@@ -35,13 +35,20 @@ Tiers::Tiers(TierSpec spec, std::deque<CompiledRule>& rules)
 
 void Tiers::Find(absl::Span<const Entry> entries, Match& match) const {
   match.rule = default_rule_;
+  match.tag_part = 1;
   // The first part tells the kinds apart, so that no user can be named so as
   // to share the counter of an address.
   if (const auto user = UserOf(entries)) {
     match.parts = {"user", *user};
     const auto it = rule_of_user_.find(*user);
-    if (it != rule_of_user_.end()) match.rule = it->second;
-  } else if (const Entry* address = EntryOf(entries, kRemoteAddress)) {
+    // A name that the configuration shows is no secret; any other may be a key,
+    // under whichever identity it comes.
+    match.secret = it == rule_of_user_.end();
+    if (!match.secret) match.rule = it->second;
+    return;
+  }
+  match.secret = false;
+  if (const Entry* address = EntryOf(entries, kRemoteAddress)) {
     match.parts = {kRemoteAddress, address->value};
   } else {
     match.parts = {"anonymous"};

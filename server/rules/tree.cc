@@ -37,6 +37,11 @@ struct Tree::Node {
   std::unique_ptr<Level> children;
   // Stands for the value in the counter key; empty unless the node is shared.
   std::string shared_value;
+  bool secret = false;  // HoldsSecrets() of its key
+  // Its values are what tells most counters of the level apart: a sibling, or
+  // itself, takes any value of the key, or any of a pattern. A node for one
+  // more value of its own changes nothing of that, so no counter moves then.
+  bool is_open = false;
 };
 
 // The nodes that are siblings.
@@ -66,6 +71,15 @@ class Tree::Level {
     return key_only == key_only_.end() ? nullptr : &nodes_[key_only->second];
   }
 
+  // Call it once, after the last Add(), with the key of each node in order.
+  void Finish(const std::vector<std::string>& keys) {
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+      nodes_[i].secret = HoldsSecrets(keys[i]);
+      nodes_[i].is_open =
+          key_only_.contains(keys[i]) || wildcards_.contains(keys[i]);
+    }
+  }
+
  private:
   std::vector<Node> nodes_;  // in file order
   // Patterns too, by their literal text.
@@ -84,6 +98,7 @@ absl::Status Tree::Compile(std::vector<RuleNode> nodes,
 
 absl::Status Tree::CompileLevel(std::vector<RuleNode> nodes,
                                 std::deque<CompiledRule>& rules, Level& level) {
+  std::vector<std::string> keys;
   for (RuleNode& spec : nodes) {
     Node node;
     if (spec.rule.has_value()) {
@@ -99,17 +114,21 @@ absl::Status Tree::CompileLevel(std::vector<RuleNode> nodes,
         return status;
       }
     }
+    keys.push_back(spec.key);
     if (level.Add(spec.key, spec.value, std::move(node))) continue;
     return absl::InvalidArgumentError(
         absl::StrCat("two descriptors of one level have key ", Quoted(spec.key),
                      " and value ", Quoted(spec.value)));
   }
+  level.Finish(keys);
   return absl::OkStatus();
 }
 
 void Tree::Find(absl::Span<const Entry> entries, Match& match) const {
   match.rule = nullptr;
   match.parts.clear();
+  match.secret = false;
+  bool tagged = false;
   const Level* level = root_.get();
   const Node* node = nullptr;
   for (const Entry& entry : entries) {
@@ -120,6 +139,9 @@ void Tree::Find(absl::Span<const Entry> entries, Match& match) const {
     match.parts.push_back(node->shared_value.empty()
                               ? entry.value
                               : absl::string_view(node->shared_value));
+    match.secret |= node->secret;
+    if (!tagged) match.tag_part = match.parts.size() - 1;
+    tagged |= node->is_open;
     level = node->children.get();
   }
   if (node != nullptr) match.rule = node->rule;
