@@ -1,16 +1,125 @@
 #include "net/tls.h"
 
-#include "net/tls_session.h"
+#include <openssl/err.h>
+#include <sys/stat.h>
+
+#include <system_error>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "net/tls_context.h"
 
 namespace rls {
+namespace {
 
-absl::StatusOr<std::unique_ptr<TlsContext>> NewTlsContext(const TlsOptions&) {
-  return absl::UnimplementedError("TLS");
+absl::Status BadFile(const std::string& path) {
+  return absl::InvalidArgumentError(absl::StrCat(path, ": ", TakeSslError()));
 }
 
-absl::StatusOr<std::unique_ptr<TlsSession>> NewTlsSession(const TlsContext&,
-                                                          const std::string&) {
-  return absl::UnimplementedError("TLS");
+// Instead of asking for one on the terminal.
+int NoPassword(char*, int, int, void*) { return -1; }
+
+absl::Status ReadAuthorities(const TlsOptions& options, SSL_CTX& context) {
+  const bool read =
+      options.ca_file.empty()
+          ? SSL_CTX_set_default_verify_paths(&context) == 1
+          : SSL_CTX_load_verify_file(&context, options.ca_file.c_str()) == 1;
+  if (read) return absl::OkStatus();
+  return BadFile(options.ca_file.empty() ? "the system's CA certificates"
+                                         : options.ca_file);
+}
+
+absl::Status ReadIdentity(const TlsOptions& options, SSL_CTX& context) {
+  if (options.certificate_file.empty() != options.key_file.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        options.certificate_file, options.key_file,
+        ": a client certificate and its key need each other, one is missing"));
+  }
+  if (options.key_file.empty()) return absl::OkStatus();
+  const char* const certificate = options.certificate_file.c_str();
+  if (SSL_CTX_use_certificate_chain_file(&context, certificate) != 1) {
+    return BadFile(options.certificate_file);
+  }
+  // Also fails when it is the key of another certificate.
+  if (SSL_CTX_use_PrivateKey_file(&context, options.key_file.c_str(),
+                                  SSL_FILETYPE_PEM) != 1) {
+    return BadFile(options.key_file);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SslContextPtr> ReadContext(const TlsOptions& options) {
+  ERR_clear_error();
+  SslContextPtr context(SSL_CTX_new(TLS_client_method()));
+  if (!context ||
+      SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) != 1) {
+    return absl::InvalidArgumentError(absl::StrCat("TLS: ", TakeSslError()));
+  }
+  SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION);
+  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_default_passwd_cb(context.get(), NoPassword);
+  absl::Status read = ReadAuthorities(options, *context);
+  if (read.ok()) read = ReadIdentity(options, *context);
+  if (!read.ok()) return read;
+  return context;
+}
+
+FileStamp StampOf(const std::string& path) {
+  struct stat found = {};
+  if (path.empty() || stat(path.c_str(), &found) != 0) return {};
+  constexpr int64_t kNanosecondsInSecond = 1'000'000'000;
+  return {found.st_ino, found.st_size,
+          found.st_mtim.tv_sec * kNanosecondsInSecond + found.st_mtim.tv_nsec};
+}
+
+// Taken before the files are read: what changes meanwhile differs next time.
+OpenSslContext::Stamps StampsOf(const TlsOptions& options) {
+  return {StampOf(options.ca_file), StampOf(options.certificate_file),
+          StampOf(options.key_file)};
+}
+
+}  // namespace
+
+std::string TakeSslError() {
+  const unsigned long error = ERR_get_error();
+  ERR_clear_error();
+  if (ERR_SYSTEM_ERROR(error)) {
+    return std::generic_category().message(ERR_GET_REASON(error));
+  }
+  const char* const reason = ERR_reason_error_string(error);
+  return reason == nullptr ? absl::StrCat("OpenSSL error ", error) : reason;
+}
+
+OpenSslContext::OpenSslContext(const TlsOptions& options, const Stamps& stamps,
+                               SslContextPtr context)
+    : options_(options), stamps_(stamps), context_(std::move(context)) {}
+
+SslPtr OpenSslContext::NewSsl() const {
+  MutexLock lock(&mutex_);
+  const Stamps stamps = StampsOf(options_);
+  if (stamps != stamps_) {
+    stamps_ = stamps;
+    absl::StatusOr<SslContextPtr> read = ReadContext(options_);
+    if (read.ok()) {
+      context_ = *std::move(read);
+      LogInfo("TLS: the files have changed and were read again");
+    } else {
+      LogWarning(absl::StrCat("TLS: keeping what was read before: ",
+                              read.status().message()));
+    }
+  }
+  return SslPtr(SSL_new(context_.get()));
+}
+
+absl::StatusOr<std::unique_ptr<TlsContext>> NewTlsContext(
+    const TlsOptions& options) {
+  const OpenSslContext::Stamps stamps = StampsOf(options);
+  absl::StatusOr<SslContextPtr> context = ReadContext(options);
+  if (!context.ok()) return context.status();
+  return std::make_unique<OpenSslContext>(options, stamps, *std::move(context));
 }
 
 }  // namespace rls

@@ -68,6 +68,9 @@ class Listener {
     return *this;
   }
 
+  // No more connections: an Accept() that waits gets none.
+  void Shutdown() { shutdown(socket_.get(), SHUT_RDWR); }
+
   Peer Accept() { return Peer(accept(socket_.get(), nullptr, nullptr)); }
 
   SocketAddress address() const {
@@ -89,6 +92,28 @@ class Listener {
   }
 
  private:
+  FileDescriptor socket_;
+};
+
+// A Unix socket that listens.
+class UnixListener {
+ public:
+  explicit UnixListener(const std::string& path)
+      : path_(path), socket_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    EXPECT_EQ(bind(socket_.get(), reinterpret_cast<sockaddr*>(&address),
+                   sizeof(address)),
+              0);
+    EXPECT_EQ(listen(socket_.get(), 16), 0);
+  }
+
+  Peer Accept() { return Peer(accept(socket_.get(), nullptr, nullptr)); }
+  const std::string& path() const { return path_; }
+
+ private:
+  const std::string path_;
   FileDescriptor socket_;
 };
 

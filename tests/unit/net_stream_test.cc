@@ -156,19 +156,12 @@ TEST_F(StreamTest, AFloodOnOneStreamDoesNotHoldUpAnother) {
 TEST_F(StreamTest, ServesUnixSockets) {
   std::string folder = std::filesystem::temp_directory_path() / "rls.XXXXXX";
   ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
   const std::string path = folder + "/redis.sock";
-  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
   {
-    const FileDescriptor server(socket(AF_UNIX, SOCK_STREAM, 0));
-    ASSERT_EQ(bind(server.get(), reinterpret_cast<sockaddr*>(&address),
-                   sizeof(address)),
-              0);
-    ASSERT_EQ(listen(server.get(), 1), 0);
+    UnixListener server(path);
     Open(*ParseEndpoint(path, 0));
     ASSERT_TRUE(IsConnected());
-    Peer peer(accept(server.get(), nullptr, nullptr));
+    Peer peer = server.Accept();
     stream_->Write("hello");
     EXPECT_TRUE(PeerGets(peer, "hello"));
   }
