@@ -18,8 +18,11 @@ absl::Status BadFile(const std::string& path) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", TakeSslError()));
 }
 
-// Instead of asking for one on the terminal.
-int NoPassword(char*, int, int, void*) { return -1; }
+// Notes that one is needed, instead of asking for it on the terminal.
+int NoPassword(char*, int, int, void* needed) {
+  *static_cast<bool*>(needed) = true;
+  return -1;
+}
 
 absl::Status ReadAuthorities(const TlsOptions& options, SSL_CTX& context) {
   const bool read =
@@ -38,16 +41,21 @@ absl::Status ReadIdentity(const TlsOptions& options, SSL_CTX& context) {
         ": a client certificate and its key need each other, one is missing"));
   }
   if (options.key_file.empty()) return absl::OkStatus();
+  bool needs_password = false;
+  SSL_CTX_set_default_passwd_cb(&context, NoPassword);
+  SSL_CTX_set_default_passwd_cb_userdata(&context, &needs_password);
   const char* const certificate = options.certificate_file.c_str();
   if (SSL_CTX_use_certificate_chain_file(&context, certificate) != 1) {
     return BadFile(options.certificate_file);
   }
   // Also fails when it is the key of another certificate.
   if (SSL_CTX_use_PrivateKey_file(&context, options.key_file.c_str(),
-                                  SSL_FILETYPE_PEM) != 1) {
-    return BadFile(options.key_file);
+                                  SSL_FILETYPE_PEM) == 1) {
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  if (!needs_password) return BadFile(options.key_file);
+  return absl::InvalidArgumentError(
+      absl::StrCat(options.key_file, ": a key with a password"));
 }
 
 absl::StatusOr<SslContextPtr> ReadContext(const TlsOptions& options) {
@@ -60,7 +68,6 @@ absl::StatusOr<SslContextPtr> ReadContext(const TlsOptions& options) {
   SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
-  SSL_CTX_set_default_passwd_cb(context.get(), NoPassword);
   absl::Status read = ReadAuthorities(options, *context);
   if (read.ok()) read = ReadIdentity(options, *context);
   if (!read.ok()) return read;

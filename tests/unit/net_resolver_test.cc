@@ -1,0 +1,123 @@
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <netdb.h>
+#include <sys/un.h>
+
+#include <cstring>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "net/resolver.h"
+#include "unit/net_fixture.h"
+
+namespace rls {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::string Text(const SocketAddress& address) {
+  if (address.storage.ss_family == AF_UNIX) {
+    sockaddr_un unix_address = {};
+    std::memcpy(&unix_address, &address.storage, sizeof(unix_address));
+    return unix_address.sun_path;
+  }
+  char host[NI_MAXHOST];
+  char port[NI_MAXSERV];
+  EXPECT_EQ(getnameinfo(reinterpret_cast<const sockaddr*>(&address.storage),
+                        address.length, host, sizeof(host), port, sizeof(port),
+                        NI_NUMERICHOST | NI_NUMERICSERV),
+            0);
+  return absl::StrCat(host, " ", port);
+}
+
+class ResolverTest : public LoopTest {
+ protected:
+  void Ask(const Endpoint& endpoint) {
+    answer_.reset();
+    resolver_->Resolve(endpoint, *loop_, [this](Resolver::Addresses found) {
+      answer_ = std::move(found);
+      ++answers_;
+    });
+    EXPECT_FALSE(answer_.has_value()) << "within Resolve()";
+  }
+
+  std::vector<std::string> Addresses(const Endpoint& endpoint) {
+    Ask(endpoint);
+    EXPECT_TRUE(RunUntil([&] { return answer_.has_value(); }));
+    if (!answer_->ok()) return {};
+    std::vector<std::string> texts;
+    for (const SocketAddress& address : **answer_) {
+      texts.push_back(Text(address));
+    }
+    return texts;
+  }
+
+  std::unique_ptr<Resolver> resolver_ = NewResolver();
+  std::optional<Resolver::Addresses> answer_;
+  int answers_ = 0;
+};
+
+TEST_F(ResolverTest, TakesLiteralAddressesAsTheyAre) {
+  EXPECT_THAT(Addresses({"127.0.0.2", 7000, ""}),
+              ElementsAre("127.0.0.2 7000"));
+  EXPECT_THAT(Addresses({"2001:db8::1", 1, ""}), ElementsAre("2001:db8::1 1"));
+  EXPECT_THAT(Addresses({"", 0, "/run/redis.sock"}),
+              ElementsAre("/run/redis.sock"));
+}
+
+TEST_F(ResolverTest, FindsWhatTheHostsFileNames) {
+  EXPECT_THAT(Addresses({"localhost", 6379, ""}), Contains("127.0.0.1 6379"));
+}
+
+TEST_F(ResolverTest, NamesAHostThatItCannotFind) {
+  EXPECT_THAT(Addresses({"no-such-host.invalid", 6379, ""}), ElementsAre());
+  EXPECT_EQ(answer_->status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(answer_->status().message()),
+              HasSubstr("no-such-host.invalid:6379: "));
+}
+
+TEST_F(ResolverTest, RefusesAPathThatFitsInNoSocketAddress) {
+  EXPECT_THAT(Addresses({"", 0, "/" + std::string(107, 'p')}), ElementsAre());
+  EXPECT_EQ(answer_->status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(answer_->status().message()), HasSubstr("too long"));
+}
+
+TEST_F(ResolverTest, AnswersEachOfManyThreads) {
+  std::vector<std::thread> threads;
+  std::atomic<int> right{0};
+  for (int thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&] {
+      const auto loop = NewEventLoop();
+      int left = 100;
+      for (int i = 0; i < 100; ++i) {
+        const Endpoint asked{"localhost", static_cast<uint16_t>(1 + i % 3), ""};
+        resolver_->Resolve(asked, *loop, [&, asked](auto found) {
+          const std::string end = absl::StrCat(" ", asked.port);
+          right += found.ok() && Text(found->front()).ends_with(end) ? 1 : 0;
+          if (--left == 0) loop->Stop();
+        });
+      }
+      loop->Run();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right, 400);
+}
+
+TEST_F(ResolverTest, ADestroyedResolverAnswersNobody) {
+  for (const char* const host : {"127.0.0.1", "localhost"}) {
+    resolver_ = NewResolver();
+    for (int i = 0; i < 10; ++i) Ask({host, 1, ""});
+    resolver_.reset();
+    loop_->Post([&] { loop_->Stop(); });
+    loop_->Run();
+  }
+  EXPECT_EQ(answers_, 0);
+}
+
+}  // namespace
+}  // namespace rls
