@@ -45,9 +45,16 @@ struct RedisTarget {
   std::optional<TlsOptions> tls;
 };
 
-// Reads redis://, rediss:// (TLS), unix://, redis+sentinel://host,host/master,
-// redis+cluster://host,host, or the host:port or path of envoyproxy/ratelimit.
-// User, password and database as in redis://user:password@host:port/1.
+// Reads what a URL can say of a target:
+//   redis://user:password@host:port/1     database 1; rediss:// is over TLS
+//   unix://user:password@/path?db=1
+//   redis+sentinel://host,host/master/1   the hosts are sentinels; the user and
+//                                         password are those of the master
+//   redis+cluster://host,host             some nodes of the cluster
+//   host:port or /path                    as envoyproxy/ratelimit has it
+// The last two also as rediss+sentinel:// and rediss+cluster://. All but the
+// hosts is optional; a lone word before the "@" is the password. User,
+// password, path and master may have any bytes as %XX.
 //
 // Failure: INVALID_ARGUMENT that says what was expected; never with a password
 // in it.
