@@ -1,6 +1,7 @@
 #include "app/app.h"
 
 #include <atomic>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,7 @@
 #include "rpc/handler.h"
 #include "rules/rule_book.h"
 #include "store_memory/memory_store.h"
+#include "store_redis/redis_store.h"
 
 namespace rls {
 namespace {
@@ -32,30 +34,21 @@ class AppImpl final : public App {
                                   .rules = rules_,
                                   .metrics = *metrics_,
                                   .clock = *clock_})),
-        store_(NewMemoryStore(*clock_, {.max_counters = settings.max_counters,
-                                        .seed = RandomSeed()})),
-        local_store_(NewMemoryStore(
-            *clock_,
-            {.max_counters = settings.max_counters, .seed = RandomSeed()})),
-        limiter_(NewLimiter({.rules = rules_,
-                             .store = *store_,
-                             .local_store = *local_store_,
-                             .clock = *clock_,
-                             .metrics = *metrics_})),
-        handler_(*limiter_, *clock_, settings.answers) {}
+        memory_(NewMemoryStore(*clock_, {.max_counters = settings.max_counters,
+                                         .seed = RandomSeed()})) {}
 
   absl::Status Start(const Settings& settings) {
     if (absl::Status loaded = config_->Load(); !loaded.ok()) return loaded;
-    auto grpc = NewGrpcServer(settings.grpc, handler_, *clock_, *metrics_);
+    if (absl::Status made = MakeLimiter(settings); !made.ok()) return made;
+    auto grpc = NewGrpcServer(settings.grpc, *handler_, *clock_, *metrics_);
     if (!grpc.ok()) return grpc.status();
     grpc_ = *std::move(grpc);
     auto admin = NewAdminServer(
-        settings.admin, {.handler = handler_,
-                         .metrics = *metrics_,
-                         .rules = rules_,
-                         .not_ready = [this] {
-                           return std::string(draining_ ? "draining" : "");
-                         }});
+        settings.admin,
+        {.handler = *handler_,
+         .metrics = *metrics_,
+         .rules = rules_,
+         .not_ready = [this] { return std::string(NotReady()); }});
     if (!admin.ok()) return admin.status();
     admin_ = *std::move(admin);
     grpc_->SetServing(true);
@@ -82,16 +75,49 @@ class AppImpl final : public App {
   }
 
  private:
+  // It does not wait for Redis: what is missing shows in NotReady().
+  absl::Status MakeLimiter(const Settings& settings) {
+    if (!settings.redis.url.empty()) {
+      absl::StatusOr<RedisStoreOptions> options =
+          RedisOptionsOf(settings.redis);
+      if (!options.ok()) return options.status();
+      options->seed = RandomSeed();
+      auto redis = NewRedisStore(*options, *clock_, *metrics_);
+      if (!redis.ok()) return redis.status();
+      redis_ = *std::move(redis);
+    }
+    CounterStore& store = redis_ != nullptr
+                              ? static_cast<CounterStore&>(*redis_)
+                              : static_cast<CounterStore&>(*memory_);
+    limiter_ = NewLimiter({.rules = rules_,
+                           .store = store,
+                           .local_store = *memory_,
+                           .replicas = settings.replicas,
+                           .clock = *clock_,
+                           .metrics = *metrics_});
+    handler_.emplace(*limiter_, *clock_, settings.answers);
+    return absl::OkStatus();
+  }
+
+  // gRPC health does not tell of a missing Redis: a gateway that stopped asking
+  // would never hear what the rules say for that case.
+  const char* NotReady() const {
+    if (draining_) return "draining";
+    if (redis_ != nullptr && !redis_->ready()) return "no answer from Redis";
+    return "";
+  }
+
   const absl::Duration drain_time_;
   std::atomic<bool> draining_{false};
   RuleBookHolder rules_;
   const std::unique_ptr<Clock> clock_;
   const std::unique_ptr<Metrics> metrics_;
   const std::unique_ptr<ConfigManager> config_;
-  const std::unique_ptr<MemoryStore> store_;
-  const std::unique_ptr<MemoryStore> local_store_;
-  const std::unique_ptr<Limiter> limiter_;
-  RateLimitHandler handler_;
+  const std::unique_ptr<MemoryStore>
+      memory_;                         // local_store, where Redis counts
+  std::unique_ptr<RedisStore> redis_;  // null: memory_ counts
+  std::unique_ptr<Limiter> limiter_;
+  std::optional<RateLimitHandler> handler_;
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<AdminServer> admin_;
 };

@@ -32,6 +32,12 @@ absl::StatusOr<std::string> ParseFlags(int argc, const char* const* argv,
                  "[env: RUNTIME_ROOT, RUNTIME_SUBDIRECTORY]")
       ->type_name("PATH")
       ->allow_extra_args(false);
+  cli.add_option("--redis-url", settings.redis.url,
+                 "Where the counters are, e.g. redis://host:6379, rediss://, "
+                 "unix:///path, redis+sentinel://host,host/master, "
+                 "redis+cluster://host,host; in memory without it "
+                 "[env: REDIS_URL]")
+      ->type_name("URL");
   cli.add_option("--grpc-address", settings.grpc.address,
                  "Where gRPC listens; port 0 takes a free one "
                  "[env: GRPC_HOST, GRPC_PORT]")
@@ -85,6 +91,9 @@ absl::Status CheckSettings(const Settings& settings) {
     status.Update(absl::InvalidArgumentError(
         absl::StrCat("--log-level: found ", Quoted(settings.log_level),
                      ", expected debug, info, warn or error")));
+  }
+  if (!settings.redis.url.empty()) {
+    status.Update(RedisOptionsOf(settings.redis).status());
   }
   if (settings.config_paths.empty()) {
     status.Update(absl::InvalidArgumentError(

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "admin/admin_server.h"
+#include "app/redis_settings.h"
 #include "config/load.h"
 #include "rpc/answer_settings.h"
 #include "rpc/grpc_server.h"
@@ -21,6 +22,10 @@ struct Settings {
   AdminOptions admin;
   AnswerSettings answers;
   std::string log_level = "info";
+  RedisSettings redis;
+  // Processes that share the traffic: what each may let through by itself where
+  // a rule says on_backend_error: local.
+  int replicas = 1;
   size_t max_counters = 10'000'000;
   absl::Duration drain_time = absl::Seconds(10);
 };

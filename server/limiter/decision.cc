@@ -18,6 +18,17 @@ ChargeKind KindOf(const CompiledRule* rule, int64_t cost) {
   return ChargeKind::kEnforce;
 }
 
+// What one of so many replicas may let through of a limit: together they never
+// let through more, but where the limit is smaller than their number.
+Policy ShareOf(const Policy& policy, int replicas) {
+  Policy share = policy;
+  if (policy.limit > 0) {
+    share.limit = std::max<int64_t>(1, policy.limit / replicas);
+  }
+  share.burst = policy.burst / replicas;
+  return share;
+}
+
 bool Leads(const LimitStatus& status, const LimitStatus& leader,
            bool over_limit) {
   if (over_limit) return status.reset > leader.reset;
@@ -181,8 +192,13 @@ const Verdict& Decision::JudgeWithoutStore() {
   return verdict_;
 }
 
-absl::Span<const Charge> Decision::KeepLocalCharges() {
+absl::Span<const Charge> Decision::KeepLocalCharges(int replicas) {
   KeepCharges(OnBackendError::kLocal);
+  shares_.reserve(charges_.size());  // the charges point into it
+  for (Charge& charge : charges_) {
+    shares_.push_back(ShareOf(*charge.policy, replicas));
+    charge.policy = &shares_.back();
+  }
   return charges_;
 }
 

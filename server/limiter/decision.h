@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
@@ -38,8 +39,9 @@ class Decision {
   bool Wants(OnBackendError policy) const;
   // The verdict when nothing can be counted: rules that deny are over.
   const Verdict& JudgeWithoutStore();
-  // Drops the charges of all rules but those that count locally meanwhile.
-  absl::Span<const Charge> KeepLocalCharges();
+  // Drops the charges of all rules but those that count locally meanwhile, and
+  // makes the limits of these the share of one of `replicas`.
+  absl::Span<const Charge> KeepLocalCharges(int replicas);
 
   Limiter::CheckCallback done;
 
@@ -65,6 +67,7 @@ class Decision {
   absl::InlinedVector<Slot, 2> slots_;
   absl::InlinedVector<Charge, 2> charges_;
   absl::InlinedVector<size_t, 2> charged_;  // charges_[i] is of this descriptor
+  std::vector<Policy> shares_;              // of local charges
   Verdict verdict_;
 };
 

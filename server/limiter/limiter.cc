@@ -5,10 +5,14 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/log_throttle.h"
 #include "limiter/decision.h"
 
 namespace rls {
 namespace {
+
+constexpr absl::Duration kLogInterval = absl::Seconds(5);
 
 class LimiterImpl final : public Limiter {
  public:
@@ -17,9 +21,11 @@ class LimiterImpl final : public Limiter {
         unknown_domain_(parts.metrics.GetCounter(
             {.name = "ratelimitd_unknown_domain_total",
              .help = "Requests for a domain that no configuration names"})),
-        degraded_(parts.metrics.GetCounter(
-            {.name = "ratelimitd_degraded_total",
-             .help = "Requests answered by a rule's on_backend_error"})) {}
+        error_(Degraded(parts.metrics, "error")),
+        allow_(Degraded(parts.metrics, "allow")),
+        deny_(Degraded(parts.metrics, "deny")),
+        local_(Degraded(parts.metrics, "local")),
+        log_(parts.clock, kLogInterval) {}
 
   void Check(const Query& query, CheckCallback done) override {
     std::shared_ptr<const RuleBook> book = parts_.rules.Get();
@@ -41,6 +47,13 @@ class LimiterImpl final : public Limiter {
   }
 
  private:
+  static Counter& Degraded(Metrics& metrics, const char* policy) {
+    return metrics.GetCounter(
+        {.name = "ratelimitd_degraded_total",
+         .help = "Requests that the store could not answer, by what was done",
+         .labels = {{"policy", policy}}});
+  }
+
   void Charge(std::unique_ptr<Decision> decision) {
     Decision& d = *decision;
     if (d.charges().empty()) {
@@ -63,19 +76,30 @@ class LimiterImpl final : public Limiter {
   // wants the error outweighs all others, one that denies those that allow.
   void Degrade(std::unique_ptr<Decision> decision, const absl::Status& status) {
     Decision& d = *decision;
-    if (absl::IsDeadlineExceeded(status) || d.Wants(OnBackendError::kError)) {
+    if (absl::IsDeadlineExceeded(status)) {
+      d.done(status);
+      return;
+    }
+    if (d.Wants(OnBackendError::kError)) {
+      Note(error_, "failed", status);
       d.done(absl::IsResourceExhausted(status)
                  ? absl::UnavailableError(status.message())
                  : status);
       return;
     }
-    degraded_.Add(1);
-    if (d.Wants(OnBackendError::kDeny) || !d.Wants(OnBackendError::kLocal)) {
+    if (d.Wants(OnBackendError::kDeny)) {
+      Note(deny_, "denied", status);
       d.done(&d.JudgeWithoutStore());
       return;
     }
+    if (!d.Wants(OnBackendError::kLocal)) {
+      Note(allow_, "allowed", status);
+      d.done(&d.JudgeWithoutStore());
+      return;
+    }
+    Note(local_, "counted locally", status);
     parts_.local_store.Take(
-        d.KeepLocalCharges(), d.accounting(), d.deadline(),
+        d.KeepLocalCharges(parts_.replicas), d.accounting(), d.deadline(),
         [decision = std::move(decision)](
             absl::StatusOr<absl::Span<const Outcome>> outcomes) mutable {
           if (outcomes.ok()) {
@@ -86,9 +110,20 @@ class LimiterImpl final : public Limiter {
         });
   }
 
+  void Note(Counter& counter, absl::string_view done,
+            const absl::Status& status) {
+    counter.Add(1);
+    log_.Warn(absl::StrCat("requests are ", done,
+                           " without the store: ", status.message()));
+  }
+
   const LimiterParts parts_;
   Counter& unknown_domain_;
-  Counter& degraded_;
+  Counter& error_;
+  Counter& allow_;
+  Counter& deny_;
+  Counter& local_;
+  LogThrottle log_;
 };
 
 }  // namespace

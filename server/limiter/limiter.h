@@ -35,6 +35,7 @@ struct LimiterParts {
   const RuleBookHolder& rules;
   CounterStore& store;
   CounterStore& local_store;  // for rules that say on_backend_error: local
+  int replicas = 1;  // processes like this one, which share such a limit then
   const Clock& clock;
   Metrics& metrics;
 };

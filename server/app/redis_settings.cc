@@ -1,0 +1,104 @@
+#include "app/redis_settings.h"
+
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace rls {
+namespace {
+
+// Bytes that one remembered counter of the reference's local cache takes there.
+constexpr size_t kLocalCacheEntryBytes = 64;
+
+RedisCredentials CredentialsOf(absl::string_view auth) {
+  const size_t colon = auth.find(':');
+  if (colon == absl::string_view::npos) {
+    return {.user = "", .password = std::string(auth), .password_file = ""};
+  }
+  return {.user = std::string(auth.substr(0, colon)),
+          .password = std::string(auth.substr(colon + 1)),
+          .password_file = ""};
+}
+
+// REDIS_URL as the reference writes it, as a URL that tells its kind itself:
+// "master,host:port,..." of sentinels, "host:port,..." of a cluster.
+absl::StatusOr<std::string> UrlOf(const RedisSettings& settings) {
+  const std::string& url = settings.url;
+  if (absl::StrContains(url, "://")) return url;
+  const std::string type = absl::AsciiStrToLower(settings.type);
+  if (type.empty() || type == "single") return url;
+  if (type == "cluster") return absl::StrCat("redis+cluster://", url);
+  const size_t comma = url.find(',');
+  if (comma == std::string::npos) {
+    return absl::InvalidArgumentError(
+        "REDIS_URL: expected master,host:port,... as REDIS_TYPE is sentinel");
+  }
+  return absl::StrCat("redis+sentinel://", url.substr(comma + 1), "/",
+                      url.substr(0, comma));
+}
+
+}  // namespace
+
+void ReadRedisSettings(EnvironmentReader& reader, RedisSettings& settings) {
+  reader.Read("REDIS_URL", settings.url);
+  reader.Read("REDIS_TYPE", settings.type);
+  const std::string type = absl::AsciiStrToLower(settings.type);
+  if (!type.empty() && type != "single" && type != "sentinel" &&
+      type != "cluster") {
+    reader.Fail("REDIS_TYPE", settings.type, "single, sentinel or cluster");
+  }
+  std::string socket_type;
+  reader.Read("REDIS_SOCKET_TYPE", socket_type);
+  reader.Read("REDIS_TLS", settings.tls);
+  settings.tls |= absl::EqualsIgnoreCase(socket_type, "tls");
+  reader.Read("REDIS_AUTH", settings.auth);
+  reader.Read("REDIS_AUTH_FILE", settings.auth_file);
+  reader.Read("REDIS_SENTINEL_AUTH", settings.sentinel_auth);
+  reader.Read("REDIS_TLS_CACERT", settings.tls_options.ca_file);
+  reader.Read("REDIS_TLS_CLIENT_CERT", settings.tls_options.certificate_file);
+  reader.Read("REDIS_TLS_CLIENT_KEY", settings.tls_options.key_file);
+  reader.Read("REDIS_TLS_SERVER_NAME", settings.tls_options.server_name);
+  bool skip_hostname = false;
+  reader.Read("REDIS_TLS_SKIP_HOSTNAME_VERIFICATION", skip_hostname);
+  settings.tls_options.verify_hostname = !skip_hostname;
+
+  reader.Read("REDIS_TIMEOUT", settings.store.command_timeout);
+  reader.ReadNumber("REDIS_THREADS", 1, 64, settings.store.threads);
+  reader.Read("CACHE_KEY_PREFIX", settings.store.key_prefix);
+  reader.Read("KEY_HASH_SECRET", settings.store.hash_secret);
+  size_t cache_bytes =
+      settings.store.deny_cache_entries * kLocalCacheEntryBytes;
+  reader.ReadNumber<size_t>("LOCAL_CACHE_SIZE_IN_BYTES", 0, size_t{16} << 30,
+                            cache_bytes);
+  settings.store.deny_cache_entries = cache_bytes / kLocalCacheEntryBytes;
+}
+
+absl::StatusOr<RedisStoreOptions> RedisOptionsOf(
+    const RedisSettings& settings) {
+  absl::StatusOr<std::string> url = UrlOf(settings);
+  if (!url.ok()) return url.status();
+  absl::StatusOr<RedisTarget> target = ParseRedisUrl(*url);
+  if (!target.ok()) return target.status();
+  if (!settings.auth.empty()) {
+    target->credentials = CredentialsOf(settings.auth);
+  }
+  if (!settings.auth_file.empty()) {
+    target->credentials.password_file = settings.auth_file;
+  }
+  if (!settings.sentinel_auth.empty()) {
+    target->sentinel_credentials = CredentialsOf(settings.sentinel_auth);
+  }
+  if (settings.tls || target->tls.has_value()) {
+    target->tls = settings.tls_options;
+  }
+  if (settings.store.command_timeout <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("REDIS_TIMEOUT: expected more than 0");
+  }
+  RedisStoreOptions options = settings.store;
+  options.target = *std::move(target);
+  return options;
+}
+
+}  // namespace rls
