@@ -1,21 +1,13 @@
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
-#include "absl/strings/str_cat.h"
-#include "limit/algorithms.h"
 #include "store_redis/packed.h"
-#include "store_redis/reply.h"
 #include "store_redis/script_call.h"
 
 namespace rls {
 namespace {
-
-// Of one charge: sums of many, and of what a counter may hold beside them, stay
-// exact in a double.
-constexpr int64_t kMaxFixedAmount = int64_t{1} << 40;
 
 // What steps of one run have in common.
 struct Shape {
@@ -43,12 +35,13 @@ Shape ShapeOf(const PendingTake& take) {
 
 class FixedCall final : public ScriptCall {
  public:
-  explicit FixedCall(PendingTakes takes) : takes_(std::move(takes)) {
+  explicit FixedCall(PendingTakes pending)
+      : ScriptCall(Script::kFixed, std::move(pending)) {
     std::vector<absl::string_view> keys;  // of steps_
     absl::flat_hash_map<std::pair<absl::string_view, Shape>, size_t> step_of;
-    for (size_t i = 0; i < takes_.size(); ++i) {
-      const Shape shape = ShapeOf(*takes_[i]);
-      const absl::string_view key = takes_[i]->keys[0];
+    for (size_t i = 0; i < takes().size(); ++i) {
+      const Shape shape = ShapeOf(*takes()[i]);
+      const absl::string_view key = takes()[i]->keys[0];
       const auto [it, added] =
           step_of.try_emplace(std::pair(key, shape), steps_.size());
       if (added) {
@@ -59,16 +52,6 @@ class FixedCall final : public ScriptCall {
     }
     MakeRuns();
     Write(keys);
-  }
-
-  Script script() const override { return Script::kFixed; }
-  PendingTakes& takes() override { return takes_; }
-
-  void AppendTo(absl::string_view sha, std::string& out) const override {
-    AppendArrayHeader(3 + steps_.size() + kRunWords * runs_.size(), out);
-    AppendBulk("EVALSHA", out);
-    AppendBulk(sha, out);
-    out.append(words_);
   }
 
   absl::StatusOr<PendingTakes> OnReply(absl::string_view packed,
@@ -83,7 +66,7 @@ class FixedCall final : public ScriptCall {
       for (const size_t step : run.steps) {
         const int64_t used = reader.Integer();
         if (used >= 0) {
-          Answer(steps_[step], used - run.units, now, exhausted);
+          AnswerStep(steps_[step], used - run.units, now, exhausted);
         } else {
           GiveBack(steps_[step], again);
         }
@@ -103,7 +86,6 @@ class FixedCall final : public ScriptCall {
     Shape shape;
     std::vector<size_t> steps;
   };
-  static constexpr size_t kRunWords = 5;
 
   // Steps that fixed.lua treats alike stand together, so that what they share
   // is sent once.
@@ -122,26 +104,24 @@ class FixedCall final : public ScriptCall {
     }
   }
 
-  // Takes go when they are answered, maybe before the command is sent again.
   void Write(const std::vector<absl::string_view>& keys) {
-    AppendBulk(absl::AlphaNum(steps_.size()).Piece(), words_);
+    AddWord(static_cast<int64_t>(steps_.size()));
     for (const Run& run : runs_) {
-      for (const size_t step : run.steps) AppendBulk(keys[step], words_);
+      for (const size_t step : run.steps) AddWord(keys[step]);
     }
     for (const Run& run : runs_) {
-      const std::array<int64_t, kRunWords> words = {
-          run.units, run.shape.unit, run.shape.capacity, run.shape.window_us,
-          static_cast<int64_t>(run.steps.size())};
-      for (const int64_t word : words) {
-        AppendBulk(absl::AlphaNum(word).Piece(), words_);
-      }
+      AddWord(run.units);
+      AddWord(run.shape.unit);
+      AddWord(run.shape.capacity);
+      AddWord(run.shape.window_us);
+      AddWord(static_cast<int64_t>(run.steps.size()));
     }
   }
 
   // The callers in their order, as if each had come alone; those that are gone
   // had their turn all the same.
-  void Answer(const Step& step, int64_t before, absl::Time now,
-              Exhausted& exhausted) {
+  void AnswerStep(const Step& step, int64_t before, absl::Time now,
+                  Exhausted& exhausted) {
     const int64_t unit = step.shape.unit;
     const bool counts_refusals = step.shape.capacity < 0;
     const int64_t fit =
@@ -149,61 +129,30 @@ class FixedCall final : public ScriptCall {
             ? INT64_MAX
             : std::max<int64_t>(0, step.shape.capacity - before) / unit;
     for (size_t turn = 0; turn < step.takes.size(); ++turn) {
-      std::unique_ptr<PendingTake>& take = takes_[step.takes[turn]];
+      std::unique_ptr<PendingTake>& take = takes()[step.takes[turn]];
       if (take == nullptr) continue;
       const int64_t used =
           before + std::min(static_cast<int64_t>(turn), fit) * unit;
-      AnswerOne(*take, std::clamp<int64_t>(used, 0, kMaxAmount), now,
-                exhausted);
+      JudgedCounter counter = {
+          .before = PlainState(*take->charges[0].policy, now, used)};
+      Answer(*take, now, {&counter, 1}, exhausted);
       take.reset();
     }
   }
 
-  static void AnswerOne(PendingTake& take, int64_t used, absl::Time now,
-                        Exhausted& exhausted) {
-    const Charge& charge = take.charges[0];
-    JudgedCounter counter;
-    counter.before = {
-        .anchor_ns = WindowAt(*charge.policy, absl::ToUnixNanos(now)).start_ns,
-        .used = used};
-    counter.after = counter.before;
-    Outcome outcome;
-    JudgeAll(take.view(), now, {&counter, 1}, {&outcome, 1});
-    if (!outcome.allowed && outcome.remaining == 0) {
-      exhausted.OnExhausted(take, counter.before, now);
-    }
-    take.done(absl::MakeConstSpan(&outcome, 1));
-  }
-
   void GiveBack(const Step& step, PendingTakes& again) {
     for (const size_t index : step.takes) {
-      if (takes_[index] == nullptr) continue;
-      takes_[index]->needs_general = true;
-      again.push_back(std::move(takes_[index]));
+      if (takes()[index] == nullptr) continue;
+      takes()[index]->needs_general = true;
+      again.push_back(std::move(takes()[index]));
     }
   }
 
-  PendingTakes takes_;
   std::vector<Step> steps_;
   std::vector<Run> runs_;
-  std::string words_;  // of the command, behind the script's name
 };
 
 }  // namespace
-
-bool FitsFixedCall(const PendingTake& take) {
-  if (take.charges.size() != 1 || take.needs_general) return false;
-  const Charge& charge = take.charges[0];
-  const int64_t capacity = charge.policy->limit + charge.policy->burst;
-  return IsPlain(*charge.policy) &&
-         charge.policy->calendar == Calendar::kNone &&
-         (charge.kind == ChargeKind::kEnforce ||
-          charge.kind == ChargeKind::kObserve) &&
-         charge.cost > 0 &&
-         // So that a refusal never leaves a counter that was not there before.
-         charge.cost <= capacity &&
-         capacity <= kMaxFixedAmount;
-}
 
 std::unique_ptr<ScriptCall> NewFixedCall(PendingTakes takes) {
   return std::make_unique<FixedCall>(std::move(takes));

@@ -9,12 +9,22 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "limit/algorithms.h"
+#include "limit/judge.h"
 
 namespace rls {
 
 // Numbers between us and a script: Lua's own doubles, little endian. Integers
 // within 2^53 are exact.
 static_assert(std::endian::native == std::endian::little);
+
+// The state behind the value of a plain counter, read at `now` of Redis: see
+// scripts/fixed.lua.
+inline CounterState PlainState(const Policy& policy, absl::Time now,
+                               int64_t used) {
+  return {.anchor_ns = WindowAt(policy, absl::ToUnixNanos(now)).start_ns,
+          .used = ClampTo(used, 0, kMaxAmount)};
+}
 
 class PackedWriter {
  public:

@@ -1,46 +1,129 @@
 #include "store_redis/script_call.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
+#include "absl/strings/str_cat.h"
+#include "store_redis/reply.h"
 #include "store_redis/script_sources.h"
 
 namespace rls {
+namespace {
+
+// Of one plain charge: sums of many, and of what a counter may hold beside
+// them, stay exact in a double.
+constexpr int64_t kMaxPlainAmount = int64_t{1} << 40;
+
+Script ScriptFor(const PendingTake& take) {
+  if (take.needs_general ||
+      !std::all_of(take.charges.begin(), take.charges.end(), IsPlain)) {
+    return Script::kTake;
+  }
+  if (take.charges.size() == 1) return Script::kFixed;
+  // A counter twice: its charges see each other.
+  return take.keys.size() == take.charges.size() ? Script::kSeveral
+                                                 : Script::kTake;
+}
+
+std::unique_ptr<ScriptCall> NewCall(Script script, PendingTakes takes,
+                                    absl::Time now) {
+  switch (script) {
+    case Script::kFixed:
+      return NewFixedCall(std::move(takes));
+    case Script::kSeveral:
+      return NewSeveralCall(std::move(takes));
+    case Script::kTake:
+      break;
+  }
+  return NewTakeCall(std::move(takes), now);
+}
+
+}  // namespace
 
 absl::string_view ScriptSource(Script script) {
   switch (script) {
     case Script::kFixed:
       return kFixedLua;
+    case Script::kSeveral:
+      return kSeveralLua;
     case Script::kTake:
       return kTakeLua;
   }
   return "";
 }
 
-bool IsPlain(const Policy& policy) {
+ScriptCall::ScriptCall(Script script, PendingTakes takes)
+    : script_(script), takes_(std::move(takes)) {}
+
+void ScriptCall::AppendTo(absl::string_view sha, std::string& out) const {
+  AppendArrayHeader(2 + word_count_, out);
+  AppendBulk("EVALSHA", out);
+  AppendBulk(sha, out);
+  out.append(words_);
+}
+
+void ScriptCall::AddWord(absl::string_view word) {
+  AppendBulk(word, words_);
+  ++word_count_;
+}
+
+void ScriptCall::AddWord(int64_t number) {
+  AddWord(absl::AlphaNum(number).Piece());
+}
+
+void ScriptCall::Answer(PendingTake& take, absl::Time now,
+                        absl::Span<JudgedCounter> counters,
+                        Exhausted& exhausted) {
+  for (JudgedCounter& counter : counters) counter.after = counter.before;
+  absl::InlinedVector<Outcome, 4> outcomes(take.charges.size());
+  JudgeAll(take.view(), now, counters, absl::MakeSpan(outcomes));
+  if (outcomes.size() == 1 && !outcomes[0].allowed &&
+      outcomes[0].remaining == 0) {
+    exhausted.OnExhausted(take, counters[0].before, now);
+  }
+  take.done(absl::MakeConstSpan(outcomes));
+}
+
+bool IsPlain(const Charge& charge) {
+  const Policy& policy = *charge.policy;
+  const int64_t capacity = policy.limit + policy.burst;
   return policy.algorithm == Algorithm::kFixedWindow &&
-         (policy.burst == 0 || policy.burst_mode == BurstMode::kUpfront);
+         policy.calendar == Calendar::kNone &&
+         (policy.burst == 0 || policy.burst_mode == BurstMode::kUpfront) &&
+         (charge.kind == ChargeKind::kEnforce ||
+          charge.kind == ChargeKind::kObserve) &&
+         charge.cost > 0 &&
+         // So that a refusal never leaves a counter that was not there before.
+         charge.cost <= capacity && capacity <= kMaxPlainAmount;
 }
 
 std::vector<std::unique_ptr<ScriptCall>> MakeCalls(PendingTakes takes,
                                                    absl::Time now) {
+  struct Gathered {
+    PendingTakes takes;
+    size_t keys = 0;
+  };
   std::vector<std::unique_ptr<ScriptCall>> calls;
-  PendingTakes fixed;
-  PendingTakes general;
-  size_t general_keys = 0;
+  std::array<Gathered, kScripts> gathered;
+  const auto call = [&](size_t script) {
+    Gathered whole = std::exchange(gathered[script], {});
+    calls.push_back(
+        NewCall(static_cast<Script>(script), std::move(whole.takes), now));
+  };
   for (std::unique_ptr<PendingTake>& take : takes) {
-    if (FitsFixedCall(*take)) {
-      fixed.push_back(std::move(take));
-      continue;
+    const auto script = static_cast<size_t>(ScriptFor(*take));
+    Gathered& into = gathered[script];
+    if (!into.takes.empty() && into.keys + take->keys.size() > kMaxCallKeys) {
+      call(script);
     }
-    if (general_keys + take->keys.size() > kMaxCallKeys && !general.empty()) {
-      calls.push_back(NewTakeCall(std::exchange(general, {}), now));
-      general_keys = 0;
-    }
-    general_keys += take->keys.size();
-    general.push_back(std::move(take));
+    into.keys += take->keys.size();
+    into.takes.push_back(std::move(take));
   }
-  if (!fixed.empty()) calls.push_back(NewFixedCall(std::move(fixed)));
-  if (!general.empty()) calls.push_back(NewTakeCall(std::move(general), now));
+  for (size_t script = 0; script < gathered.size(); ++script) {
+    if (!gathered[script].takes.empty()) call(script);
+  }
   return calls;
 }
 

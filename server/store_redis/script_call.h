@@ -13,8 +13,8 @@
 namespace rls {
 
 // The scripts, by the order in which a connection loads them.
-enum class Script { kFixed, kTake };
-inline constexpr int kScripts = 2;
+enum class Script { kFixed, kSeveral, kTake };
+inline constexpr int kScripts = 3;
 
 // The source of a script: server/store_redis/scripts/*.lua.
 absl::string_view ScriptSource(Script script);
@@ -35,37 +35,57 @@ class Exhausted {
 class ScriptCall {
  public:
   virtual ~ScriptCall() = default;
+  ScriptCall(const ScriptCall&) = delete;
+  ScriptCall& operator=(const ScriptCall&) = delete;
 
-  virtual Script script() const = 0;
+  Script script() const { return script_; }
 
-  // The command, for a server that knows the script as `sha`.
-  virtual void AppendTo(absl::string_view sha, std::string& out) const = 0;
+  // The command, for a server that knows the script as `sha`. The takes may be
+  // gone meanwhile.
+  void AppendTo(absl::string_view sha, std::string& out) const;
 
   // Answers every take from the reply's bytes. Gives back those that need
   // another round, with what it must do differently; nothing was charged for
-  // them. UNAVAILABLE when the bytes are not what the script gives; then no
-  // take was answered.
+  // them. UNAVAILABLE when the bytes are not what the script gives; who was not
+  // answered is still in takes().
   virtual absl::StatusOr<PendingTakes> OnReply(absl::string_view packed,
                                                Exhausted& exhausted) = 0;
 
   // The takes that wait for this call; a null one has been answered.
-  virtual PendingTakes& takes() = 0;
+  PendingTakes& takes() { return takes_; }
+
+ protected:
+  ScriptCall(Script script, PendingTakes takes);
+
+  // A word of the command, behind the script's name.
+  void AddWord(absl::string_view word);
+  void AddWord(int64_t number);
+
+  // Answers a take whose counters were so before it.
+  static void Answer(PendingTake& take, absl::Time now,
+                     absl::Span<JudgedCounter> counters, Exhausted& exhausted);
+
+ private:
+  const Script script_;
+  PendingTakes takes_;
+  size_t word_count_ = 0;
+  std::string words_;
 };
 
-// A fixed window without a bank: its state is one number.
-bool IsPlain(const Policy& policy);
-
-// Whether fixed.lua can do it.
-bool FitsFixedCall(const PendingTake& take);
+// A charge that is one number to Redis: of a fixed window without a bank, that
+// takes units as long as there are any.
+bool IsPlain(const Charge& charge);
 
 // Makes the calls for `takes`, the fewest there can be. `now` is about the time
 // of Redis, for calendar windows; a take that knows better says so.
 std::vector<std::unique_ptr<ScriptCall>> MakeCalls(PendingTakes takes,
                                                    absl::Time now);
 
-// One call of fixed.lua, for takes that it can do.
+// fixed.lua: one plain charge each.
 std::unique_ptr<ScriptCall> NewFixedCall(PendingTakes takes);
-// One call of take.lua, for any takes.
+// several.lua: several plain charges each, of different counters.
+std::unique_ptr<ScriptCall> NewSeveralCall(PendingTakes takes);
+// take.lua: any takes.
 std::unique_ptr<ScriptCall> NewTakeCall(PendingTakes takes, absl::Time now);
 
 // Counters of one call at most: Lua cannot hand more to one command.

@@ -2,10 +2,8 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
-#include "absl/strings/str_cat.h"
 #include "limit/algorithms.h"
 #include "store_redis/packed.h"
-#include "store_redis/reply.h"
 #include "store_redis/script_call.h"
 
 namespace rls {
@@ -63,7 +61,7 @@ void WritePolicy(const Policy& policy, absl::Time now, PackedWriter& out) {
   }
 }
 
-// Writes the command: every counter and every policy once.
+// Gathers the words of the command: every counter and every policy once.
 class Writer {
  public:
   void Add(const PendingTake& take, absl::Time now) {
@@ -77,17 +75,9 @@ class Writer {
     }
   }
 
-  size_t word_count() const { return keys_.size() + 3; }
-
-  // The command behind the script's name.
-  std::string Words() const {
-    std::string words;
-    AppendBulk(absl::AlphaNum(keys_.size()).Piece(), words);
-    for (const absl::string_view key : keys_) AppendBulk(key, words);
-    AppendBulk(policies_.text(), words);
-    AppendBulk(charges_.text(), words);
-    return words;
-  }
+  const std::vector<absl::string_view>& keys() const { return keys_; }
+  const std::string& policies() const { return policies_.text(); }
+  const std::string& charges() const { return charges_.text(); }
 
  private:
   int64_t NumberOfKey(absl::string_view key) {
@@ -138,24 +128,17 @@ CounterState ReadState(Algorithm algorithm, PackedReader& reader) {
 
 class TakeCall final : public ScriptCall {
  public:
-  TakeCall(PendingTakes takes, absl::Time now) : takes_(std::move(takes)) {
+  TakeCall(PendingTakes pending, absl::Time now)
+      : ScriptCall(Script::kTake, std::move(pending)) {
     Writer writer;
-    for (const std::unique_ptr<PendingTake>& take : takes_) {
+    for (const std::unique_ptr<PendingTake>& take : takes()) {
       writer.Add(*take, take->calendar_now.value_or(now));
       charge_counts_.push_back(take->charges.size());
     }
-    word_count_ = writer.word_count() + 2;
-    words_ = writer.Words();
-  }
-
-  Script script() const override { return Script::kTake; }
-  PendingTakes& takes() override { return takes_; }
-
-  void AppendTo(absl::string_view sha, std::string& out) const override {
-    AppendArrayHeader(word_count_, out);
-    AppendBulk("EVALSHA", out);
-    AppendBulk(sha, out);
-    out.append(words_);
+    AddWord(static_cast<int64_t>(writer.keys().size()));
+    for (const absl::string_view key : writer.keys()) AddWord(key);
+    AddWord(writer.policies());
+    AddWord(writer.charges());
   }
 
   absl::StatusOr<PendingTakes> OnReply(absl::string_view packed,
@@ -167,48 +150,37 @@ class TakeCall final : public ScriptCall {
     if (reader.left() == 0) return bad();
     const absl::Time now = reader.Microseconds();
     PendingTakes again;
-    for (size_t i = 0; i < takes_.size(); ++i) {
+    for (size_t i = 0; i < takes().size(); ++i) {
       if (reader.left() == 0) return bad();
       const bool reached = reader.Integer() == 1;
       if (reached && reader.left() < 3 * charge_counts_[i]) return bad();
-      if (takes_[i] == nullptr) {
+      if (takes()[i] == nullptr) {
         for (size_t n = reached ? 3 * charge_counts_[i] : 0; n > 0; --n) {
           reader.Integer();
         }
       } else if (reached) {
-        Answer(*takes_[i], now, reader, exhausted);
-        takes_[i].reset();
+        ReadAndAnswer(*takes()[i], now, reader, exhausted);
+        takes()[i].reset();
       } else {
-        takes_[i]->calendar_now = now;
-        again.push_back(std::move(takes_[i]));
+        takes()[i]->calendar_now = now;
+        again.push_back(std::move(takes()[i]));
       }
     }
     return again;
   }
 
  private:
-  static void Answer(PendingTake& take, absl::Time now, PackedReader& reader,
-                     Exhausted& exhausted) {
+  static void ReadAndAnswer(PendingTake& take, absl::Time now,
+                            PackedReader& reader, Exhausted& exhausted) {
     absl::InlinedVector<JudgedCounter, 4> counters(take.keys.size());
     for (size_t i = 0; i < take.charges.size(); ++i) {
-      JudgedCounter& counter = counters[take.counter_of[i]];
-      counter.before = ReadState(take.charges[i].policy->algorithm, reader);
-      counter.after = counter.before;
+      counters[take.counter_of[i]].before =
+          ReadState(take.charges[i].policy->algorithm, reader);
     }
-    absl::InlinedVector<Outcome, 4> outcomes(take.charges.size());
-    JudgeAll(take.view(), now, absl::MakeSpan(counters),
-             absl::MakeSpan(outcomes));
-    if (outcomes.size() == 1 && !outcomes[0].allowed &&
-        outcomes[0].remaining == 0) {
-      exhausted.OnExhausted(take, counters[0].before, now);
-    }
-    take.done(absl::MakeConstSpan(outcomes));
+    Answer(take, now, absl::MakeSpan(counters), exhausted);
   }
 
-  PendingTakes takes_;
   absl::InlinedVector<size_t, 8> charge_counts_;  // of each take, gone or not
-  size_t word_count_ = 0;
-  std::string words_;  // of the command, behind the script's name
 };
 
 }  // namespace

@@ -10,6 +10,8 @@
 -- `units` is a multiple of the unit cost: that many callers, folded.
 -- Gives now in us, then the value of each step after all its units were added
 -- (-1: this is another kind of value; nothing was done), packed as doubles.
+-- Local names, because each use of a global one is looked up.
+local KEYS, ARGV, type, tonumber = KEYS, ARGV, type, tonumber
 local call, format = redis.pcall, string.format
 local floor, max = math.floor, math.max
 local time = redis.call('TIME')
@@ -45,9 +47,7 @@ for run = 1, #ARGV, 5 do
       end
     end
     result[at + 1] = used
-    step = at + 1
   end
+  step = step + ARGV[run + 4]
 end
-local packed = {}
-for i = 1, #result do packed[i] = struct.pack('<d', result[i]) end
-return table.concat(packed)
+return struct.pack('<' .. ('d'):rep(#result), unpack(result))

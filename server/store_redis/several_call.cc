@@ -1,0 +1,99 @@
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "store_redis/packed.h"
+#include "store_redis/script_call.h"
+
+namespace rls {
+namespace {
+
+// What several.lua is told of a run of alike takes, but for their number.
+using Shape = std::vector<int64_t>;
+
+Shape ShapeOf(const PendingTake& take) {
+  Shape shape = {static_cast<int64_t>(take.charges.size()),
+                 take.accounting == Accounting::kIndependent ? 1 : 0};
+  for (const Charge& charge : take.charges) {
+    const Policy& policy = *charge.policy;
+    shape.insert(shape.end(), {charge.cost, policy.limit + policy.burst,
+                               absl::ToInt64Microseconds(policy.window),
+                               charge.kind == ChargeKind::kObserve ? 1 : 0});
+  }
+  return shape;
+}
+
+class SeveralCall final : public ScriptCall {
+ public:
+  explicit SeveralCall(PendingTakes pending)
+      : ScriptCall(Script::kSeveral, std::move(pending)) {
+    absl::flat_hash_map<Shape, size_t> run_of;
+    for (size_t i = 0; i < takes().size(); ++i) {
+      const PendingTake& take = *takes()[i];
+      const auto [it, added] = run_of.try_emplace(ShapeOf(take), runs_.size());
+      if (added) {
+        runs_.push_back({.charges = take.charges.size(), .takes = {}});
+      }
+      runs_[it->second].takes.push_back(i);
+      keys_ += take.keys.size();
+    }
+    AddWord(static_cast<int64_t>(keys_));
+    for (const Run& run : runs_) {
+      for (const size_t index : run.takes) {
+        for (const std::string& key : takes()[index]->keys) AddWord(key);
+      }
+    }
+    for (const Run& run : runs_) {
+      AddWord(static_cast<int64_t>(run.takes.size()));
+      for (const int64_t word : ShapeOf(*takes()[run.takes[0]])) AddWord(word);
+    }
+  }
+
+  absl::StatusOr<PendingTakes> OnReply(absl::string_view packed,
+                                       Exhausted& exhausted) override {
+    PackedReader reader(packed);
+    if (reader.left() != 1 + keys_) {
+      return absl::UnavailableError("several.lua gave a reply of another size");
+    }
+    const absl::Time now = reader.Microseconds();
+    PendingTakes again;
+    for (const Run& run : runs_) {
+      for (const size_t index : run.takes) {
+        absl::InlinedVector<int64_t, 4> used(run.charges);
+        for (int64_t& number : used) number = reader.Integer();
+        std::unique_ptr<PendingTake>& take = takes()[index];
+        if (take == nullptr) continue;
+        if (used[0] < 0) {
+          take->needs_general = true;
+          again.push_back(std::move(take));
+          continue;
+        }
+        absl::InlinedVector<JudgedCounter, 4> counters(run.charges);
+        for (size_t i = 0; i < run.charges; ++i) {
+          counters[i].before =
+              PlainState(*take->charges[i].policy, now, used[i]);
+        }
+        Answer(*take, now, absl::MakeSpan(counters), exhausted);
+        take.reset();
+      }
+    }
+    return again;
+  }
+
+ private:
+  struct Run {
+    size_t charges = 0;  // of each take
+    std::vector<size_t> takes;
+  };
+
+  std::vector<Run> runs_;
+  size_t keys_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<ScriptCall> NewSeveralCall(PendingTakes takes) {
+  return std::make_unique<SeveralCall>(std::move(takes));
+}
+
+}  // namespace rls
