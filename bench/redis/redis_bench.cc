@@ -38,7 +38,8 @@ using SteadyClock = std::chrono::steady_clock;
 struct Options {
   std::string url;
   std::vector<int> redis_pids;
-  std::string store = "ours";  // ours, naive
+  std::string store = "ours";    // ours, naive
+  std::string policy = "plain";  // plain, earned, sliding, bucket
   int descriptors = 1;
   int keys = 100'000;
   int in_flight = 512;
@@ -82,10 +83,18 @@ struct Request {
   SteadyClock::time_point due;
 };
 
+Policy PolicyOf(const std::string& name) {
+  Policy policy = {.limit = 1'000'000'000, .window = absl::Hours(1)};
+  if (name == "earned" || name == "bucket") policy.burst = 1'000'000;
+  if (name == "sliding") policy.algorithm = Algorithm::kSlidingWindow;
+  if (name == "bucket") policy.algorithm = Algorithm::kTokenBucket;
+  return policy;
+}
+
 class Load {
  public:
   Load(const Options& options, CounterStore& store)
-      : options_(options), store_(store) {
+      : options_(options), store_(store), policy_(PolicyOf(options.policy)) {
     for (int i = 0; i < options.in_flight; ++i) {
       auto request = std::make_unique<Request>();
       const auto descriptors = static_cast<size_t>(options.descriptors);
@@ -142,9 +151,9 @@ class Load {
       request.users[i] = absl::StrCat("user-", key(request.random));
       request.parts[2 * i] = kNames[i % std::size(kNames)];
       request.parts[2 * i + 1] = request.users[i];
-      request.charges[i] = {.policy = &policy_,
-                            .key = {.scope = "5:bench/fixed_window/1h",
-                                    .parts = {&request.parts[2 * i], 2}}};
+      request.charges[i] = {
+          .policy = &policy_,
+          .key = {.scope = scope_, .parts = {&request.parts[2 * i], 2}}};
     }
   }
 
@@ -197,7 +206,7 @@ class Load {
         std::chrono::duration<double>(SteadyClock::now() - start).count();
     const auto done = static_cast<double>(answers_ - answers);
     std::string line = absl::StrCat(
-        "{\"store\": \"", options_.store,
+        "{\"store\": \"", options_.store, "\", \"policy\": \"", options_.policy,
         "\", \"descriptors\": ", options_.descriptors,
         ", \"keys\": ", options_.keys, ", \"in_flight\": ", options_.in_flight,
         ", \"rate\": ", options_.rate,
@@ -229,7 +238,8 @@ class Load {
 
   const Options& options_;
   CounterStore& store_;
-  const Policy policy_ = {.limit = 1'000'000'000, .window = absl::Hours(1)};
+  const Policy policy_;
+  const std::string scope_ = absl::StrCat("5:bench/", options_.policy, "/1h");
   std::atomic<bool> stopping_{false};
   std::atomic<int64_t> answers_{0};
   std::atomic<int64_t> errors_{0};
@@ -251,6 +261,8 @@ bool ReadOptions(int argc, char** argv, Options& options) {
       ok = absl::SimpleAtoi(value, &options.redis_pids.emplace_back());
     } else if (name == "--store") {
       options.store = value;
+    } else if (name == "--policy") {
+      options.policy = value;
     } else if (name == "--descriptors") {
       ok = absl::SimpleAtoi(value, &options.descriptors);
     } else if (name == "--keys") {
@@ -308,11 +320,12 @@ int Run(const Options& options) {
 int main(int argc, char** argv) {
   rls::Options options;
   if (!rls::ReadOptions(argc, argv, options)) {
-    std::fprintf(stderr,
-                 "usage: redis_bench --url URL [--redis-pid PID]... "
-                 "[--store ours|naive] [--descriptors N] [--keys N] "
-                 "[--in-flight N] [--threads N] [--rate R] "
-                 "[--seconds S]\n");
+    std::fprintf(
+        stderr,
+        "usage: redis_bench --url URL [--redis-pid PID]... "
+        "[--store ours|naive] [--policy P] [--descriptors N] [--keys N] "
+        "[--in-flight N] [--threads N] [--rate R] "
+        "[--seconds S]\n");
     return 2;
   }
   return rls::Run(options);

@@ -23,7 +23,7 @@ local function give_back(key, used, units, unit, capacity)
   local before = used - units
   local fits = before >= capacity and 0 or floor((capacity - before) / unit)
   local excess = units - fits * unit
-  if excess > 0 then call('DECRBY', key, format('%.0f', excess)) end
+  if excess > 0 then call('DECRBY', key, format('%d', excess)) end
 end
 
 for run = 1, #ARGV, 5 do
@@ -32,7 +32,7 @@ for run = 1, #ARGV, 5 do
   local number = tonumber(units)
   local start = now - now % window
   local stop = start + window
-  local expiry = format('%.0f', max(stop / 1000 - 1, floor(now / 1000) + 1))
+  local expiry = format('%d', max(stop / 1000 - 1, floor(now / 1000) + 1))
   local just_begun = now - start < 2000
   for at = step, step + ARGV[run + 4] - 1 do
     local key = KEYS[at]

@@ -25,7 +25,7 @@ local function read_charge(first)
     capacity = tonumber(ARGV[first + 1]),
     observes = ARGV[first + 3] == '1',
     just_begun = now - start < 2000,
-    expiry = format('%.0f', max((start + window) / 1000 - 1,
+    expiry = format('%d', max((start + window) / 1000 - 1,
                                 floor(now / 1000) + 1)),
   }
 end

@@ -13,28 +13,22 @@
 --           cost, and for a bucket the cost as seconds and ns
 -- Gives now in us, then for each take 1 and for each charge the state of its
 -- counter before the take; or 0 alone when a calendar's bounds do not reach
--- now and nothing was done. States: anchor us, used, carried; a bucket's are
--- seconds, ns, 0; an anchor of -1 is a counter never charged.
+-- now and nothing was done.
 --
--- Numbers are doubles: exact up to 2^53, which is why amounts saturate at
--- 2^53 - 1, times are microseconds, and a bucket's times are pairs.
+-- A state is three numbers: the anchor in us, used, carried; a bucket's are
+-- seconds, ns, 0. An anchor of -1 is a counter never charged. Numbers are
+-- doubles: exact up to 2^53, which is why amounts saturate at 2^53 - 1, times
+-- are microseconds, and a bucket's times are pairs.
 local MAX, BILLION, BANKED_WINDOWS = 9007199254740991, 1000000000, 10
-local REPORT, PEEK = 2, 3
+local ENFORCE, REPORT, PEEK = 0, 2, 3
+-- Local names, because each use of a global one is looked up.
+local KEYS, ARGV, tonumber, call = KEYS, ARGV, tonumber, redis.call
 local min, max, floor, format = math.min, math.max, math.floor, string.format
+local read, write, match = struct.unpack, struct.pack, string.match
 
-local time = redis.call('TIME')
+local time = call('TIME')
 local now_s, now_ns = tonumber(time[1]), time[2] * 1000
 local now = now_s * 1000000 + time[2]
-local values = redis.call('MGET', unpack(KEYS))
-
-local function reader(blob)
-  local at = 1
-  return function()
-    local number
-    number, at = struct.unpack('<d', blob, at)
-    return number
-  end, function() return at > #blob end
-end
 
 -- ceil(a * b / c) for 0 <= a < 2^53, 0 <= b <= c < 2^46: six bits of a at a
 -- time, so that no number on the way needs more than 53.
@@ -85,7 +79,7 @@ end
 
 local function turn_fixed(policy, state, start)
   local earned = policy.earned
-  if not state.a then return 0, 0 end
+  if state.a < 0 then return 0, 0 end
   if state.a == start then return state.u, min(state.c, earned) end
   if earned == 0 then return 0, 0 end
   local idle = idle_windows(policy, state.a, start)
@@ -96,129 +90,119 @@ local function turn_fixed(policy, state, start)
   return 0, min(earned, left + idle * policy.limit)
 end
 
-local function judge_fixed(policy, state, charge, always)
-  local start, stop = window_at(policy, max(now, state.a or 0))
+-- The functions that judge give whether the charge fits and, if it changes the
+-- state, what it becomes.
+
+local function judge_fixed(policy, state, cost, always)
+  local start = window_at(policy, max(now, state.a))
   local used, banked = turn_fixed(policy, state, start)
   local capacity = min(MAX, policy.limit + policy.upfront + banked)
-  local cost = charge.cost
-  if not (always or cost < 0 or cost <= capacity - used) then
-    return false, state
-  end
-  if cost == 0 then return true, state end
-  return true, {a = start, u = max(0, min(MAX, used + cost)), c = banked,
-                stop = stop}
+  if not (always or cost < 0 or cost <= capacity - used) then return false end
+  if cost == 0 then return true end
+  return true, start, max(0, min(MAX, used + cost)), banked
 end
 
 local function write_fixed(policy, state)
+  local _, stop = window_at(policy, state.a)
   if policy.earned == 0 then  -- as fixed.lua, which says why
-    return format('%.0f', state.u),
-      max(state.stop / 1000 - 1, floor(now / 1000) + 1)
+    return format('%d', state.u), max(stop / 1000 - 1, floor(now / 1000) + 1)
   end
-  local expiry = policy.window > 0
-    and state.stop + BANKED_WINDOWS * policy.window or policy[#policy]
-  return format('%.0f %.0f %.0f', state.a / 1000, state.u, state.c),
+  local expiry = policy.window > 0 and stop + BANKED_WINDOWS * policy.window
+    or policy[#policy]
+  return format('%d %d %d', state.a / 1000, state.u, state.c),
     expiry / 1000
 end
 
 -- sliding_window.cc
 
-local function judge_sliding(policy, state, charge, always)
-  local at = max(now, state.a or 0)
-  local start, stop = window_at(policy, at)
+local function judge_sliding(policy, state, cost, always)
+  local at, anchor, window = max(now, state.a), state.a, policy.window
+  local start = at - at % window
   local used, before = 0, 0
-  if state.a == start then
+  if anchor == start then
     used, before = state.u, state.c
-  elseif state.a == start - policy.window then
+  elseif anchor == start - window then
     before = state.u
   end
-  local faded = mul_div_ceil(before, stop - at, policy.window)
-  local cost = charge.cost
+  local faded = mul_div_ceil(before, start + window - at, window)
   if not (always or cost < 0 or cost <= policy.limit - used - faded) then
-    return false, state
+    return false
   end
-  if cost == 0 then return true, state end
-  return true, {a = start, u = max(0, min(MAX, used + cost)), c = before,
-                stop = stop}
+  if cost == 0 then return true end
+  return true, start, max(0, min(MAX, used + cost)), before
 end
 
 local function write_sliding(policy, state)
-  return format('%.0f %.0f %.0f', state.a / 1000, state.u, state.c),
-    (state.stop + policy.window) / 1000
+  return format('%d %d %d', state.a / 1000, state.u, state.c),
+    (state.a + 2 * policy.window) / 1000
 end
 
 -- token_bucket.cc; durations and times are pairs of seconds and ns
 
-local function before_pair(s1, n1, s2, n2)
-  return s1 < s2 or s1 == s2 and n1 < n2
-end
+local function less(s1, n1, s2, n2) return s1 < s2 or s1 == s2 and n1 < n2 end
 
-local function add_pairs(s1, n1, s2, n2)
+local function add(s1, n1, s2, n2)
   local n = n1 + n2
   if n >= BILLION then return s1 + s2 + 1, n - BILLION end
   return s1 + s2, n
 end
 
-local function subtract_pairs(s1, n1, s2, n2)
+local function subtract(s1, n1, s2, n2)
   if n1 < n2 then return s1 - s2 - 1, n1 + BILLION - n2 end
   return s1 - s2, n1 - n2
 end
 
 local BACKLOG_S, BACKLOG_NS = 1152921504, 606846975  -- INT64_MAX / 8 ns
 
-local function judge_bucket(policy, state, charge, always)
-  local cost, s, ns = charge.cost, 0, 0
-  if state.a and before_pair(now_s, now_ns, state.a, state.u) then
-    s, ns = subtract_pairs(state.a, state.u, now_s, now_ns)
+local function judge_bucket(policy, state, cost, always, cost_s, cost_ns)
+  local s, ns = 0, 0
+  if less(now_s, now_ns, state.a, state.u) then
+    s, ns = subtract(state.a, state.u, now_s, now_ns)
   end
   local sum_s, sum_ns = s, ns
-  if cost > 0 then
-    sum_s, sum_ns = add_pairs(s, ns, charge.s, charge.ns)
-  end
+  if cost > 0 then sum_s, sum_ns = add(s, ns, cost_s, cost_ns) end
   if not (always or cost < 0 or
-          not before_pair(policy.s, policy.ns, sum_s, sum_ns)) then
-    return false, state
+          not less(policy.s, policy.ns, sum_s, sum_ns)) then
+    return false
   end
   local backlog = s > 0 or ns > 0
   if policy.limit == 0 or cost == 0 or cost < 0 and not backlog then
-    return true, state
+    return true
   end
   if cost > 0 then
-    if before_pair(BACKLOG_S, BACKLOG_NS, sum_s, sum_ns) then
-      sum_s, sum_ns = BACKLOG_S, BACKLOG_NS
-    end
     s, ns = sum_s, sum_ns
-  elseif before_pair(charge.s, charge.ns, s, ns) then
-    s, ns = subtract_pairs(s, ns, charge.s, charge.ns)
+    if less(BACKLOG_S, BACKLOG_NS, s, ns) then s, ns = BACKLOG_S, BACKLOG_NS end
+  elseif less(cost_s, cost_ns, s, ns) then
+    s, ns = subtract(s, ns, cost_s, cost_ns)
   else
     s, ns = 0, 0
   end
-  s, ns = add_pairs(now_s, now_ns, s, ns)
-  return true, {a = s, u = ns, c = 0}
+  s, ns = add(now_s, now_ns, s, ns)
+  return true, s, ns, 0
 end
 
 local function write_bucket(_, state)
-  return format('%.0f.%09.0f', state.a, state.u), (state.a + 1) * 1000
+  return format('%d.%09d', state.a, state.u), (state.a + 1) * 1000
 end
 
 -- Values of Redis
 
 local function read_windows(policy, value, key)
-  local start, used, carried = value:match('^(%d+) (%d+) (%d+)$')
-  if start then
-    return {a = start * 1000, u = tonumber(used), c = tonumber(carried)}
-  end
+  local start, used, carried = match(value, '^(%d+) (%d+) (%d+)$')
+  if start then return start * 1000, tonumber(used), tonumber(carried) end
   -- What fixed.lua and write_fixed leave: it is there only while its window is.
   local number = tonumber(value)
   start = window_at(policy, now)
-  if not number or now - start < 2000 and redis.call('PTTL', key) < 500 then
-    return {}
+  if not number or now - start < 2000 and call('PTTL', key) < 500 then
+    return -1, 0, 0
   end
-  return {a = start, u = max(0, min(MAX, number)), c = 0}
+  return start, max(0, min(MAX, number)), 0
 end
 
 local function read_bucket(_, value)
-  local s, ns = value:match('^(%d+)%.(%d+)$')
-  return s and {a = tonumber(s), u = tonumber(ns), c = 0} or {}
+  local s, ns = match(value, '^(%d+)%.(%d+)$')
+  if not s then return -1, 0, 0 end
+  return tonumber(s), tonumber(ns), 0
 end
 
 local ALGORITHMS = {
@@ -227,122 +211,134 @@ local ALGORITHMS = {
   {judge = judge_bucket, read = read_bucket, write = write_bucket},
 }
 
-local function read_policies(blob)
-  local policies = {}
-  local number, done = reader(blob)
-  while not done() do
-    local algorithm = number()
-    local policy = {algorithm = ALGORITHMS[algorithm], fixed = algorithm == 0,
-                    limit = number()}
-    if algorithm == 0 then
-      policy.upfront, policy.earned = number(), number()
-      policy.window = number()
-      for i = 1, number() do policy[i] = number() end
-    elseif algorithm == 1 then
-      policy.window = number()
-    else
-      policy.s, policy.ns = number(), number()
-    end
-    policies[#policies + 1] = policy
+local policies, at = {}, 1
+local blob = ARGV[1]
+while at <= #blob do
+  local policy, algorithm, count = {}, nil, nil
+  algorithm, policy.limit, at = read('<dd', blob, at)
+  if algorithm == 0 then
+    policy.upfront, policy.earned, policy.window, count, at =
+      read('<dddd', blob, at)
+    for i = 1, count do policy[i], at = read('<d', blob, at) end
+  elseif algorithm == 1 then
+    policy.window, at = read('<d', blob, at)
+  else
+    policy.s, policy.ns, at = read('<dd', blob, at)
   end
-  return policies
+  local functions = ALGORITHMS[algorithm]
+  policy.judge, policy.read, policy.write =
+    functions.judge, functions.read, functions.write
+  policy.fixed = algorithm == 0
+  policies[#policies + 1] = policy
 end
 
-local policies = read_policies(ARGV[1])
+local values = call('MGET', unpack(KEYS))
 local states, written_by = {}, {}  -- by counter
+local result = {write('<d', now)}
 
 local function state_of(charge)
-  local counter, policy = charge.counter, charge.policy
+  local counter = charge.counter
   local state = states[counter]
   if not state then
-    local value = values[counter]
-    state = value and policy.algorithm.read(policy, value, KEYS[counter]) or {}
+    local value, policy = values[counter], charge.policy
+    state = {a = -1, u = 0, c = 0}
+    if value then
+      state.a, state.u, state.c = policy.read(policy, value, KEYS[counter])
+    end
     states[counter] = state
   end
   return state
 end
 
-local function judge(charge, always)
-  return charge.policy.algorithm.judge(charge.policy, state_of(charge), charge,
-                                       always)
+-- Judges one charge and changes the state of its counter; false when refused.
+local function charge_one(charge, independent)
+  local policy, state = charge.policy, charge.state
+  local cost, kind = charge.cost, charge.kind
+  local allowed, a, u, c =
+    policy.judge(policy, state, cost, kind == REPORT, charge.s, charge.ns)
+  local change = a
+  if not allowed and independent and kind ~= PEEK and policy.fixed then
+    change, a, u, c = policy.judge(policy, state, cost, true)
+  end
+  -- What changes nothing is not written and gets no new expiry, as in memory.
+  if change and a and (a ~= state.a or u ~= state.u or c ~= state.c) then
+    state.a, state.u, state.c = a, u, c
+    written_by[charge.counter] = policy
+  end
+  return allowed or kind ~= ENFORCE
 end
 
-local function keep(charge, state)
-  states[charge.counter] = state
-  written_by[charge.counter] = charge.policy
+local function restore(charges, only_same)
+  for i = 1, #charges do
+    local charge = charges[i]
+    local state = charge.state
+    local same = state.a == charge.a and state.u == charge.u and
+      state.c == charge.c
+    if same or not only_same then
+      state.a, state.u, state.c = charge.a, charge.u, charge.c
+      written_by[charge.counter] = charge.writer
+    end
+  end
 end
-
-local function same(a, b) return a.a == b.a and a.u == b.u and a.c == b.c end
 
 -- judge_all.cc
 local function take(charges, independent)
-  local before, writers = {}, {}
-  for i, charge in ipairs(charges) do
-    before[i], writers[i] = state_of(charge), written_by[charge.counter]
+  local fits = true
+  for i = 1, #charges do
+    if not charge_one(charges[i], independent) then fits = false end
   end
-  local function undo(i)
-    states[charges[i].counter] = before[i]
-    written_by[charges[i].counter] = writers[i]
-  end
-  local refused = false
-  for _, charge in ipairs(charges) do
-    local allowed, after = judge(charge, charge.kind == REPORT)
-    if not allowed and independent and charge.kind ~= PEEK and
-      charge.policy.fixed then
-      local _
-      _, after = judge(charge, true)
-    end
-    keep(charge, after)
-    refused = refused or not allowed and charge.kind == 0
-  end
-  if refused and not independent then
-    for i in ipairs(charges) do undo(i) end
-    for _, charge in ipairs(charges) do
+  if #charges == 1 then return end
+  if not fits and not independent then
+    restore(charges, false)
+    for i = 1, #charges do
+      local charge = charges[i]
       if charge.kind == REPORT or charge.cost < 0 and charge.kind ~= PEEK then
-        local _, after = judge(charge, charge.kind == REPORT)
-        keep(charge, after)
+        charge_one(charge, false)
       end
     end
   end
-  -- What changes nothing is not written and gets no new expiry, as in memory.
-  for i, charge in ipairs(charges) do
-    if same(states[charge.counter], before[i]) then undo(i) end
-  end
-  return before
+  restore(charges, true)
 end
 
-local function reaches(charges)
-  for _, charge in ipairs(charges) do
-    local policy = charge.policy
-    if policy.fixed and not (window_at(policy, now) and
-        window_at(policy, max(now, state_of(charge).a or 0))) then
-      return false
-    end
+-- Reads a charge and the state of its counter; nothing when a calendar's bounds
+-- do not reach it.
+local function read_charge()
+  local charge, policy = {}, nil
+  charge.counter, policy, charge.kind, charge.cost, charge.s, charge.ns, at =
+    read('<dddddd', blob, at)
+  policy = policies[policy]
+  charge.policy = policy
+  if policy.fixed and not window_at(policy, now) then return end
+  local state = state_of(charge)
+  if policy.fixed and state.a > now and not window_at(policy, state.a) then
+    return
   end
-  return true
+  charge.state, charge.writer = state, written_by[charge.counter]
+  charge.a, charge.u, charge.c = state.a, state.u, state.c
+  return charge
 end
 
-local packed = {struct.pack('<d', now)}
-local number, done = reader(ARGV[2])
-while not done() do
-  local count, independent = number(), number() == 1
-  local charges = {}
+blob, at = ARGV[2], 1
+while at <= #blob do
+  local charges, reached, count, independent = {}, true, nil, nil
+  count, independent, at = read('<dd', blob, at)
   for i = 1, count do
-    charges[i] = {counter = number(), policy = policies[number()],
-                  kind = number(), cost = number(), s = number(), ns = number()}
+    charges[i] = read_charge()
+    reached = reached and charges[i]
   end
-  if reaches(charges) then
-    packed[#packed + 1] = struct.pack('<d', 1)
-    for _, state in ipairs(take(charges, independent)) do
-      packed[#packed + 1] =
-        struct.pack('<ddd', state.a or -1, state.u or 0, state.c or 0)
+  if reached then
+    result[#result + 1] = write('<d', 1)
+    for i = 1, count do
+      local charge = charges[i]
+      result[#result + 1] = write('<ddd', charge.a, charge.u, charge.c)
     end
+    take(charges, independent == 1)
   else
-    packed[#packed + 1] = struct.pack('<d', 0)
+    result[#result + 1] = write('<d', 0)
   end
 end
 for counter, policy in pairs(written_by) do
-  local value, expiry = policy.algorithm.write(policy, states[counter])
-  redis.call('SET', KEYS[counter], value, 'PXAT', format('%.0f', expiry))
+  local value, expiry = policy.write(policy, states[counter])
+  call('SET', KEYS[counter], value, 'PXAT', format('%d', expiry))
 end
-return table.concat(packed)
+return table.concat(result)
