@@ -51,8 +51,8 @@ class GrpcQueue::Call final : public QueueClient {
     }
   }
 
-  void Decide() {
-    started_ = owner_.context_.clock.Now();
+  void Decide(absl::Time arrived) {
+    started_ = arrived;
     if (cancelled_) {
       Reply({.status = absl::CancelledError("the caller has gone")});
       return;
@@ -155,7 +155,8 @@ void GrpcQueue::Serve() {
     } while (++events < kEventsPerTurn &&
              queue_->AsyncNext(&tag, &ok, gpr_time_0(GPR_CLOCK_MONOTONIC)) ==
                  grpc::CompletionQueue::GOT_EVENT);
-    for (Call* call : arrived_) call->Decide();
+    const absl::Time now = context_.clock.Now();
+    for (Call* call : arrived_) call->Decide(now);
     for (Call* call : finished_) call->Arm();
     arrived_.clear();
     finished_.clear();

@@ -45,6 +45,11 @@ void ApplyOptions(const GrpcServerOptions& options,
       {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
       {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
        kMinPingIntervalMs},
+      // Answers are too small to gain by it.
+      {GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0},
+      // The handler judges the deadline itself; a timer of gRPC for each call
+      // costs more than the decision.
+      {GRPC_ARG_ENABLE_DEADLINE_CHECKS, 0},
   };
   for (const auto& [name, value] : arguments) {
     builder.AddChannelArgument(name, value);
