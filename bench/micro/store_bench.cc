@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "benchmark/benchmark.h"
@@ -43,8 +42,6 @@ void ChargeAll(CounterStore& store, absl::Span<const absl::string_view> names) {
 }
 
 std::unique_ptr<CounterStore> NewStore(size_t max_counters) {
-  // As the server's main does: Debian's Abseil looks for them by default.
-  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   return NewMemoryStore(SystemClock(),
                         {.max_counters = max_counters, .seed = RandomSeed()});
 }
