@@ -8,11 +8,26 @@ namespace rls {
 namespace {
 
 // The bytes of a word in the order the algorithm wants: little endian.
+template <typename Word>
 uint64_t LoadWord(const char* bytes) {
   static_assert(std::endian::native == std::endian::little);
-  uint64_t word = 0;
+  Word word = 0;
   std::memcpy(&word, bytes, sizeof(word));
   return word;
+}
+
+// Fewer than eight bytes as the low end of a word: two loads that may overlap,
+// where a copy of a length not known before would be a call.
+uint64_t Partial(absl::string_view bytes) {
+  const size_t size = bytes.size();
+  if (size >= 4) {
+    return LoadWord<uint32_t>(bytes.data()) |
+           LoadWord<uint32_t>(bytes.data() + size - 4) << (8 * (size - 4));
+  }
+  if (size == 0) return 0;
+  return LoadWord<uint8_t>(bytes.data()) |
+         LoadWord<uint8_t>(bytes.data() + size / 2) << (8 * (size / 2)) |
+         LoadWord<uint8_t>(bytes.data() + size - 1) << (8 * (size - 1));
 }
 
 class SipHasher {
@@ -23,31 +38,23 @@ class SipHasher {
         v2_(seed.k0 ^ 0x6c7967656e657261),
         v3_(seed.k1 ^ 0x7465646279746573) {}
 
-  void Add(absl::string_view bytes) {
-    const size_t pending = length_ % 8;
-    length_ += bytes.size();
-    if (pending > 0) {
-      const size_t take = std::min(8 - pending, bytes.size());
-      tail_ |= Partial(bytes.substr(0, take)) << (8 * pending);
-      bytes.remove_prefix(take);
-      if (pending + take < 8) return;
-      Compress(tail_);
-      tail_ = 0;
-    }
+  void AddWord(uint64_t word) {
+    length_ += sizeof(word);
+    Compress(word);
+  }
+
+  // Bytes up to a whole number of words; gives the rest.
+  absl::string_view AddWhole(absl::string_view bytes) {
     for (; bytes.size() >= 8; bytes.remove_prefix(8)) {
-      Compress(LoadWord(bytes.data()));
+      AddWord(LoadWord<uint64_t>(bytes.data()));
     }
-    tail_ |= Partial(bytes);
+    return bytes;
   }
 
-  void AddLength(uint64_t length) {
-    char bytes[sizeof(length)];
-    std::memcpy(bytes, &length, sizeof(length));
-    Add(absl::string_view(bytes, sizeof(bytes)));
-  }
-
-  Hash128 Finish() {
-    Compress(tail_ | (static_cast<uint64_t>(length_) << 56));
+  // The last bytes, fewer than eight.
+  Hash128 Finish(absl::string_view rest) {
+    Compress(Partial(rest) |
+             (static_cast<uint64_t>(length_ + rest.size()) << 56));
     v2_ ^= 0xee;
     Rounds(4);
     const uint64_t low = v0_ ^ v1_ ^ v2_ ^ v3_;
@@ -57,13 +64,6 @@ class SipHasher {
   }
 
  private:
-  // Fewer than eight bytes as the low end of a word.
-  static uint64_t Partial(absl::string_view bytes) {
-    uint64_t word = 0;
-    if (!bytes.empty()) std::memcpy(&word, bytes.data(), bytes.size());
-    return word;
-  }
-
   void Compress(uint64_t word) {
     v3_ ^= word;
     Rounds(2);
@@ -86,7 +86,6 @@ class SipHasher {
   }
 
   uint64_t v0_, v1_, v2_, v3_;
-  uint64_t tail_ = 0;
   size_t length_ = 0;
 };
 
@@ -102,19 +101,19 @@ HashSeed RandomSeed() {
 
 Hash128 SipHash128(const HashSeed& seed, absl::string_view bytes) {
   SipHasher hasher(seed);
-  hasher.Add(bytes);
-  return hasher.Finish();
+  return hasher.Finish(hasher.AddWhole(bytes));
 }
 
 Hash128 HashKey(const HashSeed& seed, const CounterKey& key) {
   SipHasher hasher(seed);
-  hasher.AddLength(key.scope.size());
-  hasher.Add(key.scope);
-  for (const absl::string_view part : key.parts) {
-    hasher.AddLength(part.size());
-    hasher.Add(part);
-  }
-  return hasher.Finish();
+  const auto add = [&hasher](absl::string_view piece) {
+    hasher.AddWord(piece.size());
+    const absl::string_view rest = hasher.AddWhole(piece);
+    if (!rest.empty()) hasher.AddWord(Partial(rest));
+  };
+  add(key.scope);
+  for (const absl::string_view part : key.parts) add(part);
+  return hasher.Finish("");
 }
 
 }  // namespace rls

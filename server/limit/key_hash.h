@@ -31,7 +31,7 @@ HashSeed RandomSeed();
 Hash128 SipHash128(const HashSeed& seed, absl::string_view bytes);
 
 // The hash of a whole counter key. Different keys are different inputs: every
-// part enters with its length.
+// part enters with its length before it, filled up to whole words with zeros.
 Hash128 HashKey(const HashSeed& seed, const CounterKey& key);
 
 }  // namespace rls

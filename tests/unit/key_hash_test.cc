@@ -186,15 +186,16 @@ TEST(HashKey, TellsEverySplitOfTheSameBytesApart) {
   }
 }
 
-// Each piece with its length before it, as eight little-endian bytes: streamed
-// piece by piece, it hashes as the whole does, wherever a block ends.
+// Each piece with its length before it, as eight little-endian bytes, and with
+// zeros behind it up to the next word: piece by piece, it hashes as the whole.
 TEST(HashKey, StreamingThePartsEqualsHashingTheWhole) {
   const auto with_length = [](absl::string_view piece) {
     std::string bytes;
     for (int shift = 0; shift < 64; shift += 8) {
       bytes.push_back(static_cast<char>(piece.size() >> shift & 0xff));
     }
-    return bytes + std::string(piece);
+    const size_t zeros = (8 - piece.size() % 8) % 8;
+    return bytes + std::string(piece) + std::string(zeros, '\0');
   };
   for (size_t first = 0; first <= 20; ++first) {
     for (size_t second = 0; second <= 20; ++second) {
