@@ -5,10 +5,8 @@
 #include <thread>
 #include <utility>
 
-#include "metrics/metrics.h"
 #include "store_memory/memory_store.h"
-#include "store_redis/redis_store.h"
-#include "support/redis_process.h"
+#include "unit/redis_fixture.h"
 
 namespace rls {
 
@@ -17,13 +15,10 @@ namespace {
 // A Redis that reads the test's clock, and the store over it.
 class RedisOfItsOwn final : public CounterStore {
  public:
-  explicit RedisOfItsOwn(FakeClock& clock)
-      : redis_({.clock = &clock}), metrics_(NewMetrics()) {
-    RedisStoreOptions options;
-    options.target.endpoints = {{.unix_path = redis_.socket()}};
-    options.command_timeout = absl::Seconds(30);
-    store_ = *NewRedisStore(options, clock, *metrics_);
-    while (!store_->ready()) std::this_thread::yield();
+  RedisOfItsOwn(FakeClock& clock, const TestRedisOptions& options)
+      : redis_({.clock = &clock}),
+        store_(NewTestRedisStore(redis_, clock, options)) {
+    WaitFor("a store that is ready", [this] { return store_->ready(); });
   }
 
   void Take(absl::Span<const Charge> charges, Accounting accounting,
@@ -33,8 +28,7 @@ class RedisOfItsOwn final : public CounterStore {
 
  private:
   RedisProcess redis_;
-  const std::unique_ptr<Metrics> metrics_;
-  std::unique_ptr<RedisStore> store_;
+  const std::unique_ptr<TestRedisStore> store_;
 };
 
 }  // namespace
@@ -48,7 +42,15 @@ std::vector<StoreKind> AllStores() {
        .tick = absl::Microseconds(1),
        .make =
            [](FakeClock& clock) {
-             return std::make_unique<RedisOfItsOwn>(clock);
+             return std::make_unique<RedisOfItsOwn>(clock, TestRedisOptions{});
+           }},
+      // Asked each time, also where it would know that it refuses.
+      {.name = "RedisWithoutDenyCache",
+       .tick = absl::Microseconds(1),
+       .make =
+           [](FakeClock& clock) {
+             return std::make_unique<RedisOfItsOwn>(
+                 clock, TestRedisOptions{.deny_cache_entries = 0});
            }},
   };
 }
@@ -85,7 +87,8 @@ class Pending {
       taken_.push_back({.policy = &charges_[i].policy,
                         .key = {.scope = "suite", .parts = {&parts_[i], 1}},
                         .cost = charges_[i].cost,
-                        .kind = charges_[i].kind});
+                        .kind = charges_[i].kind,
+                        .refundable = charges_[i].refundable});
     }
   }
   Pending(const Pending&) = delete;

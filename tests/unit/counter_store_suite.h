@@ -39,6 +39,7 @@ struct TestCharge {
   Policy policy;
   int64_t cost = 1;
   ChargeKind kind = ChargeKind::kEnforce;
+  bool refundable = false;
 };
 
 std::ostream& operator<<(std::ostream& out, const TestCharge& charge);

@@ -1,0 +1,41 @@
+#ifndef RLS_TESTS_UNIT_REDIS_FIXTURE_H_
+#define RLS_TESTS_UNIT_REDIS_FIXTURE_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "metrics/metrics.h"
+#include "store/counter_store.h"
+#include "support/redis_process.h"
+
+namespace rls {
+
+// How a test makes its Redis store: patient, unless it is about impatience.
+struct TestRedisOptions {
+  std::string key_prefix = "test:";
+  absl::Duration command_timeout = absl::Seconds(60);
+  int threads = 1;
+  size_t deny_cache_entries = 1000;
+};
+
+// A Redis store and what it needs; the redis-server is somebody else's.
+class TestRedisStore : public CounterStore {
+ public:
+  virtual bool ready() const = 0;
+  virtual Metrics& metrics() = 0;
+};
+
+// Does not wait for Redis.
+std::unique_ptr<TestRedisStore> NewTestRedisStore(
+    const RedisProcess& redis, const Clock& clock,
+    const TestRedisOptions& options);
+
+// Polls until the condition holds; fails the test when it never comes.
+void WaitFor(const std::string& what, const std::function<bool()>& condition);
+
+}  // namespace rls
+
+#endif  // RLS_TESTS_UNIT_REDIS_FIXTURE_H_

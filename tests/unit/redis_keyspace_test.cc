@@ -1,0 +1,82 @@
+// What random histories leave in Redis: nothing without a time to live, and
+// nothing that another user of that Redis could mistake for its own.
+
+#include <gtest/gtest.h>
+
+#include "absl/strings/match.h"
+#include "unit/counter_store_dice.h"
+#include "unit/redis_fixture.h"
+
+namespace rls {
+namespace {
+
+class RedisKeyspaceTest : public ::testing::Test {
+ protected:
+  // How many keys there are.
+  size_t ExpectOrder() const {
+    size_t keys = 0;
+    std::string cursor = "0";
+    do {
+      const RedisReply page = redis_.Command({"SCAN", cursor, "COUNT", "1000"});
+      EXPECT_EQ(page.elements.size(), 2u) << page.text;
+      if (page.elements.size() != 2) return keys;
+      cursor = page.elements[0].text;
+      for (const RedisReply& key : page.elements[1].elements) {
+        ++keys;
+        EXPECT_TRUE(absl::StartsWith(key.text, "mine:")) << key.text;
+        EXPECT_NE(redis_.Command({"PTTL", key.text}).integer, -1) << key.text;
+      }
+    } while (cursor != "0" && !HasFailure());
+    return keys;
+  }
+
+  FakeClock clock_;
+  const RedisProcess redis_{{.clock = &clock_}};
+  const std::unique_ptr<TestRedisStore> store_ =
+      NewTestRedisStore(redis_, clock_, {.key_prefix = "mine:"});
+};
+
+TEST_F(RedisKeyspaceTest, EveryKeyExpiresAndHasThePrefix) {
+  WaitFor("a store that is ready", [this] { return store_->ready(); });
+  for (const Habits& habits :
+       {Habits{}, Habits{.lone = true}, Habits{.calendar = true},
+        Habits{.huge = true}, Habits{.huge = true, .lone = true}}) {
+    size_t seen = 0;
+    for (unsigned seed = 101; seed < 105; ++seed) {
+      SCOPED_TRACE(seed);
+      StoreDice dice(seed, habits);
+      clock_.Set(dice.Start());
+      for (int take = 0; take < 200; ++take) {
+        const auto outcomes =
+            TakeAndWait(*store_, dice.Charges(), dice.AnyAccounting(),
+                        absl::InfiniteFuture());
+        ASSERT_TRUE(outcomes.ok()) << outcomes.status();
+        if (take % 5 == 0) seen += ExpectOrder();
+        ASSERT_FALSE(HasFailure());
+        clock_.Advance(dice.Pause(*outcomes));
+      }
+    }
+    EXPECT_GT(seen, 100u);
+  }
+}
+
+TEST_F(RedisKeyspaceTest, WhatIsOverIsGone) {
+  WaitFor("a store that is ready", [this] { return store_->ready(); });
+  for (unsigned seed = 1; seed <= 20; ++seed) {
+    StoreDice dice(seed, {});
+    clock_.Set(dice.Start());
+    for (int take = 0; take < 20; ++take) {
+      const auto outcomes =
+          TakeAndWait(*store_, dice.Charges(), dice.AnyAccounting(),
+                      absl::InfiniteFuture());
+      ASSERT_TRUE(outcomes.ok()) << outcomes.status();
+    }
+    EXPECT_GT(ExpectOrder(), 0u);
+    // Longer than the bank of a window and the debt of a bucket can last.
+    clock_.Advance(absl::Hours(24));
+    EXPECT_EQ(ExpectOrder(), 0u);
+  }
+}
+
+}  // namespace
+}  // namespace rls

@@ -1,0 +1,335 @@
+// The Redis store where it differs from all others: what it remembers of
+// exhausted counters, several stores on one Redis. See redis_faults_test.cc for
+// a Redis that fails.
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <random>
+#include <thread>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "unit/counter_store_suite.h"
+#include "unit/redis_fixture.h"
+
+namespace rls {
+namespace {
+
+class RedisStoreTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<TestRedisStore> NewStore(
+      const TestRedisOptions& options = {}) {
+    auto store = NewTestRedisStore(redis_, clock_, options);
+    WaitFor("a store that is ready", [&] { return store->ready(); });
+    return store;
+  }
+
+  static std::vector<Outcome> Take(
+      CounterStore& store, const std::vector<TestCharge>& charges,
+      Accounting accounting = Accounting::kAllOrNothing) {
+    auto outcomes =
+        TakeAndWait(store, charges, accounting, absl::InfiniteFuture());
+    EXPECT_TRUE(outcomes.ok()) << outcomes.status();
+    return outcomes.ok() ? *std::move(outcomes)
+                         : std::vector<Outcome>(charges.size());
+  }
+  static Outcome TakeOne(CounterStore& store, const TestCharge& charge) {
+    return Take(store, {charge})[0];
+  }
+
+  // Takes until a charge is refused; it is refused twice, so that whatever
+  // remembers refusals has heard of it.
+  static void Exhaust(CounterStore& store, const TestCharge& charge) {
+    int refused = 0;
+    for (int i = 0; i < 1000 && refused < 2; ++i) {
+      refused += TakeOne(store, charge).allowed ? 0 : 1;
+    }
+    EXPECT_EQ(refused, 2);
+  }
+
+  // Calls of scripts that have reached Redis.
+  int64_t Asked() const {
+    return redis_.Calls("evalsha") + redis_.Calls("eval");
+  }
+
+  FakeClock clock_;
+  RedisProcess redis_{{.clock = &clock_}};
+};
+
+Policy PerHour(int64_t limit) {
+  return {.limit = limit, .window = absl::Hours(1)};
+}
+
+std::vector<Policy> EveryAlgorithm(int64_t limit) {
+  std::vector<Policy> policies(3, PerHour(limit));
+  policies[1].algorithm = Algorithm::kSlidingWindow;
+  policies[2].algorithm = Algorithm::kTokenBucket;
+  policies[2].burst = limit - 1;
+  return policies;
+}
+
+TEST_F(RedisStoreTest, AFloodOnAnExhaustedCounterReachesRedisNoMore) {
+  const auto store = NewStore();
+  const TestCharge charge{.policy = PerHour(5)};
+  Exhaust(*store, charge);
+  const int64_t asked = Asked();
+  for (int i = 0; i < 2000; ++i) {
+    const Outcome outcome = TakeOne(*store, charge);
+    ASSERT_FALSE(outcome.allowed);
+    ASSERT_EQ(outcome.remaining, 0);
+    ASSERT_GT(outcome.retry_after, absl::ZeroDuration());
+    ASSERT_LE(outcome.retry_after, absl::Hours(1));
+    ASSERT_EQ(outcome.retry_after, outcome.reset_after);
+  }
+  // It may ask again now and then, for clocks drift.
+  EXPECT_LE(Asked() - asked, 100);
+}
+
+TEST_F(RedisStoreTest, WithoutTheCacheEveryTakeReachesRedis) {
+  const auto store = NewStore({.deny_cache_entries = 0});
+  const TestCharge charge{.policy = PerHour(5)};
+  Exhaust(*store, charge);
+  const int64_t asked = Asked();
+  for (int i = 0; i < 100; ++i) TakeOne(*store, charge);
+  EXPECT_EQ(Asked() - asked, 100);
+}
+
+TEST_F(RedisStoreTest, ARaisedLimitIsSeenAtOnce) {
+  const auto store = NewStore();
+  for (const Policy& policy : EveryAlgorithm(5)) {
+    const std::string key = absl::StrCat("key", policy.algorithm);
+    Exhaust(*store, {.key = key, .policy = policy});
+    Policy raised = policy;
+    raised.limit += 50;
+    raised.burst += policy.burst > 0 ? 100 : 0;
+    EXPECT_TRUE(TakeOne(*store, {.key = key, .policy = raised}).allowed);
+    EXPECT_FALSE(TakeOne(*store, {.key = key, .policy = policy}).allowed);
+  }
+}
+
+TEST_F(RedisStoreTest, ASmallerCostThanTheRefusedIsJudgedByItself) {
+  const auto store = NewStore();
+  for (const Policy& policy : EveryAlgorithm(5)) {
+    const std::string key = absl::StrCat("key", policy.algorithm);
+    EXPECT_EQ(
+        TakeOne(*store, {.key = key, .policy = policy, .cost = 3}).remaining,
+        2);
+    Exhaust(*store, {.key = key, .policy = policy, .cost = 3});
+    EXPECT_EQ(TakeOne(*store, {.key = key, .policy = policy}).remaining, 1);
+    EXPECT_EQ(TakeOne(*store, {.key = key, .policy = policy}).remaining, 0);
+    EXPECT_FALSE(TakeOne(*store, {.key = key, .policy = policy}).allowed);
+  }
+}
+
+TEST_F(RedisStoreTest, ARefundIsSeenAtOnce) {
+  const auto store = NewStore();
+  for (const Policy& policy : EveryAlgorithm(5)) {
+    const std::string key = absl::StrCat("key", policy.algorithm);
+    Exhaust(*store, {.key = key, .policy = policy});
+    TakeOne(*store, {.key = key, .policy = policy, .cost = -2});
+    EXPECT_EQ(TakeOne(*store, {.key = key, .policy = policy}).remaining, 1);
+  }
+}
+
+// The other store has no way to tell this one, so this one must not remember.
+TEST_F(RedisStoreTest, ARefundByAnotherStoreOfARefundableCounterIsSeenAtOnce) {
+  const auto one = NewStore();
+  const auto two = NewStore();
+  for (const Policy& policy : EveryAlgorithm(5)) {
+    TestCharge charge{.key = absl::StrCat("key", policy.algorithm),
+                      .policy = policy,
+                      .refundable = true};
+    Exhaust(*one, charge);
+    charge.cost = -2;
+    TakeOne(*two, charge);
+    charge.cost = 1;
+    EXPECT_EQ(TakeOne(*one, charge).remaining, 1);
+  }
+}
+
+TEST_F(RedisStoreTest, AReportOnAnExhaustedCounterIsStillMade) {
+  const auto store = NewStore();
+  const TestCharge charge{.policy = PerHour(5)};
+  Exhaust(*store, charge);
+  TakeOne(*store,
+          {.policy = PerHour(5), .cost = 10, .kind = ChargeKind::kReport});
+  Exhaust(*store, charge);
+  EXPECT_FALSE(TakeOne(*store, {.policy = PerHour(15)}).allowed);
+  EXPECT_EQ(TakeOne(*store, {.policy = PerHour(16)}).remaining, 0);
+}
+
+TEST_F(RedisStoreTest, IndependentRefusalsAreAllCounted) {
+  const auto store = NewStore();
+  for (int i = 0; i < 20; ++i) {
+    Take(*store, {{.policy = PerHour(5)}}, Accounting::kIndependent);
+  }
+  EXPECT_EQ(TakeOne(*store, {.policy = PerHour(22)}).remaining, 1);
+}
+
+// What a denied Take would have charged beside the exhausted counter is told as
+// if Redis had been asked.
+TEST_F(RedisStoreTest, AnExhaustedCounterBesideOthersDeniesThemAll) {
+  const auto store = NewStore();
+  const TestCharge full{.key = "full", .policy = PerHour(5)};
+  const TestCharge other{.key = "other", .policy = PerHour(9)};
+  Exhaust(*store, full);
+  for (int i = 0; i < 10; ++i) {
+    const auto outcomes = Take(*store, {other, full});
+    EXPECT_TRUE(outcomes[0].allowed);
+    EXPECT_EQ(outcomes[0].remaining, 9);
+    EXPECT_FALSE(outcomes[1].allowed);
+  }
+  EXPECT_EQ(TakeOne(*store, other).remaining, 8);
+}
+
+TEST_F(RedisStoreTest, MoreExhaustedCountersThanItRemembersAreAllRefused) {
+  const auto store = NewStore({.deny_cache_entries = 10});
+  for (int round = 0; round < 3; ++round) {
+    for (int user = 0; user < 200; ++user) {
+      const Outcome outcome =
+          TakeOne(*store, {.key = absl::StrCat(user), .policy = PerHour(1)});
+      EXPECT_EQ(outcome.allowed, round == 0) << user;
+    }
+  }
+}
+
+absl::Time RedisTime(const RedisProcess& redis) {
+  const RedisReply time = redis.Command({"TIME"});
+  int64_t seconds = 0;
+  int64_t micros = 0;
+  EXPECT_TRUE(time.elements.size() == 2 &&
+              absl::SimpleAtoi(time.elements[0].text, &seconds) &&
+              absl::SimpleAtoi(time.elements[1].text, &micros))
+      << time.text;
+  return absl::FromUnixSeconds(seconds) + absl::Microseconds(micros);
+}
+
+// In real time: what is remembered must not outlive its window in Redis.
+TEST(RedisStoreRealTimeTest, TheEndOfTheWindowIsSeenAtOnce) {
+  const RedisProcess redis;
+  const auto clock = NewSystemClock();
+  const auto store = NewTestRedisStore(redis, *clock, {});
+  WaitFor("a store that is ready", [&] { return store->ready(); });
+  const auto take = [&] {
+    const auto outcomes = TakeAndWait(
+        *store, {{.policy = {.limit = 3, .window = absl::Seconds(1)}}},
+        Accounting::kAllOrNothing, absl::InfiniteFuture());
+    EXPECT_TRUE(outcomes.ok()) << outcomes.status();
+    return outcomes.ok() && (*outcomes)[0].allowed;
+  };
+  const auto second = [&] { return absl::ToUnixSeconds(RedisTime(redis)); };
+  for (int window = 0; window < 3; ++window) {
+    const int64_t started = second();
+    while (take()) {
+    }
+    EXPECT_FALSE(take());
+    WaitFor("the next second", [&] { return second() != started; });
+    EXPECT_TRUE(take());
+  }
+}
+
+// Two stores charge the same counters in turn, one remembers what is exhausted
+// and one does not: what one refuses, the other must refuse as well, until the
+// time that the refusal named has come.
+TEST(RedisStoreRealTimeTest, NothingIsRefusedThatRedisWouldAllow) {
+  const RedisProcess redis;
+  const auto clock = NewSystemClock();
+  const auto remembers = NewTestRedisStore(redis, *clock, {});
+  const auto asks = NewTestRedisStore(redis, *clock, {.deny_cache_entries = 0});
+  WaitFor("stores that are ready",
+          [&] { return remembers->ready() && asks->ready(); });
+  const auto take = [](CounterStore& store, const TestCharge& charge) {
+    const auto outcomes = TakeAndWait(
+        store, {charge}, Accounting::kAllOrNothing, absl::InfiniteFuture());
+    EXPECT_TRUE(outcomes.ok()) << outcomes.status();
+    return outcomes.ok() ? (*outcomes)[0] : Outcome{};
+  };
+  std::mt19937 random(11);
+  int both_refused = 0;
+  for (int windows = 0; windows < 3 && !::testing::Test::HasFailure();) {
+    Policy policy = EveryAlgorithm(20)[random() % 3];
+    policy.window = absl::Seconds(1);
+    TestCharge charge{.key = absl::StrCat(policy.algorithm), .policy = policy};
+    charge.cost = 1 + static_cast<int64_t>(random() % 3);
+    const absl::Time before = RedisTime(redis);
+    const Outcome first = take(*remembers, charge);
+    const Outcome second = take(*asks, charge);
+    const absl::Time after = RedisTime(redis);
+    if (!first.allowed && second.allowed) {
+      EXPECT_GE(after, before + first.retry_after) << charge;
+    }
+    both_refused += !first.allowed && !second.allowed ? 1 : 0;
+    if (absl::ToUnixSeconds(before) != absl::ToUnixSeconds(after)) ++windows;
+  }
+  EXPECT_GT(both_refused, 0);
+}
+
+TEST_F(RedisStoreTest, TwoStoresOnOneRedisShareCountersExactly) {
+  const auto one = NewStore();
+  const auto two = NewStore({.threads = 2});
+  for (const Policy& policy : EveryAlgorithm(1000)) {
+    for (const auto accounting :
+         {Accounting::kAllOrNothing, Accounting::kIndependent}) {
+      const TestCharge charge{.key = absl::StrCat(policy.algorithm, accounting),
+                              .policy = policy};
+      std::atomic<int> admitted{0};
+      std::vector<std::thread> threads;
+      for (int thread = 0; thread < 8; ++thread) {
+        threads.emplace_back([&, thread] {
+          for (int i = 0; i < 20; ++i) {
+            const std::vector<std::vector<TestCharge>> takes(20, {charge});
+            for (const auto& told : TakeAllAtOnce(thread % 2 == 0 ? *one : *two,
+                                                  takes, accounting, 1)) {
+              EXPECT_TRUE(told.ok()) << told.status();
+              admitted += told.ok() && (*told)[0].allowed ? 1 : 0;
+            }
+          }
+        });
+      }
+      for (std::thread& thread : threads) thread.join();
+      EXPECT_EQ(admitted, 1000) << charge;
+    }
+  }
+}
+
+TEST_F(RedisStoreTest, StoresOfDifferentPrefixesAreApart) {
+  const auto one = NewStore({.key_prefix = "one:"});
+  const auto two = NewStore({.key_prefix = "two:"});
+  const TestCharge charge{.policy = PerHour(1)};
+  EXPECT_TRUE(TakeOne(*one, charge).allowed);
+  EXPECT_TRUE(TakeOne(*two, charge).allowed);
+  EXPECT_FALSE(TakeOne(*one, charge).allowed);
+}
+
+TEST_F(RedisStoreTest, APassedDeadlineDoesNotReachRedis) {
+  const auto store = NewStore();
+  const int64_t asked = Asked();
+  for (const absl::Time deadline :
+       {clock_.Now(), clock_.Now() - absl::Hours(1), absl::InfinitePast()}) {
+    EXPECT_TRUE(absl::IsDeadlineExceeded(
+        TakeAndWait(*store, {{.policy = PerHour(3)}}, Accounting::kAllOrNothing,
+                    deadline)
+            .status()));
+  }
+  EXPECT_EQ(Asked(), asked);
+  EXPECT_EQ(TakeOne(*store, {.policy = PerHour(3)}).remaining, 2);
+}
+
+TEST_F(RedisStoreTest, ManyTakesGoInFewCalls) {
+  const auto store = NewStore();
+  std::vector<std::vector<TestCharge>> takes;
+  for (int i = 0; i < 5000; ++i) {
+    takes.push_back({{.key = absl::StrCat(i % 500), .policy = PerHour(1000)}});
+  }
+  const int64_t asked = Asked();
+  for (const auto& told :
+       TakeAllAtOnce(*store, takes, Accounting::kAllOrNothing, 2)) {
+    ASSERT_TRUE(told.ok()) << told.status();
+    EXPECT_TRUE((*told)[0].allowed);
+  }
+  EXPECT_LT(Asked() - asked, 2500);
+}
+
+}  // namespace
+}  // namespace rls
