@@ -125,7 +125,11 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
               .accounting = accounting,
               .counter_of = {&kOnlyCounter, 1}},
              known->RedisTimeAt(elapsed), {&counter, 1}, {&outcome, 1});
-    if (outcome.allowed || outcome.remaining > 0) return false;
+    if (outcome.allowed || outcome.remaining > 0) {
+      // It may be charged now: what is known would tell too short times.
+      deny_cache_.Forget(HashOf(charge));
+      return false;
+    }
     cache_answers_.Add(1);
     done(absl::MakeConstSpan(&outcome, 1));
     return true;

@@ -108,6 +108,23 @@ TEST_F(RedisStoreTest, ARaisedLimitIsSeenAtOnce) {
   }
 }
 
+// What was remembered before the limit was raised is too little afterwards: the
+// times of a refusal would be too short.
+TEST_F(RedisStoreTest, ALimitThatIsLoweredAgainRefusesAsRedisWould) {
+  const auto store = NewStore();
+  const auto asks = NewStore({.deny_cache_entries = 0});
+  for (const Policy& policy : EveryAlgorithm(5)) {
+    const std::string key = absl::StrCat("key", policy.algorithm);
+    Exhaust(*store, {.key = key, .policy = policy});
+    Policy raised = policy;
+    raised.limit += 50;
+    raised.burst += policy.burst > 0 ? 100 : 0;
+    TakeOne(*store, {.key = key, .policy = raised, .cost = 20});
+    const TestCharge charge{.key = key, .policy = policy};
+    EXPECT_EQ(TakeOne(*store, charge), TakeOne(*asks, charge)) << charge;
+  }
+}
+
 TEST_F(RedisStoreTest, ASmallerCostThanTheRefusedIsJudgedByItself) {
   const auto store = NewStore();
   for (const Policy& policy : EveryAlgorithm(5)) {
