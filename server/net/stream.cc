@@ -59,7 +59,7 @@ class SocketStream final : public Stream {
     }
     const absl::Status written = tls_->Write(bytes);
     SendTlsOutput();
-    if (!written.ok()) EndLater(written);
+    if (!written.ok()) EndLater(Unavailable(written.message()));
   }
 
   size_t unsent_bytes() const override { return kept_.size() + unsent_.size(); }
