@@ -30,6 +30,7 @@ class TreeTest(unittest.TestCase):
         self.write("tests/CMakeLists.txt", TESTS)
         self.write("client/CMakeLists.txt", CLIENT)
         self.write("bench/CMakeLists.txt", CLIENT)
+        self.write("tests/load/CMakeLists.txt", CLIENT)
         self.write("tests/support/CMakeLists.txt", CLIENT)
 
     def write(self, name, text):

@@ -36,11 +36,13 @@ HOMES = {
     r"CLI/": "app",
 }
 
-# Folders of programs and the libraries that they may name: the client asks a
-# server itself, and reads its own command line; tests ask a Redis themselves.
+# Folders of programs and the libraries that they may name: the client, and the
+# load of the tests, ask a server themselves and read their own command line;
+# tests ask a Redis themselves.
 PROGRAMS = {
     "bench": set(),
     "client": {r"grpc", r"google/protobuf/", r"envoy/", r"CLI/"},
+    "tests/load": {r"grpc", r"google/protobuf/", r"envoy/", r"CLI/"},
     "tests/support": {r"hiredis/"},
 }
 

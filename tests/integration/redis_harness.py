@@ -1,0 +1,371 @@
+"""A real Redis, what can stand between it and a server, and a load of calls.
+
+The load is the program of tests/load; its records are read here.
+"""
+
+import asyncio
+import collections
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import statistics
+import struct
+import subprocess
+import threading
+import time
+
+from harness import PATIENCE_S, wait_for
+
+LOAD = os.environ["LOAD"]
+
+# Somebody else may take a port between our look and Redis' bind.
+PORT_TRIES = 10
+
+
+class RedisError(Exception):
+    """An error that Redis has answered."""
+
+
+def encode(words):
+    """A command as RESP."""
+    parts = [f"*{len(words)}\r\n".encode()]
+    for word in words:
+        data = word if isinstance(word, bytes) else str(word).encode()
+        parts.append(b"$%d\r\n%s\r\n" % (len(data), data))
+    return b"".join(parts)
+
+
+def read_reply(stream):
+    """One RESP2 reply; its errors inside of arrays are given as values."""
+    line = stream.readline()
+    if not line.endswith(b"\r\n"):
+        raise ConnectionError("Redis has ended the connection")
+    kind, rest = line[:1], line[1:-2]
+    if kind == b"+":
+        return rest.decode()
+    if kind == b"-":
+        return RedisError(rest.decode())
+    if kind == b":":
+        return int(rest)
+    if kind == b"$":
+        return None if int(rest) < 0 else stream.read(int(rest) + 2)[:-2]
+    if kind == b"*":
+        return [read_reply(stream) for _ in range(int(rest))]
+    raise ConnectionError(f"not RESP: {line!r}")
+
+
+def free_port(host):
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return probe.getsockname()[1]
+
+
+class Redis:
+    """redis-server in a folder of its own, which keeps nothing on disk."""
+
+    def __init__(self, folder, *arguments, host="127.0.0.1", port=None):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.arguments = arguments
+        self.host = host
+        self.port = port
+        self.password = None
+        self.process = None
+        tries = PORT_TRIES if port is None else 1
+        for _ in range(tries):
+            self.port = port or free_port(host)
+            with contextlib.suppress(ChildProcessError):
+                self.start()
+                return
+        raise AssertionError(f"redis-server does not start:\n{self.log()}")
+
+    @property
+    def url(self):
+        return f"redis://{self.host}:{self.port}"
+
+    def start(self, *arguments, wait=True):
+        """Starts it (again): empty, on the same port; gives back at once
+        unless it shall wait for an answer to PING."""
+        self.process = subprocess.Popen(
+            ["redis-server", "--save", "", "--appendonly", "no", "--dir",
+             self.folder, "--logfile", "log", "--bind", self.host, "--port",
+             str(self.port), *self.arguments, *arguments])
+        if wait:
+            wait_for("an answer of Redis", self.answers)
+
+    def answers(self):
+        if self.process.poll() is not None:
+            raise ChildProcessError("redis-server has ended")
+        with contextlib.suppress(OSError):
+            try:
+                self.command("PING")
+            except RedisError:
+                pass  # is an answer, too
+            return True
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(PATIENCE_S)
+
+    def pause(self):
+        """It still accepts connections and answers nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.kill()
+
+    def command(self, *words):
+        """The reply to one command on a connection of its own."""
+        with socket.create_connection((self.host, self.port),
+                                      PATIENCE_S) as connection, \
+                connection.makefile("rb") as stream:
+            if self.password:
+                connection.sendall(encode(["AUTH", self.password]))
+                read_reply(stream)
+            connection.sendall(encode(words))
+            reply = read_reply(stream)
+        if isinstance(reply, RedisError):
+            raise reply
+        return reply
+
+    def info(self, section):
+        text = self.command("INFO", section).decode()
+        return dict(line.split(":", 1) for line in text.split("\r\n")
+                    if ":" in line)
+
+    def keys(self):
+        """Every key with its value, as far as it is a plain number, and the
+        milliseconds that it still lives."""
+        found, cursor = {}, None
+        while cursor != b"0":
+            cursor, names = self.command("SCAN", cursor or 0, "COUNT", 1000)
+            for name in names:
+                found[name] = (self.command("GET", name),
+                               self.command("PTTL", name))
+        return found
+
+    def log(self):
+        path = self.folder / "log"
+        return path.read_text() if path.exists() else ""
+
+
+class Proxy:
+    """A TCP proxy that can be told to behave badly.
+
+    What it does now is its `mode`, a method of this class; it may be changed
+    at any time, from any thread.
+    """
+
+    def __init__(self, target):
+        self.target = target       # (host, port) of new connections
+        self.accepted = 0
+        self.delay_s = 0.0         # of each chunk of the replies
+        self.canned = b""          # see answer()
+        self.mode = self.forward
+        self.pairs = set()
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever,
+                                       daemon=True)
+        self.thread.start()
+        self.server = self.run(asyncio.start_server(
+            self.serve, "127.0.0.1", 0))
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    @property
+    def url(self):
+        return f"redis://127.0.0.1:{self.port}"
+
+    def run(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(
+            coroutine, self.loop).result(PATIENCE_S)
+
+    # Modes: what is done with the bytes of one chunk.
+
+    async def forward(self, pair, data, reply):
+        pair.write(data, reply)
+
+    async def slow(self, pair, data, reply):
+        """Replies come later; their order and their rate stay."""
+        if reply:
+            pair.loop.call_later(self.delay_s, pair.write, data, reply)
+        else:
+            pair.write(data, reply)
+
+    async def drop(self, pair, data, reply):
+        """Nothing arrives until the mode changes: TCP sends it again."""
+        while self.mode == self.drop:
+            await asyncio.sleep(0.005)
+        pair.write(data, reply)
+
+    async def half_open(self, pair, data, reply):
+        """Those that are connected hear nothing more, ever; who comes anew
+        is served."""
+        if pair.born_in == self.half_open:
+            pair.write(data, reply)
+        else:
+            pair.dead = True
+
+    async def cut(self, pair, data, reply):
+        """Resets a connection in the middle of a reply."""
+        if reply:
+            pair.write(data[:len(data) // 2], reply)
+            pair.reset()
+        else:
+            pair.write(data, reply)
+
+    async def lose(self, pair, data, reply):
+        """Some bytes of a reply are missing."""
+        pair.write(data[:1] + data[3:] if reply else data, reply)
+
+    async def answer(self, pair, data, reply):
+        """Somebody else answers, whatever is asked."""
+        if not reply:
+            pair.write(self.canned, True)
+
+    class Pair:
+        """The two halves of one connection."""
+
+        def __init__(self, loop, client, server, born_in):
+            self.loop = loop
+            self.client = client
+            self.server = server
+            self.born_in = born_in
+            self.dead = False
+
+        def write(self, data, reply):
+            if not self.dead:
+                (self.client if reply else self.server).write(data)
+
+        def reset(self):
+            for half in (self.client, self.server):
+                half.transport.abort()
+
+    async def serve(self, reader, writer):
+        self.accepted += 1
+        writer.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        try:
+            up_reader, up_writer = await asyncio.open_connection(*self.target)
+        except OSError:
+            writer.transport.abort()
+            return
+        pair = self.Pair(self.loop, writer, up_writer, self.mode)
+        self.pairs.add(pair)
+        await asyncio.gather(self.pump(pair, reader, False),
+                             self.pump(pair, up_reader, True))
+        self.pairs.discard(pair)
+
+    async def pump(self, pair, reader, reply):
+        with contextlib.suppress(OSError):
+            while data := await reader.read(1 << 16):
+                await self.mode(pair, data, reply)
+        if not pair.dead:
+            pair.reset()
+
+    def reset_all(self):
+        async def reset():
+            for pair in list(self.pairs):
+                pair.reset()
+        self.run(reset())
+
+    def stop(self):
+        async def end():
+            self.server.close()
+            for pair in list(self.pairs):
+                pair.reset()
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        self.run(end())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(PATIENCE_S)
+        self.loop.close()
+
+
+# As load/records.h: what became of one call.
+Record = collections.namedtuple(
+    "Record", "start_ns latency_us line refused code overall server")
+RECORD = struct.Struct("<qIIIBBBx")
+CODES = {0: "OK", 1: "CANCELLED", 2: "UNKNOWN", 4: "DEADLINE_EXCEEDED",
+         13: "INTERNAL", 14: "UNAVAILABLE"}
+OVER_LIMIT = 2
+
+
+def result(record):
+    """OK, OVER_LIMIT, or the gRPC status of a call without an answer."""
+    if record.code == 0:
+        return "OVER_LIMIT" if record.overall == OVER_LIMIT else "OK"
+    return CODES.get(record.code, str(record.code))
+
+
+def end_ns(record):
+    return record.start_ns + record.latency_us * 1000
+
+
+class Load:
+    """A load of calls that runs by itself.
+
+    plan: the requests, each a domain and its descriptors, e.g.
+    ("shop", "user=u1", "ip=::1,path=/x"). Options as of the program, e.g.
+    rate=1000, calls=200_000, streams=64.
+    """
+
+    def __init__(self, folder, servers, plan, **options):
+        folder = pathlib.Path(folder)
+        number = len(list(folder.glob("plan-*")))
+        plan_file = folder / f"plan-{number}"
+        plan_file.write_text("".join("\t".join(request) + "\n"
+                                     for request in plan))
+        self.records_file = folder / f"records-{number}"
+        words = [LOAD, "--plan", plan_file, "--records", self.records_file]
+        for server in servers:
+            words += ["--server", getattr(server, "grpc", server)]
+        for name, value in options.items():
+            words += ["--" + name.replace("_", "-"), str(value)]
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE,
+                                        text=True)
+        self.summary = None
+
+    def stop(self):
+        """Ends it now, and gives the records, in the order of the answers."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self):
+        """The records, once it has sent all its calls."""
+        output, _ = self.process.communicate(timeout=10 * PATIENCE_S)
+        if self.process.returncode != 0:
+            raise AssertionError("the load has failed")
+        self.summary = json.loads(output)
+        return list(map(Record._make, RECORD.iter_unpack(
+            self.records_file.read_bytes())))
+
+
+def quantile_ms(records, share):
+    """0 of nothing."""
+    latencies = sorted(record.latency_us for record in records)
+    if not latencies:
+        return 0.0
+    return latencies[min(int(share * len(latencies)),
+                         len(latencies) - 1)] / 1000
+
+
+def median_ms(records):
+    return statistics.median(r.latency_us for r in records) / 1000
+
+
+def resident_kib(process):
+    text = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    return int(text.split("VmRSS:")[1].split()[0])
+
+
+def now_ns():
+    return time.monotonic_ns()

@@ -1,0 +1,33 @@
+#ifndef RLS_TESTS_LOAD_RECORDS_H_
+#define RLS_TESTS_LOAD_RECORDS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace rls {
+
+// One call and its answer, as it stands in the file of records: little-endian,
+// 24 bytes. tests/integration/load.py reads it.
+struct Record {
+  int64_t start_ns = 0;     // CLOCK_MONOTONIC, as Python's time.monotonic_ns()
+  uint32_t latency_us = 0;  // until this program has seen the answer
+  uint32_t line = 0;        // of the plan, from 0
+  uint32_t refused = 0;     // bit i: descriptor i is OVER_LIMIT
+  uint8_t code = 0;         // the gRPC status
+  uint8_t overall = 0;      // RateLimitResponse.Code; 0 unless `code` is OK
+  uint8_t server = 0;       // from 0, as on the command line
+  uint8_t unused = 0;
+};
+static_assert(sizeof(Record) == 24);
+
+// False when the file cannot be written.
+bool WriteRecords(const std::string& path, const std::vector<Record>& records);
+
+// One line of JSON: calls, seconds, calls by gRPC code and by the overall code
+// of the answers, and the latencies' p50, p99, p99.9 and maximum.
+std::string Summary(const std::vector<Record>& records);
+
+}  // namespace rls
+
+#endif  // RLS_TESTS_LOAD_RECORDS_H_
