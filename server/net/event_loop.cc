@@ -71,7 +71,9 @@ class EpollLoop final : public EventLoop {
   // Under the lock, so that whom this wakes cannot destroy the loop before the
   // caller has left it.
   void WakeIfAsleep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (asleep_.exchange(false, std::memory_order_relaxed)) poller_.Wake();
+    if (!asleep_.load(std::memory_order_relaxed)) return;
+    asleep_.store(false, std::memory_order_relaxed);
+    poller_.Wake();
   }
 
   // From here on Post() and Stop() wake the loop, if it is going to wait.
