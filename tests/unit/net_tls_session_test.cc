@@ -84,7 +84,7 @@ class TlsSessionTest : public ::testing::Test {
   // One byte at a time: a record may come in any pieces.
   absl::Status ReceiveBytewise(const std::string& records) {
     for (const char byte : records) {
-      const absl::Status status = session_->Receive({&byte, 1});
+      absl::Status status = session_->Receive({&byte, 1});
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
