@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "rules/tiers.h"
 #include "rules/tree.h"
 
@@ -90,13 +91,17 @@ bool HoldsSecrets(absl::string_view key) {
   return false;
 }
 
+// Short, because it is part of every key in Redis: "default/1m" for a fixed
+// window. A slash of the domain's own is escaped, so that no two are alike.
 std::string CounterScope(absl::string_view domain, const Policy& policy) {
   const std::string shape = policy.calendar == Calendar::kNone
                                 ? absl::FormatDuration(policy.window)
                                 : absl::StrCat(CalendarWord(policy.calendar),
                                                "@", policy.zone.name());
-  return absl::StrCat(domain.size(), ":", domain, "/",
-                      AlgorithmWord(policy.algorithm), "/", shape);
+  const bool is_default = policy.algorithm == Algorithm::kFixedWindow;
+  return absl::StrCat(absl::StrReplaceAll(domain, {{"%", "%25"}, {"/", "%2F"}}),
+                      "/", is_default ? "" : AlgorithmWord(policy.algorithm),
+                      is_default ? "" : "/", shape);
 }
 
 }  // namespace rls

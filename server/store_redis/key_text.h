@@ -9,7 +9,7 @@
 namespace rls {
 
 // The Redis key of a counter: prefix, scope and parts, separated by `|`, as in
-//   7:default/fixed_window/1m|user|{user-123}
+//   default/1m|user|{user-123}
 // The part in braces is the hash tag of Redis Cluster: the counters of one user
 // share a slot. Bytes that would be ambiguous or not printable are written as
 // %XX; a secret value, or one too long for a key, as `#` and the first 128 bits
