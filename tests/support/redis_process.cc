@@ -28,7 +28,7 @@ constexpr std::chrono::seconds kPatience(60);
 constexpr int kPortTries = 10;
 
 std::string NewFolder() {
-  std::string path = ::testing::TempDir() + "/redis-XXXXXX";
+  std::string path = ::testing::TempDir() + "redis-XXXXXX";
   if (mkdtemp(path.data()) == nullptr) {
     ADD_FAILURE() << "no temporary folder: " << path;
   }

@@ -42,7 +42,18 @@ const std::vector<WindowShape>& CalendarShapes() {
   return shapes;
 }
 
+const std::vector<WindowShape>& PlainShapes() {
+  constexpr Algorithm kFixed = Algorithm::kFixedWindow;
+  static const auto& shapes = *new std::vector<WindowShape>{
+      {kFixed, absl::Seconds(1)},  {kFixed, absl::Seconds(2)},
+      {kFixed, absl::Seconds(10)}, {kFixed, absl::Seconds(10)},
+      {kFixed, absl::Seconds(60)},
+  };
+  return shapes;
+}
+
 const std::vector<WindowShape>& Shapes(const Habits& habits) {
+  if (habits.plain) return PlainShapes();
   return habits.calendar ? CalendarShapes() : SecondShapes();
 }
 
@@ -137,7 +148,8 @@ Policy StoreDice::Shape(size_t key) const {
 void StoreDice::Reload(Policy& policy) {
   policy.limit = Amount(13);
   policy.burst = OneIn(2) ? 0 : Amount(7);
-  policy.burst_mode = OneIn(2) ? BurstMode::kEarned : BurstMode::kUpfront;
+  policy.burst_mode =
+      OneIn(habits_.plain ? 8 : 2) ? BurstMode::kEarned : BurstMode::kUpfront;
 }
 
 int64_t StoreDice::Amount(int64_t small) {
@@ -155,6 +167,11 @@ TestCharge StoreDice::Charge() {
   TestCharge charge{.key = absl::StrCat(prefix_, key),
                     .policy = policies_[key]};
   if (!habits_.lone && OneIn(10)) charge.policy.limit = Amount(13);
+  if (habits_.plain && !OneIn(6)) {
+    charge.cost = 1 + Amount(4);
+    if (OneIn(4)) charge.kind = ChargeKind::kObserve;
+    return charge;
+  }
   charge.cost = OneIn(10) ? -Amount(4) : Amount(5);
   if (OneIn(3)) charge.cost = 1;
   charge.kind =

@@ -15,6 +15,7 @@ struct Habits {
   bool calendar = false;  // windows of a calendar; else of seconds
   bool huge = false;      // limits and costs up to kMaxAmount
   bool lone = false;      // one charge in each Take
+  bool plain = false;     // mostly common charges of windows without a bank
 };
 
 // One random history: charges of a few counters, whose limits and bursts change

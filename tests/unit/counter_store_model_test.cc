@@ -59,6 +59,10 @@ TEST_P(CounterStoreModelTest, HistoriesOfLoneChargesHaveEqualOutcomes) {
   Compare({.habits = {.lone = true}});
 }
 
+TEST_P(CounterStoreModelTest, HistoriesOfPlainChargesHaveEqualOutcomes) {
+  Compare({.habits = {.plain = true}});
+}
+
 TEST_P(CounterStoreModelTest, HistoriesOfHugeLoneChargesHaveEqualOutcomes) {
   Compare(
       {.count = 10, .habits = {.calendar = true, .huge = true, .lone = true}});

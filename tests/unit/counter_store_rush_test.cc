@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <map>
 #include <random>
+#include <thread>
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
@@ -153,6 +156,48 @@ TEST_P(CounterStoreRushTest, ChargesOfDifferentCostsHaveAnOrder) {
                                        all[take][0];
                               }))
           << all[take][0];
+    }
+  }
+}
+
+// Takes that share counters in all ways: what was admitted is what was charged,
+// and who was denied was denied by a counter that had run out.
+TEST_P(CounterStoreRushTest, TakesOfSeveralCountersChargeAllOrNone) {
+  constexpr int kUsers = 8;
+  constexpr int64_t kLimit = 100;
+  std::mt19937 random(6);
+  std::vector<std::vector<TestCharge>> takes(1500);
+  for (std::vector<TestCharge>& take : takes) {
+    const unsigned first = random();
+    for (unsigned i = 0; i < 2 + first % 2; ++i) {
+      take.push_back({.key = absl::StrCat((first + i * 3) % kUsers),
+                      .policy = PerMinute(kLimit)});
+    }
+  }
+  const auto all = Rush(takes, Accounting::kAllOrNothing, 4);
+  ASSERT_EQ(all.size(), takes.size());
+  const auto admitted = [](const Told& told) {
+    return std::all_of(told.begin(), told.end(),
+                       [](const Outcome& outcome) { return outcome.allowed; });
+  };
+  std::map<std::string, int64_t> charged;
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (const TestCharge& charge : takes[i]) {
+      charged[charge.key] += admitted(all[i]) ? 1 : 0;
+    }
+  }
+  for (const auto& [key, count] : charged) {
+    EXPECT_LE(count, kLimit);
+    EXPECT_EQ(TakeOne({.key = key,
+                       .policy = PerMinute(kLimit),
+                       .kind = ChargeKind::kPeek})
+                  .remaining,
+              kLimit - count);
+  }
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (size_t n = 0; n < all[i].size(); ++n) {
+      if (all[i][n].allowed) continue;
+      EXPECT_EQ(charged[takes[i][n].key], kLimit);
     }
   }
 }
