@@ -11,11 +11,9 @@ import os
 import pathlib
 import signal
 import socket
-import statistics
 import struct
 import subprocess
 import threading
-import time
 
 from harness import PATIENCE_S, wait_for
 
@@ -258,8 +256,10 @@ class Proxy:
             return
         pair = self.Pair(self.loop, writer, up_writer, self.mode)
         self.pairs.add(pair)
-        await asyncio.gather(self.pump(pair, reader, False),
-                             self.pump(pair, up_reader, True))
+        # Cancelled only by stop(), to which it is no error.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(self.pump(pair, reader, False),
+                                 self.pump(pair, up_reader, True))
         self.pairs.discard(pair)
 
     async def pump(self, pair, reader, reply):
@@ -358,14 +358,45 @@ def quantile_ms(records, share):
                          len(latencies) - 1)] / 1000
 
 
-def median_ms(records):
-    return statistics.median(r.latency_us for r in records) / 1000
-
-
-def resident_kib(process):
-    text = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+def resident_kib(server):
+    text = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
     return int(text.split("VmRSS:")[1].split()[0])
 
 
-def now_ns():
-    return time.monotonic_ns()
+def log_lines(server):
+    """How many lines the server has logged until now."""
+    # Not read(): the server writes at the place that it would move.
+    descriptor = server.stderr.fileno()
+    return os.pread(descriptor, os.fstat(descriptor).st_size, 0).count(b"\n")
+
+
+def metric(servers, name):
+    """The sum of one metric, written as "name{label=\"value\"}"."""
+    lines = "".join(server.get("/metrics")[1] for server in servers)
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines.splitlines()
+               if line.startswith(name + " "))
+
+
+def wait_until_ready(server):
+    wait_for("readiness", lambda: server.get("/ready")[0] == 200)
+
+
+class Names:
+    """One host name, for programs with this environment."""
+
+    HOST = "redis.test"
+
+    def __init__(self, folder, address):
+        self.file = pathlib.Path(folder) / "hosts"
+        self.point_to(address)
+        self.environment = {
+            "LD_PRELOAD": "libnss_wrapper.so",
+            "NSS_WRAPPER_HOSTS": str(self.file),
+            # It may well stand before a sanitizer's library.
+            "ASAN_OPTIONS": "verify_asan_link_order=0",
+        }
+
+    def point_to(self, address):
+        new = self.file.with_suffix(".new")
+        new.write_text(f"{address} {self.HOST}\n")
+        new.rename(self.file)
