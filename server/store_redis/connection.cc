@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
 namespace rls {
@@ -11,146 +10,141 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Until a connection serves: address, connect, TLS, password, scripts.
+// Until a connection serves: place, address, connect, TLS, password, scripts.
 constexpr milliseconds kAttemptTimeout{500};
 // Pauses between attempts double up to the longest; half of each is chance.
 // With one attempt they stay below a second: who is back is found that fast.
 constexpr milliseconds kFirstPause{20};
 constexpr milliseconds kLongestPause{300};
+// Between questions whether the master is still one.
+constexpr milliseconds kBeat{1000};
+
+std::string Command(const std::vector<absl::string_view>& words) {
+  std::string command;
+  AppendCommand(words, command);
+  return command;
+}
 
 }  // namespace
 
-Connection::Connection(const StreamParts& parts, RedisServer server,
-                       Owner& owner)
+Connection::Connection(const StreamParts& parts, RedisAccess access,
+                       EndpointSource& source, Owner& owner)
     : parts_(parts),
-      server_(std::move(server)),
+      access_(std::move(access)),
+      source_(source),
       owner_(owner),
-      timer_(parts.loop.NewTimer([this] {
-        if (resting_) {
-          Open();
-        } else {
-          Break(absl::UnavailableError("no answer while connecting"));
-        }
-      })) {}
-
-Connection::~Connection() = default;
+      timer_(parts.loop.NewTimer([this] { OnTimer(); })) {}
 
 void Connection::Open() {
-  resting_ = false;
-  reader_.emplace();
+  state_ = State::kFinding;
   timer_->Set(parts_.loop.Now() + kAttemptTimeout);
-  stream_ = Connect(parts_, server_.endpoint, *this);
+  source_.Find(
+      [this](absl::StatusOr<Endpoint> found) { OnFound(std::move(found)); });
 }
 
-void Connection::OnConnected() { Introduce(); }
+void Connection::OnTimer() {
+  switch (state_) {
+    case State::kResting:
+      Open();
+      return;
+    case State::kFinding:
+    case State::kConnecting:
+      Break(absl::UnavailableError("no answer while connecting"));
+      return;
+    case State::kReady:
+      Beat();
+      return;
+  }
+}
 
-void Connection::Introduce() {
-  const absl::StatusOr<std::string> password =
-      server_.credentials.CurrentPassword();
-  if (!password.ok()) {
-    Break(absl::UnavailableError(password.status().message()));
+void Connection::OnFound(absl::StatusOr<Endpoint> found) {
+  if (state_ == State::kReady && found.ok() && *found != endpoint_) {
+    Break(absl::UnavailableError(
+        absl::StrCat("the master is ", found->ToString(), " now")));
+  }
+  if (state_ != State::kFinding) return;
+  if (!found.ok()) {
+    Break(found.status());
     return;
   }
-  std::string command;
-  const auto add = [&](const std::vector<absl::string_view>& words,
-                       absl::AnyInvocable<void(const ReplyView&)> ok) {
-    command.clear();
-    AppendCommand(words, command);
-    Expect(command, std::move(ok));
-  };
-  if (!password->empty()) {
-    std::vector<absl::string_view> words = {"AUTH", *password};
-    const std::string& user = server_.credentials.user;
-    if (!user.empty()) words.insert(words.begin() + 1, user);
-    add(words, [](const ReplyView&) {});
+  state_ = State::kConnecting;
+  endpoint_ = *std::move(found);
+  session_ = std::make_unique<Session>(
+      parts_, endpoint_, [this](const absl::Status& why) { OnEnded(why); });
+  Introduce();
+}
+
+void Connection::Introduce() {
+  session_->Authenticate(access_.credentials);
+  if (!session_->open()) return;
+  if (access_.database != 0) {
+    session_->Require(
+        Command({"SELECT", absl::AlphaNum(access_.database).Piece()}),
+        [](const ReplyView&) {});
   }
-  if (server_.database != 0) {
-    add({"SELECT", absl::StrCat(server_.database)}, [](const ReplyView&) {});
-  }
+  session_->Require(Command({"HELLO"}),
+                    [this](const ReplyView& hello) { CheckRole(hello); });
   for (int i = 0; i < kScripts; ++i) {
-    add({"SCRIPT", "LOAD", ScriptSource(static_cast<Script>(i))},
+    session_->Require(
+        Command({"SCRIPT", "LOAD", ScriptSource(static_cast<Script>(i))}),
         [this, i](const ReplyView& reply) {
           shas_[static_cast<size_t>(i)] = std::string(reply.text());
           if (i == kScripts - 1) BecomeReady();
         });
   }
-  Flush();
+  session_->Flush();
 }
 
-// A step of the introduction: any error ends the attempt.
-void Connection::Expect(absl::string_view command,
-                        absl::AnyInvocable<void(const ReplyView&)> ok) {
-  Send(command, [this, ok = std::move(ok)](
-                    const absl::StatusOr<ReplyView>& reply) mutable {
-    if (!reply.ok()) return;
-    if (reply->is_error()) {
-      Break(absl::UnavailableError(reply->text()));
-    } else {
-      ok(*reply);
-    }
-  });
+void Connection::CheckRole(const ReplyView& hello) {
+  const absl::string_view role = hello.Field("role");
+  if (role == "master") return;
+  Break(
+      absl::UnavailableError(absl::StrCat("not a master but \"", role, "\"")));
 }
 
 void Connection::BecomeReady() {
-  timer_->Cancel();
   failures_ = 0;
-  ready_ = true;
+  state_ = State::kReady;
+  beat_answered_ = true;
+  timer_->Set(parts_.loop.Now() + kBeat);
   owner_.OnReady();
 }
 
-void Connection::Send(absl::string_view command, ReplyCallback done) {
-  unsent_.append(command.data(), command.size());
-  waiting_.push_back(std::move(done));
+// An old master may go on without knowing of the new one.
+void Connection::Beat() {
+  if (!beat_answered_) {
+    Break(absl::UnavailableError("no answer"));
+    return;
+  }
+  beat_answered_ = false;
+  timer_->Set(parts_.loop.Now() + kBeat);
+  session_->Require(Command({"HELLO"}), [this](const ReplyView& hello) {
+    beat_answered_ = true;
+    CheckRole(hello);
+  });
+  session_->Flush();
+  source_.Find(
+      [this](absl::StatusOr<Endpoint> found) { OnFound(std::move(found)); });
 }
 
-void Connection::Flush() {
-  if (unsent_.empty() || stream_ == nullptr) return;
-  stream_->Write(unsent_);
-  unsent_.clear();
-}
-
-void Connection::OnBytes(absl::string_view bytes) {
-  reader_->Feed(bytes);
-  // A callback may have broken the connection.
-  while (stream_ != nullptr) {
-    const absl::StatusOr<ReplyReader::Owned> reply = reader_->Next();
-    if (!reply.ok()) {
-      Break(reply.status());
-      return;
-    }
-    if (*reply == nullptr) return;
-    if (waiting_.empty()) {
-      Break(absl::UnavailableError("a reply that nobody asked for"));
-      return;
-    }
-    ReplyCallback done = std::move(waiting_.front());
-    waiting_.pop_front();
-    done(ReplyView(reply->get()));
+void Connection::Break(const absl::Status& why) {
+  if (session_ != nullptr && session_->open()) {
+    session_->End(why);
+  } else if (state_ == State::kFinding) {
+    OnEnded(absl::UnavailableError(
+        absl::StrCat("where the master is: ", why.message())));
   }
 }
 
-void Connection::OnClosed(const absl::Status& why) { Break(why); }
-
-void Connection::Break(const absl::Status& why) {
-  if (stream_ == nullptr) return;
-  stream_.reset();
-  unsent_.clear();
-  ready_ = false;
-  const absl::Status status = absl::UnavailableError(
-      absl::StrCat("Redis ", server_.endpoint.ToString(), ": ", why.message()));
-  for (ReplyCallback& done : std::exchange(waiting_, {})) done(status);
-  RetryLater();
-  owner_.OnBroken(status);
-}
-
-void Connection::RetryLater() {
+void Connection::OnEnded(const absl::Status& why) {
   const milliseconds longest =
       std::min(kLongestPause, kFirstPause * (1 << std::min(failures_, 10)));
   ++failures_;
   std::uniform_int_distribution<int64_t> part(longest.count() / 2,
                                               longest.count());
-  resting_ = true;
+  state_ = State::kResting;
   timer_->Set(parts_.loop.Now() + milliseconds(part(random_)));
+  owner_.OnBroken(why);
 }
 
 }  // namespace rls

@@ -1,29 +1,31 @@
 #ifndef RLS_STORE_REDIS_CONNECTION_H_
 #define RLS_STORE_REDIS_CONNECTION_H_
 
-#include <deque>
 #include <memory>
-#include <optional>
 #include <random>
 #include <string>
 #include <vector>
 
-#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "net/stream.h"
+#include "store_redis/endpoint_source.h"
 #include "store_redis/redis_target.h"
 #include "store_redis/reply.h"
 #include "store_redis/script_call.h"
+#include "store_redis/session.h"
 
 namespace rls {
 
-// One connection to one Redis, made again for as long as it lives: after an
-// end it waits a little, longer each time and never in step with others, finds
-// the address anew, proves who it is and loads the scripts.
+// The connection to one master, made again for as long as it lives: after an
+// end it waits a little, longer each time and never in step with others, asks
+// where the master is, finds the address anew, proves who it is and loads the
+// scripts. While it lasts it asks every second whether the master is still
+// there, answers, and is a master: a replica is never asked for anything.
 //
 // Threads: its loop's only.
-class Connection final : public StreamHandler {
+class Connection final {
  public:
   class Owner {
    public:
@@ -33,60 +35,60 @@ class Connection final : public StreamHandler {
     virtual void OnBroken(const absl::Status& why) = 0;
   };
 
-  using ReplyCallback =
-      absl::AnyInvocable<void(const absl::StatusOr<ReplyView>&)>;
-
-  // The parts and `owner` must outlive it.
-  Connection(const StreamParts& parts, RedisServer server, Owner& owner);
-  ~Connection() override;
+  // The parts, `source` and `owner` must outlive it.
+  Connection(const StreamParts& parts, RedisAccess access,
+             EndpointSource& source, Owner& owner);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   // Begins the first attempt.
   void Open();
 
-  bool ready() const { return ready_; }
-  const RedisServer& server() const { return server_; }
+  bool ready() const { return state_ == State::kReady; }
+  // Of the last attempt.
+  const Endpoint& endpoint() const { return endpoint_; }
 
   // The name under which this server has the script.
   absl::string_view sha(Script script) const {
     return shas_[static_cast<size_t>(script)];
   }
 
-  // Only while ready: queues a command; Flush() sends what is queued. `done`
-  // hears the reply, or UNAVAILABLE when the connection ends before it, in the
-  // order of the commands; it must not destroy the connection, and hears
-  // nothing when that is destroyed.
-  void Send(absl::string_view command, ReplyCallback done);
-  void Flush();
+  // Only while ready; as of Session.
+  void Send(absl::string_view command, Session::ReplyCallback done) {
+    session_->Send(command, std::move(done));
+  }
+  void Flush() {
+    if (session_ != nullptr) session_->Flush();
+  }
 
-  // Ends the connection and tries again.
+  // Ends the connection, or the attempt, and tries again.
   void Break(const absl::Status& why);
 
  private:
-  void OnConnected() override;
-  void OnBytes(absl::string_view bytes) override;
-  void OnClosed(const absl::Status& why) override;
+  // Asks for the place; connects and introduces itself; serves; waits.
+  enum class State { kResting, kFinding, kConnecting, kReady };
 
+  void OnTimer();
+  void OnFound(absl::StatusOr<Endpoint> found);
   void Introduce();
-  void Expect(absl::string_view command,
-              absl::AnyInvocable<void(const ReplyView&)> ok);
+  void CheckRole(const ReplyView& hello);
   void BecomeReady();
-  void RetryLater();
+  void Beat();
+  void OnEnded(const absl::Status& why);
 
   const StreamParts parts_;
-  const RedisServer server_;
+  const RedisAccess access_;
+  EndpointSource& source_;
   Owner& owner_;
-  const std::unique_ptr<EventLoop::Timer> timer_;  // of an attempt, or a pause
+  // Of an attempt, a pause, or the next question.
+  const std::unique_ptr<EventLoop::Timer> timer_;
 
-  std::unique_ptr<Stream> stream_;
-  std::optional<ReplyReader> reader_;
-  std::deque<ReplyCallback> waiting_;
-  std::string unsent_;
+  State state_ = State::kResting;
+  Endpoint endpoint_;
+  std::unique_ptr<Session> session_;  // an ended one stays until the next
   std::vector<std::string> shas_ = std::vector<std::string>(kScripts);
-  bool ready_ = false;
-  bool resting_ = false;  // the timer ends a pause, not an attempt
-  int failures_ = 0;      // in a row
+  bool beat_answered_ = false;
+  int failures_ = 0;  // in a row
   std::minstd_rand random_{std::random_device{}()};
 };
 

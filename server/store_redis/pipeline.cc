@@ -32,9 +32,11 @@ bool IsWrongServer(absl::string_view code) {
 
 }  // namespace
 
-Pipeline::Pipeline(const PipelineParts& parts, RedisServer server)
+Pipeline::Pipeline(const PipelineParts& parts,
+                   std::unique_ptr<EndpointSource> source)
     : parts_(parts),
-      connection_(parts.stream, std::move(server), *this),
+      source_(std::move(source)),
+      connection_(parts.stream, parts.access, *source_, *this),
       timer_(parts.stream.loop.NewTimer([this] { OnTimer(); })) {}
 
 Pipeline::~Pipeline() {
@@ -127,8 +129,8 @@ void Pipeline::Conclude(ScriptCall& call,
 }
 
 void Pipeline::OnReady() {
-  LogInfo(absl::StrCat("Redis ", connection_.server().endpoint.ToString(),
-                       ": connected"));
+  LogInfo(
+      absl::StrCat("Redis ", connection_.endpoint().ToString(), ": connected"));
   last_error_.clear();
   UpdateUsable();
 }

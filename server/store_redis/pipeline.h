@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "net/event_loop.h"
 #include "store_redis/connection.h"
+#include "store_redis/endpoint_source.h"
 #include "store_redis/pending_take.h"
 #include "store_redis/script_call.h"
 
@@ -19,9 +20,10 @@ struct PipelineParts {
   const Clock& clock;
   Exhausted& exhausted;
   SteadyDuration command_timeout;
+  RedisAccess access;
 };
 
-// The takes of one loop for one Redis: gathers them while the calls before are
+// The takes of one loop for one master: gathers them while the calls before are
 // on their way, sends them together, and answers each in time.
 //
 // A server that lets a call wait longer than the command timeout is late: until
@@ -33,7 +35,8 @@ struct PipelineParts {
 // Threads: its loop's only, but for usable().
 class Pipeline final : public Connection::Owner {
  public:
-  Pipeline(const PipelineParts& parts, RedisServer server);
+  // Of the master that `source` names.
+  Pipeline(const PipelineParts& parts, std::unique_ptr<EndpointSource> source);
   ~Pipeline() override;  // fails what waits
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
@@ -68,6 +71,7 @@ class Pipeline final : public Connection::Owner {
   void UpdateUsable();
 
   const PipelineParts parts_;
+  const std::unique_ptr<EndpointSource> source_;
   Connection connection_;
   const std::unique_ptr<EventLoop::Timer> timer_;
   PendingTakes queue_;

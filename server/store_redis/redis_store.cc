@@ -36,11 +36,6 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
         deny_cache_(options.deny_cache_entries),
         resolver_(NewResolver()),
         tls_(std::move(tls)) {
-    const RedisServer server = {
-        .endpoint = options_.target.endpoints[0],
-        .credentials = options_.target.credentials,
-        .database = options_.target.database,
-    };
     const WorkerParts parts = {
         .resolver = *resolver_,
         .tls = tls_.get(),
@@ -49,7 +44,7 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
         .command_timeout = absl::ToChronoNanoseconds(options_.command_timeout),
     };
     for (int i = 0; i < std::max(1, options_.threads); ++i) {
-      workers_.push_back(std::make_unique<Worker>(parts, server));
+      workers_.push_back(std::make_unique<Worker>(parts, options_.target));
     }
   }
 

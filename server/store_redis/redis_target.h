@@ -24,9 +24,8 @@ struct RedisCredentials {
   absl::StatusOr<std::string> CurrentPassword() const;
 };
 
-// One Redis server and how to speak to it.
-struct RedisServer {
-  Endpoint endpoint;
+// Who we are to a server that has counters, and where in it they are.
+struct RedisAccess {
   RedisCredentials credentials;
   int database = 0;
 };

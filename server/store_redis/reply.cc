@@ -48,6 +48,13 @@ ReplyView ReplyView::operator[](size_t index) const {
   return ReplyView(reply_->element[index]);
 }
 
+absl::string_view ReplyView::Field(absl::string_view name) const {
+  for (size_t i = 0; i + 1 < size(); i += 2) {
+    if ((*this)[i].text() == name) return (*this)[i + 1].text();
+  }
+  return "";
+}
+
 absl::string_view ReplyView::error_code() const {
   if (!is_error()) return "";
   return text().substr(0, text().find(' '));

@@ -28,6 +28,8 @@ class ReplyView {
   int64_t integer() const;  // of an integer; 0 of anything else
   size_t size() const;      // elements of an array; 0 of anything else
   ReplyView operator[](size_t index) const;
+  // Of an array of names and values in turn; "" when it has no such name.
+  absl::string_view Field(absl::string_view name) const;
 
   // The first word of an error, such as NOSCRIPT; "" of anything else.
   absl::string_view error_code() const;

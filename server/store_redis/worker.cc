@@ -4,23 +4,25 @@
 
 namespace rls {
 
-Worker::Worker(const WorkerParts& parts, const RedisServer& server)
+Worker::Worker(const WorkerParts& parts, const RedisTarget& target)
     : loop_(NewEventLoop()),
-      pipeline_({.stream = {.loop = *loop_,
-                            .resolver = parts.resolver,
-                            .tls = parts.tls},
-                 .clock = parts.clock,
-                 .exhausted = parts.exhausted,
-                 .command_timeout = parts.command_timeout},
-                server) {
-  loop_->Post([this] { pipeline_.Open(); });
+      router_(NewRouter({.stream = {.loop = *loop_,
+                                    .resolver = parts.resolver,
+                                    .tls = parts.tls},
+                         .clock = parts.clock,
+                         .exhausted = parts.exhausted,
+                         .command_timeout = parts.command_timeout,
+                         .access = {.credentials = target.credentials,
+                                    .database = target.database}},
+                        target)) {
+  loop_->Post([this] { router_->Open(); });
   thread_ = std::thread([this] { loop_->Run(); });
 }
 
 Worker::~Worker() {
   loop_->Stop();
   thread_.join();
-  Drain();  // so that the pipeline fails it
+  Drain();  // so that the router fails it
 }
 
 void Worker::Add(std::unique_ptr<PendingTake> take) {
@@ -43,9 +45,9 @@ void Worker::Drain() {
     takes.swap(inbox_);
   }
   for (std::unique_ptr<PendingTake>& take : takes) {
-    pipeline_.Add(std::move(take));
+    router_->Add(std::move(take));
   }
-  pipeline_.Flush();
+  router_->Flush();
 }
 
 }  // namespace rls

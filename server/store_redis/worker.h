@@ -9,7 +9,8 @@
 #include "net/event_loop.h"
 #include "net/resolver.h"
 #include "store_redis/pending_take.h"
-#include "store_redis/pipeline.h"
+#include "store_redis/redis_target.h"
+#include "store_redis/router.h"
 
 namespace rls {
 
@@ -26,19 +27,19 @@ struct WorkerParts {
 // Threads: Add() and usable() may be called by many threads at once.
 class Worker {
  public:
-  Worker(const WorkerParts& parts, const RedisServer& server);
+  Worker(const WorkerParts& parts, const RedisTarget& target);
   ~Worker();  // fails what waits
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  bool usable() const { return pipeline_.usable(); }
+  bool usable() const { return router_->usable(); }
   void Add(std::unique_ptr<PendingTake> take);
 
  private:
   void Drain();
 
   const std::unique_ptr<EventLoop> loop_;
-  Pipeline pipeline_;
+  const std::unique_ptr<Router> router_;
   std::thread thread_;
   Mutex mutex_;
   PendingTakes inbox_ ABSL_GUARDED_BY(mutex_);

@@ -73,6 +73,22 @@ RedisReply Convert(const redisReply& reply) {
   return result;
 }
 
+RedisReply Send(redisContext& connection,
+                const std::vector<std::string>& words) {
+  std::vector<const char*> texts;
+  std::vector<size_t> sizes;
+  for (const std::string& word : words) {
+    texts.push_back(word.data());
+    sizes.push_back(word.size());
+  }
+  auto* const reply = static_cast<redisReply*>(redisCommandArgv(
+      &connection, static_cast<int>(texts.size()), texts.data(), sizes.data()));
+  if (reply == nullptr) return {.text = connection.errstr};
+  RedisReply result = Convert(*reply);
+  freeReplyObject(reply);
+  return result;
+}
+
 // As execve wants them.
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
   std::vector<char*> pointers;
@@ -139,33 +155,19 @@ void RedisProcess::Continue() {
 }
 
 RedisReply RedisProcess::Command(const std::vector<std::string>& words) const {
-  std::vector<const char*> texts;
-  std::vector<size_t> sizes;
-  for (const std::string& word : words) {
-    texts.push_back(word.data());
-    sizes.push_back(word.size());
-  }
   const timeval patience{.tv_sec = kPatience.count(), .tv_usec = 0};
   const std::unique_ptr<redisContext, decltype(&redisFree)> connection(
       options_.tcp ? redisConnectWithTimeout("127.0.0.1", port_, patience)
                    : redisConnectUnixWithTimeout(socket_.c_str(), patience),
       redisFree);
-  RedisReply result;
-  if (connection == nullptr || connection->err != 0) {
-    result.text = connection == nullptr ? "no memory" : connection->errstr;
-    return result;
-  }
+  if (connection == nullptr) return {.text = "no memory"};
+  if (connection->err != 0) return {.text = connection->errstr};
   redisSetTimeout(connection.get(), patience);
-  auto* const reply = static_cast<redisReply*>(
-      redisCommandArgv(connection.get(), static_cast<int>(texts.size()),
-                       texts.data(), sizes.data()));
-  if (reply == nullptr) {
-    result.text = connection->errstr;
-    return result;
+  if (!options_.password.empty()) {
+    const RedisReply reply = Send(*connection, {"AUTH", options_.password});
+    if (!reply.ok()) return reply;
   }
-  result = Convert(*reply);
-  freeReplyObject(reply);
-  return result;
+  return Send(*connection, words);
 }
 
 int64_t RedisProcess::Calls(const std::string& command) const {
@@ -190,19 +192,19 @@ bool RedisProcess::TryStart() {
 }
 
 std::vector<std::string> RedisProcess::Arguments() const {
-  std::vector<std::string> words = {"redis-server",
-                                    "--save",
-                                    "",
-                                    "--appendonly",
-                                    "no",
-                                    "--dir",
-                                    folder_,
-                                    "--logfile",
-                                    "log",
-                                    "--bind",
-                                    "127.0.0.1",
-                                    "--port",
-                                    std::to_string(port_)};
+  std::vector<std::string> words = {"redis-server"};
+  if (options_.sentinel) {
+    // It keeps what it knows there, and does not start without it.
+    const std::string config = folder_ + "/sentinel.conf";
+    std::ofstream(config, std::ios::app).flush();
+    words.insert(words.end(), {config, "--sentinel"});
+  }
+  words.insert(words.end(), {"--save", "", "--appendonly", "no", "--dir",
+                             folder_, "--logfile", "log", "--bind", "127.0.0.1",
+                             "--port", std::to_string(port_)});
+  if (!options_.password.empty()) {
+    words.insert(words.end(), {"--requirepass", options_.password});
+  }
   if (!options_.tcp) words.insert(words.end(), {"--unixsocket", socket_});
   words.insert(words.end(), options_.arguments.begin(),
                options_.arguments.end());

@@ -28,6 +28,10 @@ struct RedisProcessOptions {
   const FakeClock* clock = nullptr;
   // A free port of 127.0.0.1 instead of a Unix socket.
   bool tcp = false;
+  // A sentinel, which watches nothing yet: SENTINEL MONITOR tells it what.
+  bool sentinel = false;
+  // Asked for; Command() knows it. "": none.
+  std::string password;
   // As on redis-server's command line; they win over those of this class.
   std::vector<std::string> arguments;
 };
@@ -49,6 +53,9 @@ class RedisProcess {
   // the same when it is started again.
   const std::string& socket() const { return socket_; }
   int port() const { return port_; }
+
+  // Where it is with tcp, as in a URL: 127.0.0.1:port.
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
   // SIGKILL; it is gone when this returns.
   void Kill();
