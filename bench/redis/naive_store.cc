@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "net/event_loop.h"
 #include "net/resolver.h"
-#include "store_redis/connection.h"
 #include "store_redis/key_text.h"
 #include "store_redis/reply.h"
+#include "store_redis/session.h"
 
 namespace rls {
 namespace {
@@ -25,17 +25,22 @@ if used > tonumber(ARGV[2]) then
 end
 return used)";
 
-class NaiveStore final : public RedisStore, private Connection::Owner {
+class NaiveStore final : public RedisStore {
  public:
   explicit NaiveStore(const RedisStoreOptions& options)
       : key_text_("", ""),
         loop_(NewEventLoop()),
         resolver_(NewResolver()),
-        connection_({.loop = *loop_, .resolver = *resolver_},
-                    {.endpoint = options.target.endpoints[0],
-                     .credentials = options.target.credentials},
-                    *this) {
-    loop_->Post([this] { connection_.Open(); });
+        session_({.loop = *loop_, .resolver = *resolver_},
+                 options.target.endpoints[0],
+                 [this](const absl::Status&) { ready_ = false; }) {
+    std::string load;
+    AppendCommand({"SCRIPT", "LOAD", kScript}, load);
+    session_.Require(load, [this](const ReplyView& reply) {
+      sha_ = std::string(reply.text());
+      ready_ = true;
+    });
+    session_.Flush();
     thread_ = std::thread([this] { loop_->Run(); });
   }
 
@@ -72,35 +77,22 @@ class NaiveStore final : public RedisStore, private Connection::Owner {
            absl::StrCat(charge.cost), absl::StrCat(charge.policy->limit),
            absl::StrCat(absl::ToInt64Milliseconds(charge.policy->window))},
           command);
-      connection_.Send(command, [waiting](const absl::StatusOr<ReplyView>&) {
+      session_.Send(command, [waiting](const absl::StatusOr<ReplyView>&) {
         if (--waiting->left == 0) {
           waiting->done(absl::MakeConstSpan(waiting->outcomes));
         }
       });
-      connection_.Flush();
+      session_.Flush();
     }
   }
-
-  void OnReady() override {
-    std::string load;
-    AppendCommand({"SCRIPT", "LOAD", kScript}, load);
-    connection_.Send(load, [this](const absl::StatusOr<ReplyView>& reply) {
-      if (!reply.ok()) return;
-      sha_ = std::string(reply->text());
-      ready_ = true;
-    });
-    connection_.Flush();
-  }
-
-  void OnBroken(const absl::Status&) override { ready_ = false; }
 
   const KeyText key_text_;
   const std::unique_ptr<EventLoop> loop_;
   const std::unique_ptr<Resolver> resolver_;
-  Connection connection_;
-  std::thread thread_;
   std::string sha_;
   std::atomic<bool> ready_{false};
+  Session session_;
+  std::thread thread_;
 };
 
 }  // namespace
