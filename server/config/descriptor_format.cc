@@ -62,7 +62,8 @@ std::optional<absl::Duration> WindowLength(YamlReader& reader,
 
 class DescriptorFormat {
  public:
-  explicit DescriptorFormat(YamlReader& reader) : reader_(reader) {}
+  DescriptorFormat(YamlReader& reader, OnBackendError on_backend_error)
+      : reader_(reader), on_backend_error_(on_backend_error) {}
 
   // The descriptors of one level. `path` names the parent, "" for none.
   void ReadLevel(const YAML::Node& list, const std::string& path, int depth,
@@ -134,6 +135,7 @@ class DescriptorFormat {
     }
     Rule& rule = node.rule.emplace();
     rule.path = path;
+    rule.on_backend_error = on_backend_error_;
     descriptor.Read("shadow_mode", rule.shadow);
     descriptor.Read("quota_mode", rule.quota);
     const YamlMap map(
@@ -208,6 +210,7 @@ class DescriptorFormat {
   }
 
   YamlReader& reader_;
+  const OnBackendError on_backend_error_;  // of limits that say nothing
   size_t rules_ = 0;
 };
 
@@ -215,16 +218,20 @@ class DescriptorFormat {
 
 void ReadDescriptorFormat(YamlReader& reader, const YAML::Node& root,
                           LoadedFile& file) {
-  const YamlMap map(reader, root, "the file",
-                    {"domain", "descriptors", "accounting"});
+  const YamlMap map(
+      reader, root, "the file",
+      {"domain", "descriptors", "accounting", "on_backend_error"});
   DomainSpec& domain = file.domain.emplace();
   if (map.ReadName("domain", domain.name) == nullptr) {
     reader.Fail(root, "domain: found nothing, expected a name");
   }
   file.domain_name = domain.name;
   ReadAccounting(map, domain.accounting);
+  OnBackendError on_backend_error = OnBackendError::kError;
+  ReadOnBackendError(map, on_backend_error);
   if (const YAML::Node* list = map.Find("descriptors")) {
-    DescriptorFormat(reader).ReadLevel(*list, "", 1, domain.nodes);
+    DescriptorFormat(reader, on_backend_error)
+        .ReadLevel(*list, "", 1, domain.nodes);
   }
 }
 

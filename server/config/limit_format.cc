@@ -69,8 +69,7 @@ void ReadLimitKeys(const YamlMap& map, absl::string_view window_key,
   ReadWord(map, "burst_mode", {"earned", "upfront"}, 0, policy.burst_mode);
   ReadWord(map, "calendar", {"hour", "day", "week", "month", "year"}, 1,
            policy.calendar);
-  ReadWord(map, "on_backend_error", {"error", "allow", "deny", "local"}, 0,
-           rule.on_backend_error);
+  ReadOnBackendError(map, rule.on_backend_error);
   map.ReadInteger("burst", 0, kMaxBurst, policy.burst);
   map.Read("refundable", rule.refundable);
   ReadTimezone(map, policy);
@@ -84,6 +83,11 @@ void ReadLimitKeys(const YamlMap& map, absl::string_view window_key,
       rule.message = *std::move(text);
     }
   }
+}
+
+void ReadOnBackendError(const YamlMap& map, OnBackendError& policy) {
+  ReadWord(map, "on_backend_error", {"error", "allow", "deny", "local"}, 0,
+           policy);
 }
 
 void ReadAccounting(const YamlMap& map, Accounting& accounting) {

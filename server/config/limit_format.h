@@ -28,6 +28,10 @@ void ReadLimitKeys(const YamlMap& map, absl::string_view window_key,
 // `accounting:` of a domain.
 void ReadAccounting(const YamlMap& map, Accounting& accounting);
 
+// `on_backend_error:` of a limit, or of a domain for those of its limits that
+// say nothing.
+void ReadOnBackendError(const YamlMap& map, OnBackendError& policy);
+
 }  // namespace rls
 
 #endif  // RLS_CONFIG_LIMIT_FORMAT_H_

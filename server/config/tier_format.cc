@@ -4,10 +4,10 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "config/limit_format.h"
+#include "config/tier_message.h"
 #include "config/yaml_map.h"
 
 namespace rls {
@@ -23,42 +23,16 @@ std::vector<IdentityKey> DefaultIdentity() {
           {.key = "api_key"}};
 }
 
-std::string WindowText(const Policy& policy) {
-  if (policy.calendar != Calendar::kNone) {
-    return std::string(CalendarWord(policy.calendar));
-  }
-  const int64_t seconds = absl::ToInt64Seconds(policy.window);
-  switch (seconds) {
-    case 1:
-      return "s";
-    case 60:
-      return "min";
-    case 3600:
-      return "hour";
-    case 86400:
-      return "day";
-    default:
-      return absl::StrCat(seconds, " s");
-  }
-}
-
-// "Rate limit exceeded. Free tier: 5 req/min"
-std::string DefaultMessage(std::string subject, const Policy& policy) {
-  subject[0] = absl::ascii_toupper(static_cast<unsigned char>(subject[0]));
-  return absl::StrCat("Rate limit exceeded. ", subject, ": ", policy.limit,
-                      " req/", WindowText(policy));
-}
-
 class TierFormat {
  public:
   TierFormat(YamlReader& reader, LoadedFile& file)
       : reader_(reader), domain_(file.domain.emplace()), file_(file) {}
 
   void Read(const YAML::Node& node) {
-    const YamlMap map(
-        reader_, node, "rate_limit",
-        {"enabled", "domain", "accounting", "identity", "default_rps",
-         "user_tiers", "user_assignments", "user_tier_source", "enforce"});
+    const YamlMap map(reader_, node, "rate_limit",
+                      {"enabled", "domain", "accounting", "identity",
+                       "default_rps", "user_tiers", "user_assignments",
+                       "user_tier_source", "enforce", "on_backend_error"});
     map.Refuse({"user_tier_source"}, " is not supported yet");
     bool enabled = true;
     map.Read("enabled", enabled);
@@ -66,6 +40,7 @@ class TierFormat {
     map.ReadName("domain", domain_.name);
     file_.domain_name = domain_.name;
     ReadAccounting(map, domain_.accounting);
+    ReadOnBackendError(map, tiers_.default_rule.on_backend_error);
     ReadEnforce(map);
     ReadIdentity(map);
     ReadDefault(map);
@@ -126,7 +101,7 @@ class TierFormat {
                    "rate_limit: found no default_rps, expected the requests "
                    "per minute of users without a tier");
     }
-    rule.message = DefaultMessage("default", rule.policy);
+    rule.message = TierMessage("default", rule.policy);
   }
 
   void ReadTiers(const YamlMap& map) {
@@ -152,6 +127,7 @@ class TierFormat {
     Rule& rule = tiers_.tiers.emplace_back();
     rule.path = absl::StrCat("tier ", name);
     rule.tier = name;
+    rule.on_backend_error = tiers_.default_rule.on_backend_error;
     const YamlMap map(reader_, node, absl::StrCat("tier ", Quoted(name)),
                       WithLimitKeys({"rps", "window_seconds"}));
     if (map.ReadInteger("rps", 0, kMaxRps, rule.policy.limit) == nullptr &&
@@ -167,7 +143,7 @@ class TierFormat {
     rule.policy.window = absl::Seconds(seconds);
     ReadLimitKeys(map, has_window ? "window_seconds" : "", rule);
     if (rule.message.empty()) {
-      rule.message = DefaultMessage(absl::StrCat(name, " tier"), rule.policy);
+      rule.message = TierMessage(absl::StrCat(name, " tier"), rule.policy);
     }
   }
 

@@ -6,7 +6,9 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "base/log_throttle.h"
 #include "base/text.h"
+#include "fake_clock.h"
 
 namespace rls {
 namespace {
@@ -99,6 +101,22 @@ TEST_F(FilesTest, ListsRegularFilesSortedWithoutHiddenOnes) {
 TEST_F(FilesTest, AFolderThatLinksToItselfEnds) {
   fs::create_directory_symlink(".", folder_ / "loop");
   EXPECT_FALSE(ListFiles(folder_.string()).ok());
+}
+
+TEST(LogThrottleTest, SaysOnceInAnIntervalAndHowOften) {
+  FakeClock clock;
+  LogThrottle log(clock, absl::Seconds(5));
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 3; ++i) log.Warn("no Redis");
+  clock.Advance(absl::Seconds(5));
+  log.Warn("no Redis");
+  clock.Advance(absl::Seconds(5));
+  log.Warn("still no Redis");
+  const std::string text = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(text,
+              ::testing::MatchesRegex("[^\n]*no Redis\n"
+                                      "[^\n]*no Redis .and 2 times since.\n"
+                                      "[^\n]*still no Redis\n"));
 }
 
 }  // namespace

@@ -73,6 +73,31 @@ std::string LimitErrors(const std::string& limit) {
       "domain: d\ndescriptors:\n- key: a\n  rate_limit: {", limit, "}\n"));
 }
 
+TEST(DescriptorFormatTest, OnBackendErrorOfTheDomainIsThatOfLimitsWithoutOne) {
+  const DomainSpec domain = MustLoad(R"(domain: shop
+on_backend_error: allow
+descriptors:
+  - {key: a, rate_limit: {unit: minute, requests_per_unit: 1, refundable: true}}
+  - key: b
+    rate_limit: {unit: minute, requests_per_unit: 1, on_backend_error: local}
+)");
+  EXPECT_EQ(domain.nodes[0].rule->on_backend_error, OnBackendError::kAllow);
+  EXPECT_TRUE(domain.nodes[0].rule->refundable);
+  EXPECT_EQ(domain.nodes[1].rule->on_backend_error, OnBackendError::kLocal);
+  EXPECT_FALSE(domain.nodes[1].rule->refundable);
+}
+
+TEST(TierFormatTest, OnBackendErrorOfTheFileIsThatOfTiersWithoutOne) {
+  const DomainSpec domain = MustLoad(R"(rate_limit:
+  default_rps: 1
+  on_backend_error: deny
+  user_tiers: {free: {rps: 1}, pro: {rps: 2, on_backend_error: allow}}
+)");
+  EXPECT_EQ(domain.tiers->default_rule.on_backend_error, OnBackendError::kDeny);
+  EXPECT_EQ(domain.tiers->tiers[0].on_backend_error, OnBackendError::kDeny);
+  EXPECT_EQ(domain.tiers->tiers[1].on_backend_error, OnBackendError::kAllow);
+}
+
 TEST(DescriptorFormatTest, ReadsNestedDescriptors) {
   const DomainSpec domain = MustLoad(R"(domain: shop
 descriptors:

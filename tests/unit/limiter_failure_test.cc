@@ -58,6 +58,41 @@ TEST_F(LimiterFailure, LocalCountsInThisProcessMeanwhile) {
   EXPECT_EQ(Check("local=1").only().remaining, 1);
 }
 
+TEST_F(LimiterFailure, ReplicasShareALocalLimit) {
+  RuleNode large = Limited("large", 100);
+  large.rule->on_backend_error = OnBackendError::kLocal;
+  LoadNodes({large, Meanwhile("small", OnBackendError::kLocal)});
+  limiter_ = NewLimiter({.rules = rules_,
+                         .store = store_,
+                         .local_store = *local_,
+                         .replicas = 4,
+                         .clock = clock_,
+                         .metrics = metrics_});
+  EXPECT_EQ(Check("large=1").only().remaining, 24);
+  // Nobody may be left with nothing.
+  EXPECT_EQ(Check("small=1").only().remaining, 0);
+  EXPECT_TRUE(Check("small=1").over_limit);
+}
+
+TEST_F(LimiterFailure, EachDegradedAnswerIsCounted) {
+  Check("error=1");
+  Check("allow=1");
+  Check("allow=1");
+  Check("deny=1");
+  Check("local=1");
+  const auto counted = [&](const char* policy) {
+    return static_cast<FakeCounter&>(
+               metrics_.GetCounter({.name = "ratelimitd_degraded_total",
+                                    .help = "",
+                                    .labels = {{"policy", policy}}}))
+        .total;
+  };
+  EXPECT_EQ(counted("error"), 1);
+  EXPECT_EQ(counted("allow"), 2);
+  EXPECT_EQ(counted("deny"), 1);
+  EXPECT_EQ(counted("local"), 1);
+}
+
 TEST_F(LimiterFailure, AFullLocalStoreIsAnError) {
   local_ = NewMemoryStore(clock_, {.max_counters = 0});
   limiter_ = NewLimiter({.rules = rules_,

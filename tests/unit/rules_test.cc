@@ -56,6 +56,58 @@ TEST_F(RulesTest, ExactComesBeforeWildcardBeforeKeyAlone) {
   EXPECT_EQ(Find({{"other", "/ab"}}), "");
 }
 
+// The counters of one user live together, and none moves when a user gets a
+// limit of its own.
+TEST_F(RulesTest, TheTagIsTheFirstValueThatTellsCountersApart) {
+  const auto tag = [&](const std::vector<Entry>& entries) {
+    EXPECT_NE(Find(entries), "");
+    return match_.parts[match_.tag_part];
+  };
+  Compile({Node("user", "", {Node("path", "/login"), Node("path", "/a*")}),
+           Node("path", "/login", {Node("user", "")}),
+           Node("tenant", "a", {Node("plan", "gold")})});
+  EXPECT_EQ(tag({{"user", "bob"}}), "bob");
+  EXPECT_EQ(tag({{"user", "bob"}, {"path", "/login"}}), "bob");
+  EXPECT_EQ(tag({{"path", "/login"}, {"user", "bob"}}), "bob");
+  EXPECT_EQ(tag({{"tenant", "a"}, {"plan", "gold"}}), "gold");
+  Compile({Node("user", ""), Node("user", "bob", {Node("path", "/login")})});
+  EXPECT_EQ(tag({{"user", "bob"}, {"path", "/login"}}), "bob");
+}
+
+TEST_F(RulesTest, ValuesUnderSecretKeysAreSecret) {
+  Compile({Node("Authorization", ""), Node("path", "", {Node("api_key", "")})});
+  Find({{"Authorization", "Bearer x"}});
+  EXPECT_TRUE(match_.secret);
+  Find({{"path", "/a"}});
+  EXPECT_FALSE(match_.secret);
+  Find({{"path", "/a"}, {"api_key", "k"}});
+  EXPECT_TRUE(match_.secret);
+}
+
+TEST_F(RulesTest, AUserIsSecretUnlessTheConfigurationShowsHim) {
+  TierSpec tiers{.identity = {{.key = "user_id"}, {.key = "authorization"}},
+                 .tiers = {Rule{.path = "tier free"}},
+                 .assignments = {{"bob", 0}}};
+  Compile(DomainSpec{.name = "d", .tiers = std::move(tiers)});
+  Find({{"authorization", "bob"}});
+  EXPECT_FALSE(match_.secret);
+  Find({{"user_id", "sk-12345"}});
+  EXPECT_TRUE(match_.secret);
+  Find({{"remote_address", "10.0.0.1"}});
+  EXPECT_FALSE(match_.secret);
+}
+
+TEST_F(RulesTest, ScopesOfDifferentDomainsAreApart) {
+  const Policy minute{.limit = 1, .window = absl::Minutes(1)};
+  Policy bucket = minute;
+  bucket.algorithm = Algorithm::kTokenBucket;
+  EXPECT_EQ(CounterScope("shop", minute), "shop/1m");
+  EXPECT_EQ(CounterScope("shop", bucket), "shop/token_bucket/1m");
+  EXPECT_NE(CounterScope("shop/token_bucket", minute),
+            CounterScope("shop", bucket));
+  EXPECT_NE(CounterScope("a/b", minute), CounterScope("a%2Fb", minute));
+}
+
 TEST_F(RulesTest, OfWildcardsTheFirstInTheFileWins) {
   Compile(
       {Node("p", "a*c"), Node("p", "a*"), Node("p", "ab*"), Node("p", "*")});

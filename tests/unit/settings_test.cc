@@ -118,6 +118,67 @@ TEST_F(SettingsTest, ABadVariableIsNamedWithWhatWasExpected) {
   EXPECT_THAT(MustFail({"--config", "a"}), HasSubstr("with its unit"));
 }
 
+TEST_F(SettingsTest, WithoutARedisCountersAreInMemory) {
+  EXPECT_EQ(MustRead({"--config", "a"}).redis.url, "");
+}
+
+TEST_F(SettingsTest, ReferenceVariablesNameTheRedis) {
+  variables_ = {{"REDIS_URL", "redis.example:6380"},
+                {"REDIS_SOCKET_TYPE", "tls"},
+                {"REDIS_AUTH", "bob:pass:word"},
+                {"REDIS_TLS_CACERT", "/ca.pem"},
+                {"REDIS_TIMEOUT", "7ms"},
+                {"CACHE_KEY_PREFIX", "rl:"},
+                {"LOCAL_CACHE_SIZE_IN_BYTES", "0"}};
+  const auto options = RedisOptionsOf(MustRead({"--config", "a"}).redis);
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->target.endpoints[0].ToString(), "redis.example:6380");
+  EXPECT_EQ(options->target.credentials.user, "bob");
+  EXPECT_EQ(options->target.credentials.password, "pass:word");
+  ASSERT_TRUE(options->target.tls.has_value());
+  EXPECT_EQ(options->target.tls->ca_file, "/ca.pem");
+  EXPECT_TRUE(options->target.tls->verify_hostname);
+  EXPECT_EQ(options->command_timeout, absl::Milliseconds(7));
+  EXPECT_EQ(options->key_prefix, "rl:");
+  EXPECT_EQ(options->deny_cache_entries, 0u);
+}
+
+TEST_F(SettingsTest, ReferenceVariablesNameSentinelsAndACluster) {
+  variables_ = {{"REDIS_TYPE", "SENTINEL"},
+                {"REDIS_URL", "mymaster,s1:26379,s2:26379"}};
+  auto options = RedisOptionsOf(MustRead({"--config", "a"}).redis);
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->target.kind, RedisTarget::Kind::kSentinel);
+  EXPECT_EQ(options->target.master_name, "mymaster");
+  EXPECT_EQ(options->target.endpoints.size(), 2u);
+  variables_ = {{"REDIS_TYPE", "cluster"}, {"REDIS_URL", "n1:7000,n2:7001"}};
+  options = RedisOptionsOf(MustRead({"--config", "a"}).redis);
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->target.kind, RedisTarget::Kind::kCluster);
+  EXPECT_EQ(options->target.endpoints.size(), 2u);
+}
+
+TEST_F(SettingsTest, TheFlagWinsOverREDIS_URL) {
+  variables_ = {{"REDIS_URL", "other:1"}};
+  const Settings settings =
+      MustRead({"--config", "a", "--redis-url", "unix:///run/redis"});
+  EXPECT_EQ(RedisOptionsOf(settings.redis)->target.endpoints[0].unix_path,
+            "/run/redis");
+}
+
+TEST_F(SettingsTest, ABadRedisIsAUsageErrorThatKeepsThePasswordToItself) {
+  const std::string error =
+      MustFail({"--config", "a", "--redis-url", "redis://u:hunter2@:bad"});
+  EXPECT_THAT(error, ::testing::Not(HasSubstr("hunter2")));
+  variables_ = {{"REDIS_TYPE", "ring"}, {"REDIS_URL", "h:1"}};
+  EXPECT_THAT(MustFail({"--config", "a"}),
+              HasSubstr("REDIS_TYPE: found \"ring\", expected single"));
+  variables_ = {{"REDIS_TYPE", "sentinel"}, {"REDIS_URL", "h:1"}};
+  EXPECT_THAT(MustFail({"--config", "a"}), HasSubstr("master,host:port"));
+  variables_ = {{"REDIS_TIMEOUT", "0s"}, {"REDIS_URL", "h:1"}};
+  EXPECT_THAT(MustFail({"--config", "a"}), HasSubstr("REDIS_TIMEOUT"));
+}
+
 TEST_F(SettingsTest, BadFlagsAreUsageErrors) {
   EXPECT_THAT(MustFail({"--config", "a", "--grpc-address", "8081"}),
               HasSubstr("--grpc-address: found \"8081\", expected HOST:PORT"));
