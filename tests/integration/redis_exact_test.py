@@ -7,10 +7,12 @@ an answer may have been charged or not; it counts as unknown.
 
 import collections
 import random
+import signal
 import time
 import unittest
 
-from harness import FREE_PORTS, PATIENCE_S, ProcessTest, Server
+from harness import (CTL, FREE_PORTS, PATIENCE_S, ProcessTest, Server,
+                     wait_for)
 from redis_harness import Load, Redis, end_ns, result, wait_until_ready
 
 SERVERS = 4
@@ -36,6 +38,8 @@ descriptors:
                  algorithm: sliding_window}}
   - key: user
     rate_limit: {{window: 365d, requests_per_unit: {user}}}
+  - key: refundable
+    rate_limit: {{window: 365d, requests_per_unit: 2, refundable: true}}
   - key: short
     rate_limit: {{window: 2s, requests_per_unit: {short}}}
 """
@@ -271,14 +275,46 @@ class ExactTest(RedisTest):
 
 
 class SharedLimitTest(RedisTest):
+    """Few calls, to see what one server does for the others."""
+
+    def ask_both(self, servers, key, number):
+        """The statuses of so many calls, to one server after the other."""
+        return [servers[i % 2].ask((key, "alice"), domain="exact")[0]
+                for i in range(number)]
+
     def test_two_replicas_share_one_limit(self):
         self.configure()
         servers = [self.start_one(),
                    self.start_one(url=f"unix://{self.socket}")]
-        answers = [servers[i % 2].ask(("user", "alice"), domain="exact")
-                   for i in range(8)]
-        self.assertEqual([status for status, _ in answers],
+        self.assertEqual(self.ask_both(servers, "user", 8),
                          [200] * LIMITS["user"] + [429] * 3)
+
+    def test_a_refund_reaches_who_has_refused(self):
+        self.configure()
+        servers = [self.start_one() for _ in range(2)]
+        self.assertEqual(self.ask_both(servers, "refundable", 6),
+                         [200] * 2 + [429] * 4)
+        self.run_program(CTL, "check", "--address", servers[0].grpc,
+                         "--domain", "exact", "--descriptor",
+                         "refundable=alice", "--hits", "-1")
+        self.assertEqual(
+            servers[1].ask(("refundable", "alice"), domain="exact")[0], 200)
+        self.assertEqual(self.ask_both(servers, "refundable", 2), [429] * 2)
+
+    def test_a_raised_limit_counts_at_once(self):
+        self.configure()
+        servers = [self.start_one() for _ in range(2)]
+        self.assertEqual(self.ask_both(servers, "user", 8),
+                         [200] * LIMITS["user"] + [429] * 3)
+        self.config.write_text(self.config.read_text().replace(
+            f"requests_per_unit: {LIMITS['user']}}}",
+            f"requests_per_unit: {LIMITS['user'] + 2}}}"))
+        for server in servers:
+            server.process.send_signal(signal.SIGHUP)
+            wait_for("the new rules", lambda: f"limit={LIMITS['user'] + 2} " in
+                     server.get("/rlconfig", server.debug)[1])
+        self.assertEqual(self.ask_both(servers, "user", 4),
+                         [200] * 2 + [429] * 2)
 
 
 if __name__ == "__main__":

@@ -119,19 +119,26 @@ class Redis:
         if self.process.poll() is None:
             self.kill()
 
-    def command(self, *words):
-        """The reply to one command on a connection of its own."""
+    @contextlib.contextmanager
+    def connect(self):
+        """A connection: a function that sends a command, gives the reply."""
         with socket.create_connection((self.host, self.port),
                                       PATIENCE_S) as connection, \
                 connection.makefile("rb") as stream:
+            def command(*words):
+                connection.sendall(encode(words))
+                reply = read_reply(stream)
+                if isinstance(reply, RedisError):
+                    raise reply
+                return reply
             if self.password:
-                connection.sendall(encode(["AUTH", self.password]))
-                read_reply(stream)
-            connection.sendall(encode(words))
-            reply = read_reply(stream)
-        if isinstance(reply, RedisError):
-            raise reply
-        return reply
+                command("AUTH", self.password)
+            yield command
+
+    def command(self, *words):
+        """The reply to one command on a connection of its own."""
+        with self.connect() as command:
+            return command(*words)
 
     def info(self, section):
         text = self.command("INFO", section).decode()
@@ -142,11 +149,11 @@ class Redis:
         """Every key with its value, as far as it is a plain number, and the
         milliseconds that it still lives."""
         found, cursor = {}, None
-        while cursor != b"0":
-            cursor, names = self.command("SCAN", cursor or 0, "COUNT", 1000)
-            for name in names:
-                found[name] = (self.command("GET", name),
-                               self.command("PTTL", name))
+        with self.connect() as command:
+            while cursor != b"0":
+                cursor, names = command("SCAN", cursor or 0, "COUNT", 1000)
+                for name in names:
+                    found[name] = (command("GET", name), command("PTTL", name))
         return found
 
     def log(self):
