@@ -5,6 +5,7 @@ where these are free whatever else the machine does.
 """
 
 import os
+import pathlib
 import re
 import subprocess
 import unittest
@@ -13,6 +14,9 @@ import harness
 
 BLOCK = re.compile(
     r"readme_test\.py runs these lines as they stand -->\n```sh\n(.*?)```", re.S)
+
+REPLICAS_BLOCK = re.compile(
+    r"readme_test\.py runs this block as it stands -->\n```sh\n(.*?)```", re.S)
 
 # Starts the server, waits for its line, and hands over to the test's commands.
 SCRIPT = """
@@ -61,6 +65,38 @@ class ReadmeTest(harness.ProcessTest):
         self.assertRegex(answers[3], r"^OK\n  user_id=user-123: OK, limit 5 per "
                                      r"MINUTE, remaining 3, reset in \d+ s$")
         self.assertIn('"requestsPerUnit":50', answers[4])
+
+
+# What it leaves running ends with its process namespace.
+REPLICAS = """
+ip link set lo up
+{block}
+"""
+
+
+class ReplicasTest(harness.ProcessTest):
+    """The README's two replicas, in a network namespace of their own."""
+
+    def test_they_share_one_limit(self):
+        match = REPLICAS_BLOCK.search((harness.ROOT / "README.md").read_text())
+        self.assertIsNotNone(match, "the README has no block to run")
+        self.assertEqual(len(match.group(1).strip().splitlines()), 5)
+        for folder, program in (("client", harness.CTL),
+                                ("server", harness.SERVER)):
+            path = self.folder / "build/release" / folder
+            path.mkdir(parents=True)
+            (path / pathlib.Path(program).name).symlink_to(program)
+        (self.folder / "deploy").symlink_to(harness.ROOT / "deploy")
+        harness.quiet_minute()
+        as_root = ["-n"] if os.geteuid() == 0 else ["-r", "-n"]
+        done = subprocess.run(
+            ["unshare", *as_root, "--pid", "--fork", "--kill-child", "bash",
+             "-c", REPLICAS.replace("{block}", match.group(1))],
+            cwd=self.folder, capture_output=True, text=True,
+            timeout=harness.PATIENCE_S)
+        verdicts = re.findall(r"(OK|OVER_LIMIT)\n  user_id=", done.stdout)
+        self.assertEqual(verdicts, ["OK"] * 5 + ["OVER_LIMIT"],
+                         done.stdout + done.stderr)
 
 
 class ConfigPageTest(harness.ProcessTest):
