@@ -13,6 +13,7 @@ struct LoadOptions {
   std::string url;
   std::vector<int> redis_pids;
   std::string store = "ours";    // ours, naive
+  int connections = 1;           // of naive
   std::string policy = "plain";  // plain, earned, sliding, bucket
   int descriptors = 1;
   int keys = 100'000;

@@ -1,6 +1,7 @@
 #include "redis/naive_store.h"
 
 #include <atomic>
+#include <deque>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -27,20 +28,27 @@ return used)";
 
 class NaiveStore final : public RedisStore {
  public:
-  explicit NaiveStore(const RedisStoreOptions& options)
+  NaiveStore(const RedisStoreOptions& options, int connections)
       : key_text_("", ""),
+        is_pool_(connections > 1),
         loop_(NewEventLoop()),
-        resolver_(NewResolver()),
-        session_({.loop = *loop_, .resolver = *resolver_},
-                 options.target.endpoints[0],
-                 [this](const absl::Status&) { ready_ = false; }) {
+        resolver_(NewResolver()) {
     std::string load;
     AppendCommand({"SCRIPT", "LOAD", kScript}, load);
-    session_.Require(load, [this](const ReplyView& reply) {
-      sha_ = std::string(reply.text());
-      ready_ = true;
-    });
-    session_.Flush();
+    for (int i = 0; i < connections; ++i) {
+      Session* session =
+          sessions_
+              .emplace_back(std::make_unique<Session>(
+                  StreamParts{.loop = *loop_, .resolver = *resolver_},
+                  options.target.endpoints[0], [](const absl::Status&) {}))
+              .get();
+      session->Require(load, [this, session](const ReplyView& reply) {
+        sha_ = std::string(reply.text());
+        idle_.push_back(session);
+        ready_ = idle_.size() == sessions_.size();
+      });
+      session->Flush();
+    }
     thread_ = std::thread([this] { loop_->Run(); });
   }
 
@@ -52,7 +60,8 @@ class NaiveStore final : public RedisStore {
   void Take(absl::Span<const Charge> charges, Accounting, absl::Time,
             TakeCallback done) override {
     loop_->Post([this, charges, done = std::move(done)]() mutable {
-      Send(charges, std::move(done));
+      Queue(charges, std::move(done));
+      SendQueued();
     });
   }
 
@@ -64,41 +73,62 @@ class NaiveStore final : public RedisStore {
     std::vector<Outcome> outcomes;
     size_t left = 0;
   };
+  struct Call {
+    std::string command;
+    std::shared_ptr<Waiting> waiting;
+  };
 
-  void Send(absl::Span<const Charge> charges, TakeCallback done) {
+  void Queue(absl::Span<const Charge> charges, TakeCallback done) {
     auto waiting = std::make_shared<Waiting>();
     waiting->done = std::move(done);
     waiting->outcomes.resize(charges.size());
     waiting->left = charges.size();
     for (const Charge& charge : charges) {
-      std::string command;
+      Call& call = queue_.emplace_back();
+      call.waiting = waiting;
       AppendCommand(
           {"EVALSHA", sha_, "1", key_text_.Write(charge.key),
            absl::StrCat(charge.cost), absl::StrCat(charge.policy->limit),
            absl::StrCat(absl::ToInt64Milliseconds(charge.policy->window))},
-          command);
-      session_.Send(command, [waiting](const absl::StatusOr<ReplyView>&) {
+          call.command);
+    }
+  }
+
+  void SendQueued() {
+    while (!queue_.empty() && !idle_.empty()) {
+      Session* session = idle_.back();
+      if (is_pool_) idle_.pop_back();
+      const Call call = std::move(queue_.front());
+      queue_.pop_front();
+      session->Send(call.command, [this, session, waiting = call.waiting](
+                                      const absl::StatusOr<ReplyView>&) {
+        if (is_pool_) idle_.push_back(session);
         if (--waiting->left == 0) {
           waiting->done(absl::MakeConstSpan(waiting->outcomes));
         }
+        SendQueued();
       });
-      session_.Flush();
+      session->Flush();
     }
   }
 
   const KeyText key_text_;
+  const bool is_pool_;
   const std::unique_ptr<EventLoop> loop_;
   const std::unique_ptr<Resolver> resolver_;
   std::string sha_;
+  std::deque<Call> queue_;
+  std::vector<Session*> idle_;
   std::atomic<bool> ready_{false};
-  Session session_;
+  std::vector<std::unique_ptr<Session>> sessions_;
   std::thread thread_;
 };
 
 }  // namespace
 
-std::unique_ptr<RedisStore> NewNaiveStore(const RedisStoreOptions& options) {
-  return std::make_unique<NaiveStore>(options);
+std::unique_ptr<RedisStore> NewNaiveStore(const RedisStoreOptions& options,
+                                          int connections) {
+  return std::make_unique<NaiveStore>(options, connections);
 }
 
 }  // namespace rls

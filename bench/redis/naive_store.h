@@ -8,8 +8,11 @@
 namespace rls {
 
 // What one would write first, to compare with: a script call for each counter
-// of each request, sent as it comes, on one connection. Counts only.
-std::unique_ptr<RedisStore> NewNaiveStore(const RedisStoreOptions& options);
+// of each request. With one connection each call is sent as it comes, whether
+// or not earlier ones have been answered (a pipeline); with several each waits
+// until one of them is free (a pool). Counts only.
+std::unique_ptr<RedisStore> NewNaiveStore(const RedisStoreOptions& options,
+                                          int connections);
 
 }  // namespace rls
 

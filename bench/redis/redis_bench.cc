@@ -30,6 +30,8 @@ bool ReadOptions(int argc, char** argv, LoadOptions& options) {
       ok = absl::SimpleAtoi(value, &options.redis_pids.emplace_back());
     } else if (name == "--store") {
       options.store = value;
+    } else if (name == "--connections") {
+      ok = absl::SimpleAtoi(value, &options.connections);
     } else if (name == "--policy") {
       options.policy = value;
     } else if (name == "--descriptors") {
@@ -71,7 +73,7 @@ int Run(const LoadOptions& options) {
   };
   std::unique_ptr<RedisStore> store;
   if (options.store == "naive") {
-    store = NewNaiveStore(store_options);
+    store = NewNaiveStore(store_options, options.connections);
   } else {
     auto made = NewRedisStore(store_options, *clock, *metrics);
     if (!made.ok()) return 2;
@@ -88,12 +90,12 @@ int Run(const LoadOptions& options) {
 int main(int argc, char** argv) {
   rls::LoadOptions options;
   if (!rls::ReadOptions(argc, argv, options)) {
-    std::fprintf(
-        stderr,
-        "usage: redis_bench --url URL [--redis-pid PID]... "
-        "[--store ours|naive] [--policy P] [--descriptors N] [--keys N] "
-        "[--in-flight N] [--threads N] [--rate R] "
-        "[--seconds S]\n");
+    std::fprintf(stderr,
+                 "usage: redis_bench --url URL [--redis-pid PID]... "
+                 "[--store ours|naive] [--connections N] [--policy P] "
+                 "[--descriptors N] [--keys N] "
+                 "[--in-flight N] [--threads N] [--rate R] "
+                 "[--seconds S]\n");
     return 2;
   }
   return rls::Run(options);
