@@ -170,7 +170,8 @@ class ControlTest(harness.ProcessTest):
     def check(self, *arguments, expect=0):
         return self.run_program(
             harness.CTL, "check", "--address", self.server.grpc, "--domain",
-            "default", *arguments, expect=expect)
+            "default", "--timeout", f"{harness.PATIENCE_S}s", *arguments,
+            expect=expect)
 
     def test_check_tells_verdict_limit_and_body(self):
         harness.quiet_minute()
