@@ -21,6 +21,9 @@ constexpr size_t kMaxBatchTakes = 256;
 // How long a late server is waited for before it is connected anew.
 constexpr std::chrono::milliseconds kGiveUpAfter{500};
 
+constexpr std::chrono::seconds kLogPeriod{10};
+constexpr int kLinesPerPeriod = 6;
+
 // Errors of a server that is not, or not yet, the one to ask. Nothing was done.
 bool IsWrongServer(absl::string_view code) {
   for (const char* wrong : {"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN",
@@ -128,16 +131,28 @@ void Pipeline::Conclude(ScriptCall& call,
   for (std::unique_ptr<PendingTake>& take : *again) Add(std::move(take));
 }
 
+// A server that comes and goes must not flood the log.
+bool Pipeline::MayLog() {
+  const SteadyTime now = parts_.stream.loop.Now();
+  if (now - log_period_begin_ > kLogPeriod) {
+    log_period_begin_ = now;
+    logged_ = 0;
+  }
+  return ++logged_ <= kLinesPerPeriod;
+}
+
 void Pipeline::OnReady() {
-  LogInfo(
-      absl::StrCat("Redis ", connection_.endpoint().ToString(), ": connected"));
+  if (MayLog()) {
+    LogInfo(absl::StrCat("Redis ", connection_.endpoint().ToString(),
+                         ": connected"));
+  }
   last_error_.clear();
   UpdateUsable();
 }
 
 void Pipeline::OnBroken(const absl::Status& why) {
   // A server that stays away is one line, not one for each attempt.
-  if (last_error_ != why.message()) LogWarning(why.message());
+  if (last_error_ != why.message() && MayLog()) LogWarning(why.message());
   last_error_ = std::string(why.message());
   UpdateUsable();
   FailAll(queue_, why);

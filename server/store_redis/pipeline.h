@@ -69,6 +69,7 @@ class Pipeline final : public Connection::Owner {
   static void FailAll(PendingTakes& takes, const absl::Status& status);
   void WakeBy(SteadyTime time);
   void UpdateUsable();
+  bool MayLog();
 
   const PipelineParts parts_;
   const std::unique_ptr<EndpointSource> source_;
@@ -78,6 +79,8 @@ class Pipeline final : public Connection::Owner {
   Calls in_flight_;
   SteadyTime wake_at_ = SteadyTime::max();
   std::string last_error_;
+  SteadyTime log_period_begin_;
+  int logged_ = 0;  // in the period
   std::atomic<bool> usable_{false};
 };
 

@@ -39,6 +39,10 @@ for run = 1, #ARGV, 5 do
     if just_begun and call('PTTL', key) < 500 then call('DEL', key) end
     local used = call('INCRBY', key, units)
     if type(used) ~= 'number' then
+      -- Not of a value: of a server that may not write, or has no memory left.
+      if not used.err:find('integer') and not used.err:find('overflow') then
+        return used
+      end
       used = -1
     else
       if used == number then call('PEXPIREAT', key, expiry) end

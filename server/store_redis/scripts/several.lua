@@ -46,6 +46,10 @@ local function take(charges, independent)
     if charge.just_begun and call('PTTL', key) < 500 then call('DEL', key) end
     local used = call('INCRBY', key, charge.cost)
     if type(used) ~= 'number' then
+      -- Not of a value: of a server that may not write, or has no memory left.
+      if not used.err:find('integer') and not used.err:find('overflow') then
+        return used
+      end
       used, strange = -1, true
     elseif used > charge.capacity and not charge.observes then
       refused = true
@@ -74,7 +78,10 @@ while run <= #ARGV do
   for i = 1, tonumber(ARGV[run + 1]) do
     charges[i] = read_charge(run + 4 * i - 1)
   end
-  for _ = 1, ARGV[run] do take(charges, independent) end
+  for _ = 1, ARGV[run] do
+    local failed = take(charges, independent)
+    if failed then return failed end
+  end
   run = run + 3 + 4 * #charges
 end
 return struct.pack('<' .. ('d'):rep(#result), unpack(result))
