@@ -341,4 +341,6 @@ for counter, policy in pairs(written_by) do
   local value, expiry = policy.write(policy, states[counter])
   call('SET', KEYS[counter], value, 'PXAT', format('%d', expiry))
 end
+-- Who may not write may not decide: a write that changes nothing fails there.
+if not next(written_by) then call('SETRANGE', KEYS[1], 0, '') end
 return table.concat(result)
