@@ -160,14 +160,14 @@ absl::Status Read(const Scheme& scheme, absl::string_view rest,
   const bool bare_path = scheme.unix_path && absl::StartsWith(rest, "/");
   const size_t at = bare_path ? rest.npos : rest.rfind('@');
   if (at != rest.npos) {
-    const absl::Status status =
+    absl::Status status =
         ReadCredentials(rest.substr(0, at), target.credentials);
     if (!status.ok()) return status;
     rest.remove_prefix(at + 1);
   }
   if (scheme.unix_path) return ReadUnix(rest, target);
   const size_t slash = rest.find('/');
-  const absl::Status hosts = ReadHosts(rest.substr(0, slash), target);
+  absl::Status hosts = ReadHosts(rest.substr(0, slash), target);
   if (!hosts.ok()) return hosts;
   return ReadPath(slash == rest.npos ? "" : rest.substr(slash + 1), target);
 }
