@@ -229,7 +229,7 @@ TEST_F(RedisFaultsTest, AStoreThatEndsAnswersWhatItStillHolds) {
                       .key = {.scope = "suite", .parts = {&part, 1}}};
   for (int i = 0; i < 100; ++i) {
     store->Take({&charge, 1}, Accounting::kAllOrNothing, absl::InfiniteFuture(),
-                [&](absl::StatusOr<absl::Span<const Outcome>> outcomes) {
+                [&](const absl::StatusOr<absl::Span<const Outcome>>& outcomes) {
                   unavailable += absl::IsUnavailable(outcomes.status()) ? 1 : 0;
                 });
   }
