@@ -9,8 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -42,8 +44,10 @@ int FreePort() {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t length = sizeof(address);
   auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  bind(fd, generic, length);
-  getsockname(fd, generic, &length);
+  if (bind(fd, generic, length) != 0 ||
+      getsockname(fd, generic, &length) != 0) {
+    ADD_FAILURE() << "no free port: " << std::strerror(errno);
+  }
   close(fd);
   return ntohs(address.sin_port);
 }
@@ -164,7 +168,7 @@ RedisReply RedisProcess::Command(const std::vector<std::string>& words) const {
   if (connection->err != 0) return {.text = connection->errstr};
   redisSetTimeout(connection.get(), patience);
   if (!options_.password.empty()) {
-    const RedisReply reply = Send(*connection, {"AUTH", options_.password});
+    RedisReply reply = Send(*connection, {"AUTH", options_.password});
     if (!reply.ok()) return reply;
   }
   return Send(*connection, words);
