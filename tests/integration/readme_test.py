@@ -90,7 +90,8 @@ class ReplicasTest(harness.ProcessTest):
         harness.quiet_minute()
         as_root = ["-n"] if os.geteuid() == 0 else ["-r", "-n"]
         done = subprocess.run(
-            ["unshare", *as_root, "--pid", "--fork", "--kill-child", "bash",
+            ["unshare", *as_root, "--pid", "--fork", "--kill-child",
+             "--mount-proc", "bash",
              "-c", REPLICAS.replace("{block}", match.group(1))],
             cwd=self.folder, capture_output=True, text=True,
             timeout=harness.PATIENCE_S)
