@@ -33,8 +33,7 @@ class NaiveStore final : public RedisStore {
         is_pool_(connections > 1),
         loop_(NewEventLoop()),
         resolver_(NewResolver()) {
-    std::string load;
-    AppendCommand({"SCRIPT", "LOAD", kScript}, load);
+    const std::string load = Command({"SCRIPT", "LOAD", kScript});
     for (int i = 0; i < connections; ++i) {
       Session* session =
           sessions_
@@ -86,11 +85,10 @@ class NaiveStore final : public RedisStore {
     for (const Charge& charge : charges) {
       Call& call = queue_.emplace_back();
       call.waiting = waiting;
-      AppendCommand(
+      call.command = Command(
           {"EVALSHA", sha_, "1", key_text_.Write(charge.key),
            absl::StrCat(charge.cost), absl::StrCat(charge.policy->limit),
-           absl::StrCat(absl::ToInt64Milliseconds(charge.policy->window))},
-          call.command);
+           absl::StrCat(absl::ToInt64Milliseconds(charge.policy->window))});
     }
   }
 

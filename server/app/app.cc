@@ -86,11 +86,10 @@ class AppImpl final : public App {
       if (!redis.ok()) return redis.status();
       redis_ = *std::move(redis);
     }
-    CounterStore& store = redis_ != nullptr
-                              ? static_cast<CounterStore&>(*redis_)
-                              : static_cast<CounterStore&>(*memory_);
+    CounterStore* store = memory_.get();
+    if (redis_ != nullptr) store = redis_.get();
     limiter_ = NewLimiter({.rules = rules_,
-                           .store = store,
+                           .store = *store,
                            .local_store = *memory_,
                            .replicas = settings.replicas,
                            .clock = *clock_,

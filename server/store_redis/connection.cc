@@ -19,12 +19,6 @@ constexpr milliseconds kLongestPause{300};
 // Between questions whether the master is still one.
 constexpr milliseconds kBeat{1000};
 
-std::string Command(const std::vector<absl::string_view>& words) {
-  std::string command;
-  AppendCommand(words, command);
-  return command;
-}
-
 }  // namespace
 
 Connection::Connection(const StreamParts& parts, RedisAccess access,

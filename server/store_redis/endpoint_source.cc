@@ -20,11 +20,8 @@ class ConstantSource final : public EndpointSource {
 };
 
 std::vector<std::string> Questions(absl::string_view master_name) {
-  std::vector<std::string> questions(2);
-  AppendCommand({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", master_name},
-                questions[0]);
-  AppendCommand({"SENTINEL", "MASTER", master_name}, questions[1]);
-  return questions;
+  return {Command({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", master_name}),
+          Command({"SENTINEL", "MASTER", master_name})};
 }
 
 class SentinelSource final : public EndpointSource, private Enquiry::Owner {

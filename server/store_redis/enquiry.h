@@ -44,7 +44,6 @@ class Enquiry {
 
   // Of one server or more; forgets an enquiry that is under way.
   void Start(std::vector<Endpoint> servers);
-  bool running() const { return running_; }
 
  private:
   void OnTimer();

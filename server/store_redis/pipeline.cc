@@ -94,9 +94,9 @@ void Pipeline::OnReply(Calls::iterator call,
     // Not done, so it may be sent again; once, for a server that has just
     // forgotten its scripts.
     call->sent_again = true;
-    std::string load;
-    AppendCommand({"SCRIPT", "LOAD", ScriptSource(call->call->script())}, load);
-    connection_.Send(load, [](const absl::StatusOr<ReplyView>&) {});
+    connection_.Send(
+        Command({"SCRIPT", "LOAD", ScriptSource(call->call->script())}),
+        [](const absl::StatusOr<ReplyView>&) {});
     Send(call);
     connection_.Flush();
     return;

@@ -23,8 +23,6 @@ void AppendSize(char kind, size_t size, std::string& out) {
 
 bool ReplyView::is_error() const { return reply_->type == REDIS_REPLY_ERROR; }
 
-bool ReplyView::is_nil() const { return reply_->type == REDIS_REPLY_NIL; }
-
 absl::string_view ReplyView::text() const {
   switch (reply_->type) {
     case REDIS_REPLY_STRING:
@@ -34,10 +32,6 @@ absl::string_view ReplyView::text() const {
     default:
       return "";
   }
-}
-
-int64_t ReplyView::integer() const {
-  return reply_->type == REDIS_REPLY_INTEGER ? reply_->integer : 0;
 }
 
 size_t ReplyView::size() const {
@@ -93,10 +87,11 @@ void AppendBulk(absl::string_view text, std::string& out) {
   out.append("\r\n");
 }
 
-void AppendCommand(const std::vector<absl::string_view>& words,
-                   std::string& out) {
-  AppendArrayHeader(words.size(), out);
-  for (const absl::string_view word : words) AppendBulk(word, out);
+std::string Command(const std::vector<absl::string_view>& words) {
+  std::string command;
+  AppendArrayHeader(words.size(), command);
+  for (const absl::string_view word : words) AppendBulk(word, command);
+  return command;
 }
 
 }  // namespace rls

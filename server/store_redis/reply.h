@@ -2,8 +2,6 @@
 #define RLS_STORE_REDIS_REPLY_H_
 
 #include <cstddef>
-#include <cstdint>
-#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,11 +20,9 @@ class ReplyView {
   explicit ReplyView(const redisReply* reply) : reply_(reply) {}
 
   bool is_error() const;
-  bool is_nil() const;
   // Of a string, status or error; "" of anything else.
   absl::string_view text() const;
-  int64_t integer() const;  // of an integer; 0 of anything else
-  size_t size() const;      // elements of an array; 0 of anything else
+  size_t size() const;  // elements of an array; 0 of anything else
   ReplyView operator[](size_t index) const;
   // Of an array of names and values in turn; "" when it has no such name.
   absl::string_view Field(absl::string_view name) const;
@@ -66,8 +62,7 @@ void AppendArrayHeader(size_t count, std::string& out);
 void AppendBulk(absl::string_view text, std::string& out);
 
 // A whole command.
-void AppendCommand(const std::vector<absl::string_view>& words,
-                   std::string& out);
+std::string Command(const std::vector<absl::string_view>& words);
 
 }  // namespace rls
 

@@ -41,9 +41,7 @@ void Session::Authenticate(const RedisCredentials& credentials) {
   if (!credentials.user.empty()) {
     words.insert(words.begin() + 1, credentials.user);
   }
-  std::string command;
-  AppendCommand(words, command);
-  Require(command, [](const ReplyView&) {});
+  Require(Command(words), [](const ReplyView&) {});
 }
 
 void Session::Flush() {

@@ -32,7 +32,8 @@ class SeveralCall final : public ScriptCall {
       const PendingTake& take = *takes()[i];
       const auto [it, added] = run_of.try_emplace(ShapeOf(take), runs_.size());
       if (added) {
-        runs_.push_back({.charges = take.charges.size(), .takes = {}});
+        runs_.push_back(
+            {.charges = take.charges.size(), .shape = it->first, .takes = {}});
       }
       runs_[it->second].takes.push_back(i);
       keys_ += take.keys.size();
@@ -45,7 +46,7 @@ class SeveralCall final : public ScriptCall {
     }
     for (const Run& run : runs_) {
       AddWord(static_cast<int64_t>(run.takes.size()));
-      for (const int64_t word : ShapeOf(*takes()[run.takes[0]])) AddWord(word);
+      for (const int64_t word : run.shape) AddWord(word);
     }
   }
 
@@ -83,6 +84,7 @@ class SeveralCall final : public ScriptCall {
  private:
   struct Run {
     size_t charges = 0;  // of each take
+    Shape shape;
     std::vector<size_t> takes;
   };
 

@@ -17,9 +17,7 @@ class RedisOfItsOwn final : public CounterStore {
  public:
   RedisOfItsOwn(FakeClock& clock, const TestRedisOptions& options)
       : redis_({.clock = &clock}),
-        store_(NewTestRedisStore(redis_, clock, options)) {
-    WaitFor("a store that is ready", [this] { return store_->ready(); });
-  }
+        store_(NewReadyRedisStore(redis_, clock, options)) {}
 
   void Take(absl::Span<const Charge> charges, Accounting accounting,
             absl::Time deadline, TakeCallback done) override {

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "support/wait_until.h"
 #include "unit/counter_store_suite.h"
 #include "unit/redis_fixture.h"
 
@@ -24,9 +25,7 @@ class RedisFaultsTest : public ::testing::Test {
  protected:
   std::unique_ptr<TestRedisStore> NewStore(
       const TestRedisOptions& options = {}) {
-    auto store = NewTestRedisStore(redis_, clock_, options);
-    WaitFor("a store that is ready", [&] { return store->ready(); });
-    return store;
+    return NewReadyRedisStore(redis_, clock_, options);
   }
 
   absl::Status TakeOne(CounterStore& store, const std::string& key = "a") {
@@ -51,8 +50,8 @@ class RedisFaultsTest : public ::testing::Test {
   }
 
   void ExpectAnswersAgain(TestRedisStore& store) {
-    WaitFor("an answer",
-            [&] { return TakeOne(store, "again").ok() && store.ready(); });
+    WaitUntil("an answer",
+              [&] { return TakeOne(store, "again").ok() && store.ready(); });
   }
 
   FakeClock clock_;
@@ -82,7 +81,7 @@ class Load {
   // Until this many more were made.
   void WaitForMore(int64_t count) const {
     const int64_t goal = made_ + count;
-    WaitFor("more takes", [&] { return made_ >= goal; });
+    WaitUntil("more takes", [&] { return made_ >= goal; });
   }
 
  private:
@@ -136,12 +135,11 @@ TEST_F(RedisFaultsTest, KilledConnectionsComeBackAndNothingCountsTwice) {
 TEST_F(RedisFaultsTest, AKilledRedisIsToldSoonAndFoundAgain) {
   for (const bool tcp : {false, true}) {
     RedisProcess redis({.clock = &clock_, .tcp = tcp});
-    const auto store = NewTestRedisStore(redis, clock_, {});
-    WaitFor("a store that is ready", [&] { return store->ready(); });
+    const auto store = NewReadyRedisStore(redis, clock_, {});
     EXPECT_TRUE(TakeOne(*store).ok());
     redis.Kill();
     EXPECT_TRUE(absl::IsUnavailable(TakeOne(*store))) << TakeOne(*store);
-    WaitFor("a store that knows", [&] { return !store->ready(); });
+    WaitUntil("a store that knows", [&] { return !store->ready(); });
     for (int i = 0; i < 1000; ++i) {
       ASSERT_TRUE(absl::IsUnavailable(TakeOne(*store)));
     }
@@ -156,7 +154,7 @@ TEST_F(RedisFaultsTest, ARedisKilledUnderLoadLosesOnlyWhatItHeld) {
     Load load(*store);
     load.WaitForMore(100);
     redis_.Kill();
-    WaitFor("a failure", [&] { return load.failed() > 0; });
+    WaitUntil("a failure", [&] { return load.failed() > 0; });
   }
   Load load(*store);
   redis_.Start();
@@ -185,7 +183,7 @@ TEST_F(RedisFaultsTest, ATimedOutChargeIsNeverMadeTwice) {
     load.WaitForMore(50);
     redis_.Stop();
     const int64_t failed = load.failed();
-    WaitFor("a failure", [&] { return load.failed() > failed; });
+    WaitUntil("a failure", [&] { return load.failed() > failed; });
     redis_.Continue();
   }
   load.WaitForMore(50);

@@ -1,18 +1,12 @@
 #include "unit/redis_fixture.h"
 
-#include <gtest/gtest.h>
-
-#include <chrono>
-#include <thread>
 #include <utility>
 
 #include "store_redis/redis_store.h"
+#include "support/wait_until.h"
 
 namespace rls {
 namespace {
-
-// For what a healthy machine does in milliseconds; reached only by a failure.
-constexpr std::chrono::seconds kPatience(60);
 
 RedisStoreOptions OptionsFor(const RedisProcess& redis,
                              const TestRedisOptions& options) {
@@ -58,15 +52,12 @@ std::unique_ptr<TestRedisStore> NewTestRedisStore(
                                               OptionsFor(redis, options));
 }
 
-void WaitFor(const std::string& what, const std::function<bool()>& condition) {
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) {
-      ADD_FAILURE() << "never came: " << what;
-      return;
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+std::unique_ptr<TestRedisStore> NewReadyRedisStore(
+    const RedisProcess& redis, const Clock& clock,
+    const TestRedisOptions& options) {
+  auto store = NewTestRedisStore(redis, clock, options);
+  WaitUntil("a store that is ready", [&] { return store->ready(); });
+  return store;
 }
 
 }  // namespace rls

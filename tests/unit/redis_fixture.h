@@ -1,7 +1,6 @@
 #ifndef RLS_TESTS_UNIT_REDIS_FIXTURE_H_
 #define RLS_TESTS_UNIT_REDIS_FIXTURE_H_
 
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -33,8 +32,10 @@ std::unique_ptr<TestRedisStore> NewTestRedisStore(
     const RedisProcess& redis, const Clock& clock,
     const TestRedisOptions& options);
 
-// Polls until the condition holds; fails the test when it never comes.
-void WaitFor(const std::string& what, const std::function<bool()>& condition);
+// As above, and waits until it is ready.
+std::unique_ptr<TestRedisStore> NewReadyRedisStore(
+    const RedisProcess& redis, const Clock& clock,
+    const TestRedisOptions& options);
 
 }  // namespace rls
 

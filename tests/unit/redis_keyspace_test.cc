@@ -33,11 +33,10 @@ class RedisKeyspaceTest : public ::testing::Test {
   FakeClock clock_;
   const RedisProcess redis_{{.clock = &clock_}};
   const std::unique_ptr<TestRedisStore> store_ =
-      NewTestRedisStore(redis_, clock_, {.key_prefix = "mine:"});
+      NewReadyRedisStore(redis_, clock_, {.key_prefix = "mine:"});
 };
 
 TEST_F(RedisKeyspaceTest, EveryKeyExpiresAndHasThePrefix) {
-  WaitFor("a store that is ready", [this] { return store_->ready(); });
   for (const Habits& habits :
        {Habits{}, Habits{.lone = true}, Habits{.calendar = true},
         Habits{.huge = true}, Habits{.huge = true, .lone = true}}) {
@@ -61,7 +60,6 @@ TEST_F(RedisKeyspaceTest, EveryKeyExpiresAndHasThePrefix) {
 }
 
 TEST_F(RedisKeyspaceTest, WhatIsOverIsGone) {
-  WaitFor("a store that is ready", [this] { return store_->ready(); });
   for (unsigned seed = 1; seed <= 20; ++seed) {
     StoreDice dice(seed, {});
     clock_.Set(dice.Start());

@@ -10,19 +10,24 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "support/wait_until.h"
 #include "unit/counter_store_suite.h"
 #include "unit/redis_fixture.h"
 
 namespace rls {
 namespace {
 
+Policy Raised(Policy policy) {
+  policy.limit += 50;
+  policy.burst += policy.burst > 0 ? 100 : 0;
+  return policy;
+}
+
 class RedisStoreTest : public ::testing::Test {
  protected:
   std::unique_ptr<TestRedisStore> NewStore(
       const TestRedisOptions& options = {}) {
-    auto store = NewTestRedisStore(redis_, clock_, options);
-    WaitFor("a store that is ready", [&] { return store->ready(); });
-    return store;
+    return NewReadyRedisStore(redis_, clock_, options);
   }
 
   static std::vector<Outcome> Take(
@@ -100,9 +105,7 @@ TEST_F(RedisStoreTest, ARaisedLimitIsSeenAtOnce) {
   for (const Policy& policy : EveryAlgorithm(5)) {
     const std::string key = absl::StrCat("key", policy.algorithm);
     Exhaust(*store, {.key = key, .policy = policy});
-    Policy raised = policy;
-    raised.limit += 50;
-    raised.burst += policy.burst > 0 ? 100 : 0;
+    const Policy raised = Raised(policy);
     EXPECT_TRUE(TakeOne(*store, {.key = key, .policy = raised}).allowed);
     EXPECT_FALSE(TakeOne(*store, {.key = key, .policy = policy}).allowed);
   }
@@ -116,9 +119,7 @@ TEST_F(RedisStoreTest, ALimitThatIsLoweredAgainRefusesAsRedisWould) {
   for (const Policy& policy : EveryAlgorithm(5)) {
     const std::string key = absl::StrCat("key", policy.algorithm);
     Exhaust(*store, {.key = key, .policy = policy});
-    Policy raised = policy;
-    raised.limit += 50;
-    raised.burst += policy.burst > 0 ? 100 : 0;
+    const Policy raised = Raised(policy);
     TakeOne(*store, {.key = key, .policy = raised, .cost = 20});
     const TestCharge charge{.key = key, .policy = policy};
     EXPECT_EQ(TakeOne(*store, charge), TakeOne(*asks, charge)) << charge;
@@ -226,8 +227,7 @@ absl::Time RedisTime(const RedisProcess& redis) {
 TEST(RedisStoreRealTimeTest, TheEndOfTheWindowIsSeenAtOnce) {
   const RedisProcess redis;
   const auto clock = NewSystemClock();
-  const auto store = NewTestRedisStore(redis, *clock, {});
-  WaitFor("a store that is ready", [&] { return store->ready(); });
+  const auto store = NewReadyRedisStore(redis, *clock, {});
   const auto take = [&] {
     const auto outcomes = TakeAndWait(
         *store, {{.policy = {.limit = 3, .window = absl::Seconds(1)}}},
@@ -241,7 +241,7 @@ TEST(RedisStoreRealTimeTest, TheEndOfTheWindowIsSeenAtOnce) {
     while (take()) {
     }
     EXPECT_FALSE(take());
-    WaitFor("the next second", [&] { return second() != started; });
+    WaitUntil("the next second", [&] { return second() != started; });
     EXPECT_TRUE(take());
   }
 }
@@ -252,10 +252,9 @@ TEST(RedisStoreRealTimeTest, TheEndOfTheWindowIsSeenAtOnce) {
 TEST(RedisStoreRealTimeTest, NothingIsRefusedThatRedisWouldAllow) {
   const RedisProcess redis;
   const auto clock = NewSystemClock();
-  const auto remembers = NewTestRedisStore(redis, *clock, {});
-  const auto asks = NewTestRedisStore(redis, *clock, {.deny_cache_entries = 0});
-  WaitFor("stores that are ready",
-          [&] { return remembers->ready() && asks->ready(); });
+  const auto remembers = NewReadyRedisStore(redis, *clock, {});
+  const auto asks =
+      NewReadyRedisStore(redis, *clock, {.deny_cache_entries = 0});
   const auto take = [](CounterStore& store, const TestCharge& charge) {
     const auto outcomes = TakeAndWait(
         store, {charge}, Accounting::kAllOrNothing, absl::InfiniteFuture());
