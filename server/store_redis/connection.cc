@@ -97,7 +97,6 @@ void Connection::CheckRole(const ReplyView& hello) {
 }
 
 void Connection::BecomeReady() {
-  failures_ = 0;
   state_ = State::kReady;
   beat_answered_ = true;
   timer_->Set(parts_.loop.Now() + kBeat);

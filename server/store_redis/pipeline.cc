@@ -128,6 +128,7 @@ void Pipeline::Conclude(ScriptCall& call,
     connection_.Break(again.status());
     return;
   }
+  connection_.Proven();
   for (std::unique_ptr<PendingTake>& take : *again) Add(std::move(take));
 }
 

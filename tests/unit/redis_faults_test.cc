@@ -266,6 +266,26 @@ TEST_F(RedisFaultsTest, ARedisThatAsksForAPasswordIsNotReady) {
   EXPECT_FALSE(store->ready());
 }
 
+TEST_F(RedisFaultsTest, AServerThatRefusesToWorkIsTriedLessAndLess) {
+  const auto store = NewStore();
+  EXPECT_TRUE(redis_.Command({"ACL", "SETUSER", "default", "-evalsha"}).ok());
+  const auto attempts = [this] { return redis_.Calls("script|load") / 3; };
+  const auto wait_for_more = [&](int64_t count) {
+    const int64_t goal = attempts() + count;
+    WaitUntil("more attempts", [&] {
+      EXPECT_TRUE(absl::IsUnavailable(TakeOne(*store)));
+      return attempts() >= goal;
+    });
+  };
+  wait_for_more(6);
+  const absl::Time start = absl::Now();
+  wait_for_more(10);
+  // However slow the machine is: it cannot be sooner than the pauses allow.
+  EXPECT_GE(absl::Now() - start, absl::Seconds(1));
+  EXPECT_TRUE(redis_.Command({"ACL", "SETUSER", "default", "+evalsha"}).ok());
+  ExpectAnswersAgain(*store);
+}
+
 // Somebody else's value under the name of a counter harms that counter only.
 TEST_F(RedisFaultsTest, AForeignValueHarmsItsOwnCounterOnly) {
   const auto store = NewStore();
