@@ -16,16 +16,20 @@ struct Ask {
   int64_t cost = 0;
   bool always = false;  // kReport: charged even past the limit
   int64_t now_ns = 0;
+  const Booking* booking = nullptr;
 };
 
 Judgement JudgeFixedWindow(const Policy& policy, const CounterState& before,
                            const Ask& ask);
+Judgement JudgeQueuedWindow(const Policy& policy, const CounterState& before,
+                            const Ask& ask);
 Judgement JudgeSlidingWindow(const Policy& policy, const CounterState& before,
                              const Ask& ask);
 Judgement JudgeTokenBucket(const Policy& policy, const CounterState& before,
                            const Ask& ask);
 
 int64_t FixedWindowExpiryNs(const Policy& policy, const CounterState& state);
+int64_t QueuedWindowExpiryNs(const Policy& policy, const CounterState& state);
 int64_t SlidingWindowExpiryNs(const Policy& policy, const CounterState& state);
 
 struct WindowBounds {
@@ -43,6 +47,12 @@ inline constexpr int64_t kMaxBacklogNs = INT64_MAX / 8;
 int64_t BucketDepthNs(const Policy& policy);
 // Of a charge, rounded up, or of a refund (a negative cost), rounded down.
 int64_t BucketCostNs(const Policy& policy, int64_t cost);
+
+// Windows after its own that a fixed window which queues may run into.
+int64_t MaxBookedWindows(const Policy& policy);
+
+// Of units that may wait for a bucket: how long the last of them waits.
+int64_t BucketQueueNs(const Policy& policy, int64_t units);
 
 inline int64_t ClampTo(int64_t value, int64_t low, int64_t high) {
   return value < low ? low : (value > high ? high : value);

@@ -2,6 +2,7 @@
 #define RLS_LIMIT_CHARGE_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "absl/time/time.h"
 #include "limit/counter_key.h"
@@ -18,11 +19,25 @@ enum class ChargeKind {
   kPeek,
 };
 
+// How a charge may wait for units of a later time. Only for policies that
+// queue, and kEnforce.
+struct Booking {
+  // At most, and no longer than kMaxBookingWait.
+  absl::Duration max_wait;
+  // Units of the counter that may wait at once, those of this charge included.
+  int64_t max_queued = 0;
+  // Of a refund (a negative cost): gives back the slot that an outcome named.
+  // It is given back only if nobody has booked a later one: a hole before
+  // others' slots could be taken twice.
+  std::optional<absl::Time> slot;
+};
+
 // What a request asks of the store: one limit, one counter, one cost.
 //
 // Units: `cost` in -kMaxAmount..kMaxAmount; negative refunds, and a refund is
 // never refused and never brings a counter below zero.
-// Lifetime: `policy` and the views of `key` live until the store is done.
+// Lifetime: `policy`, `booking` and the views of `key` live until the store is
+// done.
 struct Charge {
   const Policy* policy = nullptr;
   CounterKey key;
@@ -31,6 +46,7 @@ struct Charge {
   // Units of this counter may be given back, by whomever: what is known of it
   // elsewhere may be too much.
   bool refundable = false;
+  const Booking* booking = nullptr;  // null: now or never
 };
 
 // How the charges of one Take belong together.
@@ -55,6 +71,12 @@ struct Outcome {
   // When not allowed: until the same charge could be allowed, if nobody else
   // charges; InfiniteDuration() when it never can be. Zero when allowed.
   absl::Duration retry_after;
+  // When allowed: until then it must wait. `slot` names what it has booked, on
+  // the clock of the store.
+  absl::Duration wait;
+  absl::Time slot;
+  // When not allowed: because too many wait already.
+  bool crowded = false;
 };
 
 }  // namespace rls

@@ -13,17 +13,20 @@ constexpr int64_t kLatestNs = int64_t{1} << 62;
 }  // namespace
 
 Judgement Judge(const Policy& policy, const CounterState& before,
-                ChargeKind kind, int64_t cost, absl::Time now) {
+                ChargeKind kind, int64_t cost, absl::Time now,
+                const Booking* booking) {
   const Ask ask{
       .cost = kind == ChargeKind::kPeek
                   ? 0
                   : ClampTo(cost, -kMaxAmount, kMaxAmount),
       .always = kind == ChargeKind::kReport,
       .now_ns = ClampTo(absl::ToUnixNanos(now), kEarliestNs, kLatestNs),
+      .booking = kind == ChargeKind::kEnforce ? booking : nullptr,
   };
   switch (policy.algorithm) {
     case Algorithm::kFixedWindow:
-      return JudgeFixedWindow(policy, before, ask);
+      return policy.queue ? JudgeQueuedWindow(policy, before, ask)
+                          : JudgeFixedWindow(policy, before, ask);
     case Algorithm::kSlidingWindow:
       return JudgeSlidingWindow(policy, before, ask);
     case Algorithm::kTokenBucket:
@@ -38,7 +41,9 @@ absl::Time Expiry(const Policy& policy, const CounterState& state) {
   }
   switch (policy.algorithm) {
     case Algorithm::kFixedWindow:
-      return absl::FromUnixNanos(FixedWindowExpiryNs(policy, state));
+      return absl::FromUnixNanos(policy.queue
+                                     ? QueuedWindowExpiryNs(policy, state)
+                                     : FixedWindowExpiryNs(policy, state));
     case Algorithm::kSlidingWindow:
       return absl::FromUnixNanos(SlidingWindowExpiryNs(policy, state));
     case Algorithm::kTokenBucket:

@@ -34,7 +34,7 @@ struct Judgement {
 // Judges a charge of `cost` on `before` at `now` and gives the state that
 // results: `before` itself when the charge is refused or only looked. kObserve
 // is judged as kEnforce: the caller decides what a refusal means. kReport is
-// always allowed, and so is a refund (negative cost).
+// always allowed, and so is a refund (negative cost). `booking` as of Charge.
 //
 // A clock that goes backwards never frees quota: a `now` before the window that
 // the state is in is taken as the start of that window.
@@ -46,8 +46,13 @@ struct Judgement {
 //                   2 * limit in any span of one window's length
 //   token_bucket    at most limit + burst in any span of one window's length
 //                   (half open), evenly paced beyond the burst
+// The same holds for the times at which queued charges may go on. A policy that
+// queues serves first come, first served: while anything waits, nothing passes
+// it, what a report adds past the limit is paid off by later windows, and a
+// plain refund changes nothing.
 Judgement Judge(const Policy& policy, const CounterState& before,
-                ChargeKind kind, int64_t cost, absl::Time now);
+                ChargeKind kind, int64_t cost, absl::Time now,
+                const Booking* booking = nullptr);
 
 // When the state can be forgotten: from then on it judges every charge as a
 // default-constructed state would.

@@ -33,6 +33,9 @@ inline constexpr int64_t kMaxAmount = (int64_t{1} << 53) - 1;
 
 // A limit: so many units per window, with an algorithm and, if any, a burst.
 //
+// With `queue`, a charge that does not fit now may book units of a later time
+// (Charge::booking); fixed windows of a length, and token buckets, only.
+//
 // Units: `limit` and `burst` in 0..kMaxAmount; `window` is one second or more
 // (a year at most, kMaxWindow). With a `calendar`, `window` is not read.
 struct Policy {
@@ -43,10 +46,17 @@ struct Policy {
   int64_t burst = 0;  // not used by kSlidingWindow
   absl::Duration window = absl::Minutes(1);
   absl::TimeZone zone = absl::UTCTimeZone();
+  bool queue = false;
 };
 
 inline constexpr absl::Duration kMinWindow = absl::Seconds(1);
 inline constexpr absl::Duration kMaxWindow = absl::Hours(24 * 366);
+
+// No charge waits longer for what it has booked.
+inline constexpr absl::Duration kMaxBookingWait = absl::Hours(24);
+// A fixed window runs into so many windows after it at most, and into no more
+// than begin within kMaxBookingWait.
+inline constexpr int64_t kMaxBookedWindows = 4096;
 
 // An unsigned amount from the wire, saturated to 0..kMaxAmount.
 inline int64_t SaturateAmount(uint64_t amount) {

@@ -22,6 +22,53 @@ int64_t BucketCostNs(const Policy& policy, int64_t cost) {
   return std::min(kMaxBacklogNs, MulDivCeil(cost, length_ns, policy.limit));
 }
 
+int64_t BucketQueueNs(const Policy& policy, int64_t units) {
+  if (policy.limit == 0) return 0;
+  return std::min(kMaxBacklogNs,
+                  MulDivFloor(units, absl::ToInt64Nanoseconds(policy.window),
+                              policy.limit));
+}
+
+namespace {
+
+bool IsCrowded(const Policy& policy, const Ask& ask, int64_t wait_ns) {
+  return ask.booking != nullptr &&
+         wait_ns > BucketQueueNs(policy, ask.booking->max_queued);
+}
+
+bool MayWait(const Policy& policy, const Ask& ask, int64_t wait_ns) {
+  return policy.queue && ask.booking != nullptr &&
+         absl::Nanoseconds(wait_ns) <= ask.booking->max_wait &&
+         !IsCrowded(policy, ask, wait_ns);
+}
+
+void Refuse(const Policy& policy, const Ask& ask, bool never, int64_t wait_ns,
+            Outcome& outcome) {
+  if (never) {
+    outcome.retry_after = absl::InfiniteDuration();
+    return;
+  }
+  outcome.retry_after = absl::Nanoseconds(wait_ns);
+  if (!policy.queue || ask.booking == nullptr) return;
+  outcome.crowded = IsCrowded(policy, ask, wait_ns);
+  const int64_t patience_ns =
+      std::min(absl::ToInt64Nanoseconds(ask.booking->max_wait),
+               BucketQueueNs(policy, ask.booking->max_queued));
+  outcome.retry_after -= absl::Nanoseconds(patience_ns);
+}
+
+// While others wait, only the last slot can be given back.
+bool MayGiveBack(const Policy& policy, const CounterState& before,
+                 const Ask& ask, bool others_wait) {
+  if (!policy.queue) return true;
+  if (ask.booking == nullptr || !ask.booking->slot.has_value()) {
+    return !others_wait;
+  }
+  return absl::ToUnixNanos(*ask.booking->slot) == before.anchor_ns;
+}
+
+}  // namespace
+
 // GCRA: `anchor_ns` is the theoretical arrival time (TAT). A unit is worth
 // window / limit; a charge is rounded up and a refund down to whole
 // nanoseconds, so that rounding never frees quota.
@@ -37,17 +84,21 @@ Judgement JudgeTokenBucket(const Policy& policy, const CounterState& before,
   Judgement judgement{.after = before, .outcome = {}};
   Outcome& outcome = judgement.outcome;
   int64_t after_ns = backlog_ns;
-  outcome.allowed =
-      ask.always || ask.cost < 0 || backlog_ns + cost_ns <= depth_ns;
+  const int64_t wait_ns = backlog_ns + cost_ns - depth_ns;
+  outcome.allowed = ask.always || ask.cost < 0 || wait_ns <= 0 ||
+                    (cost_ns <= depth_ns && MayWait(policy, ask, wait_ns));
   if (!outcome.allowed) {
-    outcome.retry_after =
-        cost_ns > depth_ns ? absl::InfiniteDuration()
-                           : absl::Nanoseconds(backlog_ns + cost_ns - depth_ns);
+    Refuse(policy, ask, cost_ns > depth_ns, wait_ns, outcome);
   } else if (ask.cost > 0 && policy.limit > 0) {
     // A limit of 0 has no pace to pay a debt at: it would outlive a reload.
     after_ns = std::min(kMaxBacklogNs, backlog_ns + cost_ns);
     judgement.after.anchor_ns = ask.now_ns + after_ns;
-  } else if (ask.cost < 0 && backlog_ns > 0 && policy.limit > 0) {
+    if (!ask.always) {
+      outcome.wait = absl::Nanoseconds(std::max<int64_t>(0, wait_ns));
+      outcome.slot = absl::FromUnixNanos(judgement.after.anchor_ns);
+    }
+  } else if (ask.cost < 0 && backlog_ns > 0 && policy.limit > 0 &&
+             MayGiveBack(policy, before, ask, backlog_ns > depth_ns)) {
     after_ns -= std::min(backlog_ns, BucketCostNs(policy, ask.cost));
     judgement.after.anchor_ns = ask.now_ns + after_ns;
   }

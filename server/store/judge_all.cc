@@ -11,8 +11,8 @@ bool Unconditional(const Charge& charge) {
 
 void JudgeOne(const Charge& charge, CounterState& state, absl::Time now,
               Outcome& outcome) {
-  const Judgement judgement =
-      Judge(*charge.policy, state, charge.kind, charge.cost, now);
+  const Judgement judgement = Judge(*charge.policy, state, charge.kind,
+                                    charge.cost, now, charge.booking);
   outcome = judgement.outcome;
   state = judgement.after;
 }
@@ -58,6 +58,7 @@ void JudgeAll(const TakeView& take, absl::Time now,
       JudgeOne(charge, state, now, outcomes[i]);
     } else if (outcomes[i].allowed) {
       charge.kind = ChargeKind::kPeek;
+      outcomes[i] = {};
       JudgeOne(charge, state, now, outcomes[i]);
       outcomes[i].allowed = true;
       outcomes[i].retry_after = absl::ZeroDuration();
