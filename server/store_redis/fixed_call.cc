@@ -45,7 +45,7 @@ class FixedCall final : public ScriptCall {
       const auto [it, added] =
           step_of.try_emplace(std::pair(key, shape), steps_.size());
       if (added) {
-        steps_.push_back({.shape = shape, .takes = {}});
+        steps_.emplace_back().shape = shape;
         keys.push_back(key);
       }
       steps_[it->second].takes.push_back(i);
