@@ -48,7 +48,9 @@ class Bed {
   const std::unique_ptr<MemoryStore> store_ =
       NewMemoryStore(*clock_, {.seed = RandomSeed()});
   RuleBookHolder rules_;
+  const std::unique_ptr<EventLoop> loop_ = NewEventLoop();  // nothing waits
   const std::unique_ptr<Limiter> limiter_ = NewLimiter({.rules = rules_,
+                                                        .loop = *loop_,
                                                         .store = *store_,
                                                         .local_store = *store_,
                                                         .clock = *clock_,

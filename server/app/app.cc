@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,7 @@
 #include "limit/key_hash.h"
 #include "limiter/limiter.h"
 #include "metrics/metrics.h"
+#include "net/event_loop.h"
 #include "rpc/grpc_server.h"
 #include "rpc/handler.h"
 #include "rules/rule_book.h"
@@ -36,6 +38,15 @@ class AppImpl final : public App {
                                   .clock = *clock_})),
         memory_(NewMemoryStore(*clock_, {.max_counters = settings.max_counters,
                                          .seed = RandomSeed()})) {}
+
+  // Nobody asks any more, so nothing is held: the loop can end.
+  ~AppImpl() override {
+    grpc_.reset();
+    admin_.reset();
+    config_.reset();
+    loop_->Stop();
+    if (loop_thread_.joinable()) loop_thread_.join();
+  }
 
   absl::Status Start(const Settings& settings) {
     if (absl::Status loaded = config_->Load(); !loaded.ok()) return loaded;
@@ -71,6 +82,7 @@ class AppImpl final : public App {
   void Drain() override {
     LogInfo("draining");
     draining_ = true;
+    limiter_->Drain(drain_time_);
     grpc_->Shutdown(drain_time_);
   }
 
@@ -89,11 +101,13 @@ class AppImpl final : public App {
     CounterStore* store = memory_.get();
     if (redis_ != nullptr) store = redis_.get();
     limiter_ = NewLimiter({.rules = rules_,
+                           .loop = *loop_,
                            .store = *store,
                            .local_store = *memory_,
                            .replicas = settings.replicas,
                            .clock = *clock_,
                            .metrics = *metrics_});
+    loop_thread_ = std::thread([this] { loop_->Run(); });
     handler_.emplace(*limiter_, *clock_, settings.answers);
     return absl::OkStatus();
   }
@@ -111,7 +125,10 @@ class AppImpl final : public App {
   RuleBookHolder rules_;
   const std::unique_ptr<Clock> clock_;
   const std::unique_ptr<Metrics> metrics_;
-  const std::unique_ptr<ConfigManager> config_;
+  // For what waits: requests that are held.
+  const std::unique_ptr<EventLoop> loop_ = NewEventLoop();
+  std::thread loop_thread_;
+  std::unique_ptr<ConfigManager> config_;
   const std::unique_ptr<MemoryStore>
       memory_;                         // local_store, where Redis counts
   std::unique_ptr<RedisStore> redis_;  // null: memory_ counts

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "config/limit_format.h"
+#include "config/queue_format.h"
 #include "config/tier_message.h"
 #include "config/yaml_map.h"
 
@@ -29,10 +30,11 @@ class TierFormat {
       : reader_(reader), domain_(file.domain.emplace()), file_(file) {}
 
   void Read(const YAML::Node& node) {
-    const YamlMap map(reader_, node, "rate_limit",
-                      {"enabled", "domain", "accounting", "identity",
-                       "default_rps", "user_tiers", "user_assignments",
-                       "user_tier_source", "enforce", "on_backend_error"});
+    const YamlMap map(
+        reader_, node, "rate_limit",
+        {"enabled", "domain", "accounting", "identity", "default_rps",
+         "user_tiers", "user_assignments", "user_tier_source", "enforce",
+         "queue", "on_backend_error"});
     map.Refuse({"user_tier_source"}, " is not supported yet");
     bool enabled = true;
     map.Read("enabled", enabled);
@@ -53,14 +55,21 @@ class TierFormat {
 
  private:
   void ReadEnforce(const YamlMap& map) {
+    ReadQueue(map, queue_);
     const YAML::Node* node = map.Find("enforce");
     if (node == nullptr) return;
     const auto word =
         reader_.Word(*node, "enforce", {"reject", "queue", "degrade"});
-    if (word.has_value() && *word > 0) {
-      reader_.Fail(*node, absl::StrCat("enforce: ", node->Scalar(),
-                                       " is not supported yet; expected "
-                                       "reject"));
+    if (!word.has_value()) return;
+    if (*word == 2) {
+      reader_.Fail(*node,
+                   "enforce: degrade is not supported yet; expected reject or "
+                   "queue");
+    }
+    queues_ = *word == 1;
+    if (queues_ && domain_.accounting == Accounting::kIndependent) {
+      reader_.Fail(*node,
+                   "enforce: queue does not go with accounting: independent");
     }
   }
 
@@ -102,6 +111,7 @@ class TierFormat {
                    "per minute of users without a tier");
     }
     rule.message = TierMessage("default", rule.policy);
+    if (queues_) MakeQueue(map, queue_, rule);
   }
 
   void ReadTiers(const YamlMap& map) {
@@ -142,6 +152,7 @@ class TierFormat {
         nullptr;
     rule.policy.window = absl::Seconds(seconds);
     ReadLimitKeys(map, has_window ? "window_seconds" : "", rule);
+    if (queues_) MakeQueue(map, queue_, rule);
     if (rule.message.empty()) {
       rule.message = TierMessage(absl::StrCat(name, " tier"), rule.policy);
     }
@@ -204,6 +215,8 @@ class TierFormat {
   YamlReader& reader_;
   DomainSpec& domain_;
   LoadedFile& file_;
+  bool queues_ = false;
+  QueueRule queue_;
   TierSpec tiers_;
   TierSummary summary_;
 };

@@ -74,6 +74,27 @@ const YAML::Node* YamlMap::ReadInteger(absl::string_view key, int64_t least,
   return node;
 }
 
+const YAML::Node* YamlMap::ReadDuration(absl::string_view key,
+                                        absl::Duration least,
+                                        absl::Duration most,
+                                        absl::Duration& into) const {
+  const YAML::Node* node = Find(key);
+  if (node == nullptr) return nullptr;
+  const std::optional<std::string> text = reader_.Text(*node, key);
+  if (!text.has_value()) return node;
+  absl::Duration duration;
+  if (absl::ParseDuration(*text, &duration) && duration >= least &&
+      duration <= most) {
+    into = duration;
+  } else {
+    reader_.Unexpected(
+        *node, key,
+        absl::StrCat("a duration from ", absl::FormatDuration(least), " to ",
+                     absl::FormatDuration(most), ", such as 30s or 1m30s"));
+  }
+  return node;
+}
+
 void YamlMap::Refuse(const std::vector<absl::string_view>& keys,
                      absl::string_view why) const {
   for (const absl::string_view key : keys) {

@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "config/yaml_reader.h"
 
 namespace rls {
@@ -35,6 +36,11 @@ class YamlMap {
   const YAML::Node* ReadName(absl::string_view key, std::string& into) const;
   const YAML::Node* ReadInteger(absl::string_view key, int64_t least,
                                 int64_t most, int64_t& into) const;
+
+  // As absl::ParseDuration() has it, such as 30s, 500ms or 1h30m.
+  const YAML::Node* ReadDuration(absl::string_view key, absl::Duration least,
+                                 absl::Duration most,
+                                 absl::Duration& into) const;
 
   // A mistake for each of these keys that is there.
   void Refuse(const std::vector<absl::string_view>& keys,

@@ -108,6 +108,7 @@ void Decision::MakeCharges() {
          // A caller's own limit is its business.
          .refundable = status.rule == nullptr || status.rule->refundable});
     charged_.push_back(i);
+    queues_ |= Queues(charges_.back());
   }
 }
 
@@ -120,8 +121,12 @@ int64_t Decision::CostOf(const Descriptor& descriptor) const {
 }
 
 const Verdict& Decision::Judge(absl::Span<const Outcome> outcomes) {
-  for (size_t i = 0; i < outcomes.size(); ++i) Apply(outcomes[i], i);
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    Apply(outcomes[i], i);
+    if (charges_[i].booking != nullptr) Book(outcomes[i], i);
+  }
   Conclude();
+  if (wait() == absl::ZeroDuration()) Count();
   return verdict_;
 }
 
@@ -159,6 +164,13 @@ void Decision::Conclude() {
         Leads(status, *verdict_.leading, verdict_.over_limit)) {
       verdict_.leading = &status;
     }
+  }
+}
+
+void Decision::Count() {
+  for (size_t i = 0; i < charges_.size(); ++i) {
+    const LimitStatus& status = verdict_.statuses[charged_[i]];
+    if (verdict_.over_limit && !status.over_limit) continue;
     if (status.rule == nullptr || charges_[i].cost <= 0) continue;
     const RuleCounters& counters = status.rule->counters;
     (status.over_limit ? counters.over_limit : counters.ok)
@@ -189,6 +201,7 @@ const Verdict& Decision::JudgeWithoutStore() {
     Apply(denied, i);
   }
   Conclude();
+  Count();
   return verdict_;
 }
 
@@ -198,6 +211,7 @@ absl::Span<const Charge> Decision::KeepLocalCharges(int replicas) {
   for (Charge& charge : charges_) {
     shares_.push_back(ShareOf(*charge.policy, replicas));
     charge.policy = &shares_.back();
+    charge.booking = nullptr;  // nobody waits for a store that is away
   }
   return charges_;
 }

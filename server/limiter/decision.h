@@ -32,8 +32,41 @@ class Decision {
   Accounting accounting() const { return domain_.accounting(); }
   absl::Time deadline() const { return query_.deadline; }
 
-  // The verdict, from one outcome per charge. Counts what it decides.
+  // Whether a limit of it queues.
+  bool queues() const { return queues_; }
+  // The most that all of them let a request wait.
+  QueueRule queue_rule() const;
+  // Before the charges are taken: those that queue may wait as long as that.
+  // `impatience` counts those for which it was too short.
+  void LetWait(absl::Duration longest, Counter& impatience);
+  Counter& impatience() const { return *waiting_->impatience; }
+
+  // The verdict, from one outcome per charge. Counts what it decides, unless it
+  // must wait: then Serve() or Refuse() does.
   const Verdict& Judge(absl::Span<const Outcome> outcomes);
+
+  // After Judge(): until then the answer is to be held; zero: it is not.
+  absl::Duration wait() const {
+    return waiting_ == nullptr ? absl::ZeroDuration() : waiting_->wait;
+  }
+  // Whether it was refused because too many wait for one of its counters.
+  bool crowded() const { return waiting_ != nullptr && waiting_->crowded; }
+
+  // What it has booked, in its charges' order. After LetWait() only.
+  struct Booked {
+    size_t charge = 0;
+    absl::Time slot;
+  };
+  absl::Span<const Booked> booked() const { return waiting_->booked; }
+  // Charges that give back `booked`; kept here.
+  absl::Span<const Charge> GiveBack(absl::Span<const Booked> booked);
+  // The verdict of one that has waited, or that could not wait to the end and
+  // may come back later.
+  const Verdict& Serve();
+  const Verdict& Refuse(absl::Duration retry_after);
+
+  const Query& query() const { return query_; }
+  const Domain& domain() const { return domain_; }
 
   // When the store could not answer: does any charged rule want this?
   bool Wants(OnBackendError policy) const;
@@ -52,6 +85,17 @@ class Decision {
     std::string own_scope;  // of a caller's own limit
   };
 
+  // Of one that may wait.
+  struct Waiting {
+    Counter* impatience = nullptr;
+    absl::Duration wait;
+    bool crowded = false;
+    std::vector<Booking> bookings;  // the charges point into it
+    std::vector<Booked> booked;
+    std::vector<Charge> returned;
+  };
+
+  static bool Queues(const Charge& charge);
   void FindLimits();
   void DropReplaced();
   void MakeCharges();
@@ -59,7 +103,9 @@ class Decision {
   void KeepCharges(OnBackendError policy);
   OnBackendError PolicyOf(size_t charge) const;
   void Apply(const Outcome& outcome, size_t charge);
+  void Book(const Outcome& outcome, size_t charge);
   void Conclude();
+  void Count();
 
   const std::shared_ptr<const RuleBook> book_;
   const Domain& domain_;
@@ -68,6 +114,8 @@ class Decision {
   absl::InlinedVector<Charge, 2> charges_;
   absl::InlinedVector<size_t, 2> charged_;  // charges_[i] is of this descriptor
   std::vector<Policy> shares_;              // of local charges
+  bool queues_ = false;
+  std::unique_ptr<Waiting> waiting_;  // since LetWait()
   Verdict verdict_;
 };
 

@@ -8,6 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/log_throttle.h"
 #include "limiter/decision.h"
+#include "limiter/patience.h"
+#include "limiter/waiting_room.h"
 
 namespace rls {
 namespace {
@@ -25,7 +27,11 @@ class LimiterImpl final : public Limiter {
         allow_(Degraded(parts.metrics, "allow")),
         deny_(Degraded(parts.metrics, "deny")),
         local_(Degraded(parts.metrics, "local")),
-        log_(parts.clock, kLogInterval) {}
+        log_(parts.clock, kLogInterval),
+        patience_(parts.clock, parts.metrics),
+        room_(parts.loop, parts.store, parts.metrics) {
+    parts_.rules.OnChange([this] { AskAgainWhoseRulesChanged(); });
+  }
 
   void Check(const Query& query, CheckCallback done) override {
     std::shared_ptr<const RuleBook> book = parts_.rules.Get();
@@ -43,7 +49,13 @@ class LimiterImpl final : public Limiter {
     }
     auto decision = std::make_unique<Decision>(std::move(book), *domain, query);
     decision->done = std::move(done);
+    if (decision->queues()) patience_.Give(*decision, room_.held());
     Charge(std::move(decision));
+  }
+
+  void Drain(absl::Duration grace) override {
+    patience_.EndIn(grace);
+    room_.Drain(grace);
   }
 
  private:
@@ -65,10 +77,33 @@ class LimiterImpl final : public Limiter {
         [this, decision = std::move(decision)](
             absl::StatusOr<absl::Span<const Outcome>> outcomes) mutable {
           if (outcomes.ok()) {
-            decision->done(&decision->Judge(*outcomes));
+            Conclude(std::move(decision), *outcomes);
           } else {
             Degrade(std::move(decision), outcomes.status());
           }
+        });
+  }
+
+  void Conclude(std::unique_ptr<Decision> decision,
+                absl::Span<const Outcome> outcomes) {
+    const Verdict& verdict = decision->Judge(outcomes);
+    if (decision->wait() > absl::ZeroDuration()) {
+      room_.Hold(std::move(decision));
+      return;
+    }
+    if (verdict.over_limit && decision->queues()) {
+      patience_.CountRefusal(*decision);
+    }
+    decision->done(&verdict);
+  }
+
+  void AskAgainWhoseRulesChanged() {
+    room_.Recall(
+        [book = parts_.rules.Get()](const Decision& decision) {
+          return book->Find(decision.query().domain) != &decision.domain();
+        },
+        [this](std::unique_ptr<Decision> decision) {
+          Check(decision->query(), std::move(decision->done));
         });
   }
 
@@ -124,6 +159,8 @@ class LimiterImpl final : public Limiter {
   Counter& deny_;
   Counter& local_;
   LogThrottle log_;
+  Patience patience_;
+  WaitingRoom room_;
 };
 
 }  // namespace

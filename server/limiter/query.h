@@ -7,6 +7,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "limiter/caller.h"
 #include "rules/domain.h"
 
 namespace rls {
@@ -28,6 +29,8 @@ struct Query {
   absl::InlinedVector<Descriptor, 2> descriptors;
   uint32_t hits = 0;  // 0 means 1
   absl::Time deadline = absl::InfiniteFuture();
+  // Null: nobody who can be heard going away, so the answer is never held.
+  Caller* caller = nullptr;
 };
 
 }  // namespace rls

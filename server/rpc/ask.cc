@@ -9,7 +9,7 @@ RateLimitHandler::Reply Ask(RateLimitHandler& handler,
                             absl::string_view request, absl::Time deadline) {
   RateLimitHandler::Reply reply;
   std::latch done(1);
-  handler.ShouldRateLimit(request, deadline,
+  handler.ShouldRateLimit(request, deadline, nullptr,
                           [&](RateLimitHandler::Reply answer) {
                             reply = std::move(answer);
                             done.count_down();

@@ -9,6 +9,11 @@ namespace {
 // Registered up front on each queue: a burst up to this finds a call waiting.
 constexpr int kCallsPerQueue = 512;
 
+// Held requests keep their calls. So many wait for a request all the same, by
+// adding more up to a number in all.
+constexpr int kSpareCalls = 64;
+constexpr size_t kMaxCallsPerQueue = 100'000;
+
 // Events of one turn. Decisions wait until the turn has been read, so that a
 // cancellation that has come meanwhile is seen before anything is charged.
 constexpr int kEventsPerTurn = 64;
@@ -32,8 +37,10 @@ class GrpcQueue::Call final : public QueueClient {
     context_.emplace();
     writer_.emplace(&*context_);
     request_.Clear();
+    caller_.emplace();
     cancelled_ = false;
     ends_ = 0;
+    ++owner_.waiting_calls_;
     context_->AsyncNotifyWhenDone(&over_);
     owner_.context_.service.RequestShouldRateLimit(
         &*context_, &request_, &*writer_, owner_.queue_.get(),
@@ -41,8 +48,12 @@ class GrpcQueue::Call final : public QueueClient {
   }
 
   void OnEvent(int event, bool ok) override {
+    if (event == kArrived) --owner_.waiting_calls_;
     if (event != kArrived) {
-      if (event == kOver && context_->IsCancelled()) cancelled_ = true;
+      if (event == kOver && context_->IsCancelled()) {
+        cancelled_ = true;
+        caller_->Leave();
+      }
       if (++ends_ == 2) owner_.finished_.push_back(this);
     } else if (ok) {
       owner_.arrived_.push_back(this);
@@ -65,7 +76,7 @@ class GrpcQueue::Call final : public QueueClient {
     }
     owner_.context_.handler.ShouldRateLimit(
         {reinterpret_cast<const char*>(bytes_.begin()), bytes_.size()},
-        absl::FromChrono(context_->deadline()),
+        absl::FromChrono(context_->deadline()), &*caller_,
         [this](const RateLimitHandler::Reply& reply) { Reply(reply); });
   }
 
@@ -92,6 +103,7 @@ class GrpcQueue::Call final : public QueueClient {
   grpc::ByteBuffer request_;
   grpc::Slice bytes_;
   absl::Time started_;
+  std::optional<Caller> caller_;
   bool cancelled_ = false;
   int ends_ = 0;
 };
@@ -121,10 +133,12 @@ void GrpcContext::Count(const absl::Status& status, absl::Duration took) {
 
 GrpcQueue::GrpcQueue(GrpcContext& context,
                      std::unique_ptr<grpc::ServerCompletionQueue> queue)
-    : context_(context), queue_(std::move(queue)) {
-  for (int i = 0; i < kCallsPerQueue; ++i) {
-    calls_.push_back(std::make_unique<Call>(*this));
-  }
+    : context_(context), queue_(std::move(queue)) {}
+
+void GrpcQueue::AddCall() {
+  ++open_calls_;
+  calls_.push_back(std::make_unique<Call>(*this));
+  calls_.back()->Arm();
 }
 
 void GrpcQueue::Start(Health* health) {
@@ -142,8 +156,7 @@ GrpcQueue::~GrpcQueue() {
 }
 
 void GrpcQueue::Serve() {
-  for (const std::unique_ptr<Call>& call : calls_) call->Arm();
-  open_calls_ = calls_.size();
+  for (int i = 0; i < kCallsPerQueue; ++i) AddCall();
   if (health_ != nullptr) health_->Start(*queue_, open_calls_);
   void* tag = nullptr;
   bool ok = false;
@@ -158,6 +171,9 @@ void GrpcQueue::Serve() {
     const absl::Time now = context_.clock.Now();
     for (Call* call : arrived_) call->Decide(now);
     for (Call* call : finished_) call->Arm();
+    while (waiting_calls_ < kSpareCalls && calls_.size() < kMaxCallsPerQueue) {
+      AddCall();
+    }
     arrived_.clear();
     finished_.clear();
   }

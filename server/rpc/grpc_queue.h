@@ -55,15 +55,17 @@ class GrpcQueue {
   class Call;
 
   void Serve();
+  void AddCall();
 
   GrpcContext& context_;
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
-  std::vector<std::unique_ptr<Call>> calls_;
   std::thread thread_;
 
   // Of the thread alone.
+  std::vector<std::unique_ptr<Call>> calls_;
   Health* health_ = nullptr;
   size_t open_calls_ = 0;        // waiting for a request, or not over yet
+  int waiting_calls_ = 0;        // for a request
   std::vector<Call*> arrived_;   // of this turn, not decided yet
   std::vector<Call*> finished_;  // of this turn, to be used again
 };

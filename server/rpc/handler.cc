@@ -18,7 +18,7 @@ RateLimitHandler::RateLimitHandler(Limiter& limiter, const Clock& clock,
 RateLimitHandler::~RateLimitHandler() = default;
 
 void RateLimitHandler::ShouldRateLimit(absl::string_view request,
-                                       absl::Time deadline,
+                                       absl::Time deadline, Caller* caller,
                                        ReplyCallback done) {
   if (clock_.Now() >= deadline) {
     done({.status = absl::DeadlineExceededError("the deadline has passed")});
@@ -27,6 +27,7 @@ void RateLimitHandler::ShouldRateLimit(absl::string_view request,
   // The limiter needs the query until it is done, maybe on another thread.
   auto query = std::make_unique<Query>();
   query->deadline = deadline;
+  query->caller = caller;
   if (absl::Status read = ReadQuery(request, *query); !read.ok()) {
     done({.status = std::move(read)});
     return;

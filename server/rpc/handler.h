@@ -37,12 +37,14 @@ class RateLimitHandler {
 
   // `request` is a serialized RateLimitRequest; its strings may hold any bytes,
   // as header values of gateways do. It must live until `done` has run, which
-  // may be on any thread, and before this returns.
+  // may be on any thread, and before this returns; and so must `caller`, which
+  // is told when nobody waits for the answer any more. Null: the answer is
+  // never held.
   //
   // Failure: INVALID_ARGUMENT (the text names the field), DEADLINE_EXCEEDED
   // (nothing was charged if it had passed on arrival), and the limiter's codes.
   void ShouldRateLimit(absl::string_view request, absl::Time deadline,
-                       ReplyCallback done);
+                       Caller* caller, ReplyCallback done);
 
  private:
   Limiter& limiter_;

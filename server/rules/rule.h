@@ -1,9 +1,11 @@
 #ifndef RLS_RULES_RULE_H_
 #define RLS_RULES_RULE_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "limit/policy.h"
 
 namespace rls {
@@ -14,6 +16,15 @@ enum class OnBackendError {
   kAllow,
   kDeny,
   kLocal,  // counted in this process's memory meanwhile
+};
+
+// How requests over a limit whose policy queues are held (DESIGN section 6).
+struct QueueRule {
+  absl::Duration max_wait = absl::Seconds(30);
+  int64_t max_queued = 10'000;        // requests, in this process
+  int64_t max_queued_per_user = 100;  // units of one counter, in all processes
+
+  friend bool operator==(const QueueRule&, const QueueRule&) = default;
 };
 
 // What holds for a descriptor that matched: a limit and how to answer for it.
@@ -32,6 +43,7 @@ struct Rule {
   std::string message;  // for the body of a refusal; "" means no body
   OnBackendError on_backend_error = OnBackendError::kError;
   bool refundable = false;  // Charge::refundable
+  QueueRule queue;          // read when `policy.queue`
 };
 
 }  // namespace rls

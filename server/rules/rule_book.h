@@ -1,8 +1,10 @@
 #ifndef RLS_RULES_RULE_BOOK_H_
 #define RLS_RULES_RULE_BOOK_H_
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -41,13 +43,22 @@ class RuleBookHolder {
   }
 
   void Set(std::shared_ptr<const RuleBook> book) {
-    MutexLock lock(&mutex_);
-    book_.swap(book);  // the old one is released after the lock
+    {
+      MutexLock lock(&mutex_);
+      book_.swap(book);  // the old one is released after the lock
+    }
+    if (changed_) changed_();
+  }
+
+  // Runs `changed` after each Set(), on its thread. Once, before any of them.
+  void OnChange(std::function<void()> changed) {
+    changed_ = std::move(changed);
   }
 
  private:
   mutable Mutex mutex_;
   std::shared_ptr<const RuleBook> book_ ABSL_GUARDED_BY(mutex_);
+  std::function<void()> changed_;
 };
 
 }  // namespace rls

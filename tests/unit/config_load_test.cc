@@ -234,7 +234,7 @@ TEST(TierFormatTest, TellsEveryMistakeWithItsLineAndTheNearestWord) {
                      "  user_tiers:\n"
                      "    free: {rps: x, brust: 1}\n"
                      "  user_assignments: {ann: {tier: fre}}\n"
-                     "  enforce: queue\n"),
+                     "  enforce: rejekt\n"),
             "f.yaml:2: unknown key \"default_rsp\" in rate_limit; did you "
             "mean \"default_rps\"?\n"
             "f.yaml:2: rate_limit: found no default_rps, expected the "
@@ -245,7 +245,52 @@ TEST(TierFormatTest, TellsEveryMistakeWithItsLineAndTheNearestWord) {
             "4294967295\n"
             "f.yaml:5: tier \"fre\" is not in user_tiers; did you mean "
             "\"free\"?\n"
-            "f.yaml:6: enforce: queue is not supported yet; expected reject");
+            "f.yaml:6: enforce: found \"rejekt\", expected reject, queue, "
+            "degrade; did you mean \"reject\"?");
+}
+
+TEST(TierFormatTest, ReadsHowToQueue) {
+  const DomainSpec domain = MustLoad(R"(
+rate_limit:
+  default_rps: 10
+  enforce: queue
+  queue: {max_wait: 1m30s, max_queued: 50, max_queued_per_user: 7}
+  user_tiers:
+    free: {rps: 5}
+    even: {rps: 5, algorithm: token_bucket}
+    daily: {rps: 1000, calendar: day}
+)");
+  const std::vector<Rule>& tiers = domain.tiers->tiers;
+  const QueueRule queue{.max_wait = absl::Seconds(90),
+                        .max_queued = 50,
+                        .max_queued_per_user = 7};
+  EXPECT_TRUE(domain.tiers->default_rule.policy.queue);
+  EXPECT_EQ(domain.tiers->default_rule.queue, queue);
+  EXPECT_TRUE(tiers.at(0).policy.queue);
+  EXPECT_EQ(tiers.at(0).queue, queue);
+  EXPECT_TRUE(tiers.at(1).policy.queue);
+  EXPECT_FALSE(tiers.at(2).policy.queue);
+  const std::string start = "rate_limit:\n  default_rps: 1\n";
+  EXPECT_FALSE(MustLoad(start + "  queue: {max_wait: 1s}\n")
+                   .tiers->default_rule.policy.queue);
+  EXPECT_EQ(MustLoad(start + "  enforce: queue\n").tiers->default_rule.queue,
+            QueueRule{});
+}
+
+TEST(TierFormatTest, RefusesQueuesThatCannotBe) {
+  const std::string start = "rate_limit:\n  default_rps: 1\n  enforce: queue\n";
+  EXPECT_THAT(ErrorsOf(start + "  queue: {max_wait: 2d}\n"),
+              HasSubstr("f.yaml:4: max_wait: found \"2d\", expected a duration "
+                        "from 1ms to 24h"));
+  EXPECT_THAT(ErrorsOf(start + "  queue: {max_qued: 1}\n"),
+              HasSubstr("did you mean \"max_queued\"?"));
+  EXPECT_THAT(ErrorsOf(start + "  accounting: independent\n"),
+              HasSubstr("does not go with accounting: independent"));
+  EXPECT_THAT(
+      ErrorsOf(start + "  user_tiers:\n    a: {rps: 1,\n"
+                       "        algorithm: sliding_window}\n"),
+      HasSubstr("f.yaml:6: algorithm sliding_window does not go with enforce: "
+                "queue"));
 }
 
 TEST(TierFormatTest, ExpandsVariablesWhereTheyAreUsed) {

@@ -29,6 +29,8 @@ class FakeLimiter final : public Limiter {
     Count(answered_);
   }
 
+  void Drain(absl::Duration) override {}
+
   // Before the first request only.
   void SetAnswer(Answer answer) {
     MutexLock lock(&mutex_);

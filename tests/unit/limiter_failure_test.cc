@@ -63,6 +63,7 @@ TEST_F(LimiterFailure, ReplicasShareALocalLimit) {
   large.rule->on_backend_error = OnBackendError::kLocal;
   LoadNodes({large, Meanwhile("small", OnBackendError::kLocal)});
   limiter_ = NewLimiter({.rules = rules_,
+                         .loop = loop_,
                          .store = store_,
                          .local_store = *local_,
                          .replicas = 4,
@@ -96,6 +97,7 @@ TEST_F(LimiterFailure, EachDegradedAnswerIsCounted) {
 TEST_F(LimiterFailure, AFullLocalStoreIsAnError) {
   local_ = NewMemoryStore(clock_, {.max_counters = 0});
   limiter_ = NewLimiter({.rules = rules_,
+                         .loop = loop_,
                          .store = store_,
                          .local_store = *local_,
                          .clock = clock_,

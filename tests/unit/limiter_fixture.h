@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_split.h"
 #include "fake_clock.h"
+#include "fake_loop.h"
 #include "gtest/gtest.h"
 #include "limiter/limiter.h"
 #include "rules/rule_book.h"
@@ -126,7 +127,9 @@ class LimiterTest : public testing::Test {
   std::unique_ptr<MemoryStore> memory_ = NewMemoryStore(clock_, {});
   std::unique_ptr<MemoryStore> local_ = NewMemoryStore(clock_, {});
   UnreliableStore store_{*memory_};
+  FakeLoop loop_{clock_};
   std::unique_ptr<Limiter> limiter_ = NewLimiter({.rules = rules_,
+                                                  .loop = loop_,
                                                   .store = store_,
                                                   .local_store = *local_,
                                                   .clock = clock_,
