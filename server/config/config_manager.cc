@@ -8,6 +8,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/mutex.h"
@@ -23,6 +24,13 @@ struct ReadResult {
   std::string bytes;
   LoadedFile file;
 };
+
+// An error of base/files, which begins with the path that it is about.
+ConfigError ErrorOf(const std::string& path, const absl::Status& status) {
+  absl::string_view text = status.message();
+  absl::ConsumePrefix(&text, absl::StrCat(path, ": "));
+  return {.origin = path, .text = std::string(text)};
+}
 
 class ConfigManagerImpl final : public ConfigManager {
  public:
@@ -89,8 +97,7 @@ class ConfigManagerImpl final : public ConfigManager {
     for (const std::string& path : parts_.paths) {
       const auto files = ListFiles(path);
       if (!files.ok()) {
-        errors.push_back(
-            {.origin = path, .text = std::string(files.status().message())});
+        errors.push_back(ErrorOf(path, files.status()));
         all_listed = false;
         continue;
       }
@@ -105,13 +112,13 @@ class ConfigManagerImpl final : public ConfigManager {
                      std::vector<ConfigError>& errors) const {
     ReadResult result{.path = path};
     absl::StatusOr<std::string> bytes = ReadFile(path, kMaxConfigBytes);
-    if (!bytes.ok()) {
-      errors.push_back(
-          {.origin = path, .text = std::string(bytes.status().message())});
-      return result;
+    if (bytes.ok()) {
+      result.bytes = *std::move(bytes);
+      result.file = LoadConfig(result.bytes, path, parts_.environment);
+    } else {
+      // Kept with the file too: one without domain and errors is disabled.
+      result.file.errors.push_back(ErrorOf(path, bytes.status()));
     }
-    result.bytes = *std::move(bytes);
-    result.file = LoadConfig(result.bytes, path, parts_.environment);
     errors.insert(errors.end(), result.file.errors.begin(),
                   result.file.errors.end());
     return result;

@@ -116,6 +116,25 @@ TEST_F(ConfigManagerTest, ABadReloadCostsOnlyItsOwnDomain) {
   EXPECT_EQ(Active("b"), 3);
 }
 
+// It was taken for a file that says `enabled: false`, and its domain went.
+TEST_F(ConfigManagerTest, AFileThatCannotBeReadKeepsItsDomain) {
+  Write("a.yaml", Limit("a", 1));
+  const std::string path = Write("b.yaml", Limit("b", 2));
+  ConfigManager& manager = Manage({(folder_ / "a.yaml").string(), path});
+  ASSERT_TRUE(manager.Load().ok());
+  Write("a.yaml", Limit("a", 10));
+  // Larger than any configuration, and no byte of it on the disk.
+  fs::resize_file(path, kMaxConfigBytes + 1);
+  EXPECT_EQ(manager.Load().message(),
+            absl::StrCat(path, ": larger than ", kMaxConfigBytes, " bytes"));
+  EXPECT_EQ(Active("a"), 10);
+  EXPECT_EQ(Active("b"), 2);
+  fs::remove(path);
+  fs::create_symlink(folder_ / "nowhere", path);
+  EXPECT_EQ(manager.Load().message(), path + ": no such file or folder");
+  EXPECT_EQ(Active("b"), 2);
+}
+
 TEST_F(ConfigManagerTest, TwoFilesOfOneDomainAreAMistakeOfTheLater) {
   Write("a.yaml", Limit("a", 1));
   const std::string later = Write("b.yaml", Limit("a", 2));
