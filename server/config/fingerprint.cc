@@ -24,7 +24,10 @@ void AppendFile(const std::string& path, std::string& fingerprint) {
   }
   absl::StrAppend(&fingerprint, path, " ", real.string(), " ", about.st_dev,
                   " ", about.st_ino, " ", about.st_size, " ",
-                  about.st_mtim.tv_sec, " ", about.st_mtim.tv_nsec, "\n");
+                  about.st_mtim.tv_sec, " ", about.st_mtim.tv_nsec, " ",
+                  // Moves with rights too, and whoever sets the time above
+                  // back (cp -p, rsync -t) cannot set this one.
+                  about.st_ctim.tv_sec, " ", about.st_ctim.tv_nsec, "\n");
 }
 
 }  // namespace

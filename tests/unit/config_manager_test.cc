@@ -199,5 +199,21 @@ TEST_F(ConfigManagerTest, WatchingSeesAnEditARenameAndASwappedLink) {
   EXPECT_TRUE(Becomes("b", 333));
 }
 
+TEST_F(ConfigManagerTest, WatchingSeesAnEditThatSetsTheTimeBack) {
+  const std::string path = Write("a.yaml", Limit("a", 1));
+  const auto written = fs::last_write_time(path);
+  ConfigManager& manager = Manage({path});
+  ASSERT_TRUE(manager.Load().ok());
+  // As long as the clock of the file system needs to move on.
+  const std::string other = (folder_ / "other").string();
+  do {
+    std::ofstream(other) << "x";
+  } while (fs::last_write_time(other) == written);
+  Write("a.yaml", Limit("a", 2));
+  fs::last_write_time(path, written);
+  manager.StartWatching(absl::Milliseconds(10));
+  EXPECT_TRUE(Becomes("a", 2));
+}
+
 }  // namespace
 }  // namespace rls
