@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -39,8 +40,10 @@ std::string Summary(const TierSummary& tiers) {
                       " users (", absl::StrJoin(users, ", "), ")\n");
 }
 
-// What is said of one file; its mistakes are added to `errors`.
+// What is said of one file; its mistakes are added to `errors`, its domain to
+// `path_of_domain`.
 std::string ReadOne(const std::string& path, Metrics& metrics,
+                    std::map<std::string, std::string>& path_of_domain,
                     std::vector<std::string>& errors) {
   const absl::StatusOr<std::string> bytes = ReadFile(path, kMaxConfigBytes);
   if (!bytes.ok()) {
@@ -52,6 +55,13 @@ std::string ReadOne(const std::string& path, Metrics& metrics,
     errors.push_back(error.ToString());
   }
   if (!file.errors.empty()) return "";
+  if (file.domain.has_value()) {
+    const auto [other, is_first] =
+        path_of_domain.emplace(file.domain_name, path);
+    if (!is_first) {
+      errors.push_back(DomainTwice(file, path, other->second).ToString());
+    }
+  }
   if (file.tiers.has_value()) return Summary(*file.tiers);
   const auto domain = CompileDomain(*std::move(file.domain), metrics);
   if (!domain.ok()) {
@@ -68,6 +78,7 @@ std::string ReadOne(const std::string& path, Metrics& metrics,
 
 int ValidateConfig(const std::vector<std::string>& paths) {
   const std::unique_ptr<Metrics> metrics = NewMetrics();
+  std::map<std::string, std::string> path_of_domain;
   std::vector<std::string> errors;
   std::string text;
   for (const std::string& path : paths) {
@@ -77,7 +88,7 @@ int ValidateConfig(const std::vector<std::string>& paths) {
       continue;
     }
     for (const std::string& file : *files) {
-      text += ReadOne(file, *metrics, errors);
+      text += ReadOne(file, *metrics, path_of_domain, errors);
     }
   }
   for (const std::string& error : errors) {

@@ -110,6 +110,10 @@ class DescriptorFormat {
         parent.empty() ? name : absl::StrCat(parent, ".", name);
     if (const YAML::Node* limit = map.Find("rate_limit")) {
       ReadRule(*limit, map, path, node);
+    } else {
+      // They say nothing without a limit; a mistake is one all the same.
+      Rule unused;
+      ReadModes(map, unused);
     }
     if (const YAML::Node* list = map.Find("descriptors")) {
       ReadLevel(*list, path, depth + 1, node.children);
@@ -128,6 +132,11 @@ class DescriptorFormat {
     }
   }
 
+  static void ReadModes(const YamlMap& descriptor, Rule& rule) {
+    descriptor.Read("shadow_mode", rule.shadow);
+    descriptor.Read("quota_mode", rule.quota);
+  }
+
   void ReadRule(const YAML::Node& limit, const YamlMap& descriptor,
                 const std::string& path, RuleNode& node) {
     if (++rules_ == kMaxRules + 1) {
@@ -136,8 +145,7 @@ class DescriptorFormat {
     Rule& rule = node.rule.emplace();
     rule.path = path;
     rule.on_backend_error = on_backend_error_;
-    descriptor.Read("shadow_mode", rule.shadow);
-    descriptor.Read("quota_mode", rule.quota);
+    ReadModes(descriptor, rule);
     const YamlMap map(
         reader_, limit, "rate_limit",
         WithLimitKeys({"unit", "requests_per_unit", "unlimited", "name",

@@ -1,9 +1,11 @@
 #include "config/load.h"
 
+#include <yaml-cpp/depthguard.h>
+
 #include <utility>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/text.h"
 #include "config/descriptor_format.h"
 #include "config/tier_format.h"
@@ -35,13 +37,38 @@ bool IsBounded(const YAML::Node& node, int depth, size_t& nodes) {
   return true;
 }
 
+constexpr char kExpectedTop[] = "a map with domain or rate_limit";
+
+// The first line, from 1, that is not text; 0 when all are.
+int LineThatIsNotText(absl::string_view yaml) {
+  int number = 0;
+  for (const absl::string_view line : absl::StrSplit(yaml, '\n')) {
+    ++number;
+    if (!IsUtf8(line) || line.find('\0') != line.npos) return number;
+  }
+  return 0;
+}
+
+// The parser's own words, and what they leave unsaid of an indentation.
+std::string SyntaxText(absl::string_view yaml, const YAML::Exception& error) {
+  int number = 0;
+  for (const absl::string_view line : absl::StrSplit(yaml, '\n')) {
+    if (number++ < error.mark.line) continue;
+    const size_t end = line.find_first_not_of(" \t");
+    if (line.substr(0, end).find('\t') == line.npos) break;
+    return absl::StrCat(error.msg, ": found a tab, expected spaces");
+  }
+  return error.msg;
+}
+
 // yaml-cpp throws; this is its fence for parsing. Gives the only document, or
 // none after it has told `reader` why.
 std::optional<YAML::Node> Parse(const std::string& yaml, YamlReader& reader) {
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(yaml);
     if (documents.empty() || documents[0].IsNull()) {
-      reader.Fail(YAML::Mark::null_mark(), "the file is empty");
+      reader.Fail(YAML::Mark(),
+                  absl::StrCat("the file is empty, expected ", kExpectedTop));
       return std::nullopt;
     }
     if (documents.size() > 1) {
@@ -49,10 +76,39 @@ std::optional<YAML::Node> Parse(const std::string& yaml, YamlReader& reader) {
       return std::nullopt;
     }
     return documents[0];
+  } catch (const YAML::DeepRecursion& error) {
+    reader.Fail(error.mark, absl::StrCat("nested deeper than ", kMaxConfigDepth,
+                                         " levels"));
+    return std::nullopt;
   } catch (const YAML::Exception& error) {
-    reader.Fail(error.mark, error.msg);
+    reader.Fail(error.mark, SyntaxText(yaml, error));
     return std::nullopt;
   }
+}
+
+// Neither format's key is at the top: a typo of one, as a rule.
+void FailFormat(YamlReader& reader, const YAML::Node& root) {
+  for (const auto& entry : root) {
+    if (!entry.first.IsScalar()) continue;
+    const std::string& name = entry.first.Scalar();
+    const absl::string_view nearest =
+        NearestWord(name, {"domain", "descriptors", "rate_limit"});
+    if (nearest.empty()) continue;
+    reader.Fail(entry.first, absl::StrCat("unknown key ", Quoted(name),
+                                          " in the file; did you mean ",
+                                          Quoted(nearest), "?"));
+    return;
+  }
+  reader.Fail(root,
+              "found neither domain (descriptors) nor rate_limit (user "
+              "tiers) at the top, expected one of them");
+}
+
+// Where a file says which domain it holds.
+int LineOfDomain(const YAML::Node& root) {
+  const YAML::Node top = root["domain"] ? root["domain"] : root["rate_limit"];
+  const bool is_inside = top.IsMap() && top["domain"];
+  return (is_inside ? top["domain"] : top).Mark().line + 1;
 }
 
 void Read(const YAML::Node& root, absl::string_view origin,
@@ -64,7 +120,7 @@ void Read(const YAML::Node& root, absl::string_view origin,
     plain.Fail(root, absl::StrCat("nested deeper than ", kMaxConfigDepth,
                                   " levels, or aliases make it too large"));
   } else if (!root.IsMap()) {
-    plain.Unexpected(root, "the file", "a map with domain or rate_limit");
+    plain.Unexpected(root, "the file", kExpectedTop);
   } else if (root["domain"] && root["rate_limit"]) {
     plain.Fail(
         root["rate_limit"],
@@ -74,10 +130,9 @@ void Read(const YAML::Node& root, absl::string_view origin,
   } else if (root["domain"] || root["descriptors"]) {
     ReadDescriptorFormat(plain, root, file);
   } else {
-    plain.Fail(root,
-               "found neither domain (descriptors) nor rate_limit (user "
-               "tiers) at the top, expected one of them");
+    FailFormat(plain, root);
   }
+  if (!file.domain_name.empty()) file.domain_line = LineOfDomain(root);
   file.errors = plain.TakeErrors();
   for (ConfigError& error : expanding.TakeErrors()) {
     file.errors.push_back(std::move(error));
@@ -91,6 +146,14 @@ std::string ConfigError::ToString() const {
                    : absl::StrCat(origin, ":", line, ": ", text);
 }
 
+ConfigError DomainTwice(const LoadedFile& file, absl::string_view origin,
+                        absl::string_view other) {
+  return {.origin = std::string(origin),
+          .line = file.domain_line,
+          .text = absl::StrCat("domain ", Quoted(file.domain_name), " is in ",
+                               other, " too, expected one file for it")};
+}
+
 LoadedFile LoadConfig(absl::string_view yaml, absl::string_view origin,
                       const Environment& environment) {
   LoadedFile file;
@@ -98,9 +161,11 @@ LoadedFile LoadConfig(absl::string_view yaml, absl::string_view origin,
   if (yaml.size() > kMaxConfigBytes) {
     reader.Fail(YAML::Mark::null_mark(),
                 absl::StrCat("larger than ", kMaxConfigBytes, " bytes"));
-  } else if (!IsUtf8(yaml) || yaml.find('\0') != yaml.npos) {
-    reader.Fail(YAML::Mark::null_mark(),
-                "not text: invalid UTF-8, or a NUL byte");
+  } else if (const int line = LineThatIsNotText(yaml); line != 0) {
+    file.errors.push_back(
+        {.origin = std::string(origin),
+         .line = line,
+         .text = "found bytes that are not UTF-8, or a NUL; expected text"});
   } else if (const auto root = Parse(std::string(yaml), reader)) {
     Read(*root, origin, environment, file);
   }

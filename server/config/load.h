@@ -39,6 +39,7 @@ struct LoadedFile {
   // The domain's name as far as it could be read, even when there are errors,
   // so that a reload can keep the last good rules of just this domain.
   std::string domain_name;
+  int domain_line = 0;  // where it says so
   std::optional<TierSummary> tiers;
   std::vector<ConfigError> errors;  // all of the file, in line order
 };
@@ -49,6 +50,10 @@ using Environment =
 
 LoadedFile LoadConfig(absl::string_view yaml, absl::string_view origin,
                       const Environment& environment);
+
+// The mistake of a file whose domain is in the file `other` already.
+ConfigError DomainTwice(const LoadedFile& file, absl::string_view origin,
+                        absl::string_view other);
 
 // Limits (DESIGN section 9): past one of them the file is refused.
 inline constexpr size_t kMaxConfigBytes = size_t{64} << 20;

@@ -128,16 +128,22 @@ class TierFormat {
         reader_.Fail(entry.first,
                      absl::StrCat("tier ", Quoted(*name), " is there twice"));
       }
-      ReadTier(*name, entry.second);
+      ReadTier(*name, entry.first, entry.second);
       summary_.tiers.push_back(*name);
     }
   }
 
-  void ReadTier(const std::string& name, const YAML::Node& node) {
+  void ReadTier(const std::string& name, const YAML::Node& key,
+                const YAML::Node& node) {
     Rule& rule = tiers_.tiers.emplace_back();
     rule.path = absl::StrCat("tier ", name);
     rule.tier = name;
     rule.on_backend_error = tiers_.default_rule.on_backend_error;
+    if (node.IsNull()) {
+      reader_.Fail(key, absl::StrCat("tier ", Quoted(name),
+                                     ": found nothing, expected a map"));
+      return;
+    }
     const YamlMap map(reader_, node, absl::StrCat("tier ", Quoted(name)),
                       WithLimitKeys({"rps", "window_seconds"}));
     if (map.ReadInteger("rps", 0, kMaxRps, rule.policy.limit) == nullptr &&
@@ -174,7 +180,10 @@ class TierFormat {
   void ReadAssignment(const std::string& user, const YAML::Node& key,
                       const YAML::Node& node) {
     std::string tier;
-    if (node.IsScalar()) {
+    if (node.IsNull()) {
+      reader_.Fail(key, absl::StrCat("user ", Quoted(user),
+                                     ": found nothing, expected a tier"));
+    } else if (node.IsScalar()) {
       tier = reader_.Name(node, "tier").value_or("");
     } else {
       const YamlMap map(reader_, node, "a user's assignment", {"tier"});
@@ -231,7 +240,12 @@ void ReadTierFormat(YamlReader& reader, const YAML::Node& root,
   if (const YAML::Node* node = map.Find("rate_limit")) {
     TierFormat(reader, file).Read(*node);
   } else {
-    reader.Unexpected(root, "rate_limit", "a map");
+    // Told where the key is: nothing begins where the next token does.
+    for (const auto& entry : root) {
+      if (entry.first.IsScalar() && entry.first.Scalar() == "rate_limit") {
+        reader.Fail(entry.first, "rate_limit: found nothing, expected a map");
+      }
+    }
   }
 }
 

@@ -8,6 +8,14 @@
 #include "base/text.h"
 
 namespace rls {
+namespace {
+
+// Plain: in quotes it is a key like any other.
+bool IsMergeKey(const YAML::Node& key) {
+  return key.IsScalar() && key.Scalar() == "<<" && key.Tag() != "!";
+}
+
+}  // namespace
 
 YamlMap::YamlMap(YamlReader& reader, const YAML::Node& node,
                  absl::string_view what,
@@ -17,11 +25,37 @@ YamlMap::YamlMap(YamlReader& reader, const YAML::Node& node,
     reader_.Unexpected(node, what, "a map");
     return;
   }
-  for (const auto& entry : node) Add(entry.first, entry.second, keys);
+  AddAll(node, keys, /*merged=*/false);
+}
+
+void YamlMap::AddAll(const YAML::Node& map,
+                     const std::vector<absl::string_view>& keys, bool merged) {
+  for (const auto& entry : map) {
+    if (!IsMergeKey(entry.first)) Add(entry.first, entry.second, keys, merged);
+  }
+  for (const auto& entry : map) {
+    if (IsMergeKey(entry.first)) Merge(entry.second, keys);
+  }
+}
+
+void YamlMap::Merge(const YAML::Node& value,
+                    const std::vector<absl::string_view>& keys) {
+  if (value.IsMap()) {
+    AddAll(value, keys, /*merged=*/true);
+    return;
+  }
+  bool are_maps = value.IsSequence();
+  for (const YAML::Node& map : value) {
+    are_maps = are_maps && map.IsMap();
+    if (are_maps) AddAll(map, keys, /*merged=*/true);
+  }
+  if (!are_maps) {
+    reader_.Unexpected(value, "<<", "a map, or a list of maps, to merge");
+  }
 }
 
 void YamlMap::Add(const YAML::Node& key, const YAML::Node& value,
-                  const std::vector<absl::string_view>& keys) {
+                  const std::vector<absl::string_view>& keys, bool merged) {
   if (!key.IsScalar()) {
     reader_.Unexpected(key, absl::StrCat("a key of ", what_), "text");
     return;
@@ -38,7 +72,7 @@ void YamlMap::Add(const YAML::Node& key, const YAML::Node& value,
                 : absl::StrCat("; did you mean ", Quoted(nearest), "?")));
     return;
   }
-  if (!values_.emplace(name, value).second) {
+  if (!values_.emplace(name, value).second && !merged) {
     reader_.Fail(key, absl::StrCat("key ", Quoted(name), " of ", what_,
                                    " is there twice"));
   }

@@ -47,8 +47,14 @@ class YamlMap {
               absl::string_view why) const;
 
  private:
+  // The entries of one map; `<<: *anchor` merges the entries of another one, of
+  // which the nearer map's own win.
+  void AddAll(const YAML::Node& map, const std::vector<absl::string_view>& keys,
+              bool merged);
+  void Merge(const YAML::Node& value,
+             const std::vector<absl::string_view>& keys);
   void Add(const YAML::Node& key, const YAML::Node& value,
-           const std::vector<absl::string_view>& keys);
+           const std::vector<absl::string_view>& keys, bool merged);
 
   YamlReader& reader_;
   const YAML::Node node_;

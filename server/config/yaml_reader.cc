@@ -28,8 +28,12 @@ std::string Found(const YAML::Node& node) {
 }
 
 // A scalar in quotes is text, whatever it looks like. yaml-cpp tags it "!".
+bool InQuotes(const YAML::Node& node) {
+  return node.IsScalar() && node.Tag() == "!";
+}
+
 bool IsPlain(const YAML::Node& node) {
-  return node.IsScalar() && node.Tag() != "!";
+  return node.IsScalar() && !InQuotes(node);
 }
 
 bool HasControls(absl::string_view text) {
@@ -110,7 +114,8 @@ std::optional<int64_t> YamlReader::Integer(const YAML::Node& node,
   }
   if (!value.has_value() || *value < least || *value > most) {
     Unexpected(node, what,
-               absl::StrCat("a whole number from ", least, " to ", most));
+               absl::StrCat("a whole number from ", least, " to ", most,
+                            InQuotes(node) ? ", without quotes" : ""));
     return std::nullopt;
   }
   return value;
@@ -125,7 +130,9 @@ std::optional<bool> YamlReader::Boolean(const YAML::Node& node,
     if (word == "true" || word == "yes" || word == "on") return true;
     if (word == "false" || word == "no" || word == "off") return false;
   }
-  Unexpected(node, what, "true or false");
+  Unexpected(
+      node, what,
+      InQuotes(node) ? "true or false, without quotes" : "true or false");
   return std::nullopt;
 }
 

@@ -178,6 +178,38 @@ TEST(DescriptorFormatTest, RefusesWhatMakesNoSense) {
   }
 }
 
+// As YAML 1.1 says: a map's own keys win, then the first map that is merged.
+TEST(DescriptorFormatTest, MergesMapsThatAreNamedByAnchors) {
+  const DomainSpec domain = MustLoad(R"(domain: d
+descriptors:
+  - key: a
+    rate_limit: &a {unit: hour, requests_per_unit: 1, name: a}
+  - key: b
+    rate_limit: &b {requests_per_unit: 2, <<: *a}
+  - key: c
+    rate_limit: {<<: [*b, *a], name: c}
+)");
+  const Rule& b = *domain.nodes[1].rule;
+  EXPECT_EQ(b.policy.limit, 2);
+  EXPECT_EQ(b.policy.window, absl::Hours(1));
+  EXPECT_EQ(b.name, "a");
+  const Rule& c = *domain.nodes[2].rule;
+  EXPECT_EQ(c.policy.limit, 2);
+  EXPECT_EQ(c.name, "c");
+  EXPECT_EQ(ErrorsOf("domain: d\n<<: 3\n"),
+            "f.yaml:2: <<: found \"3\", expected a map, or a list of maps, to "
+            "merge");
+  EXPECT_THAT(ErrorsOf("domain: d\n\"<<\": {}\n"), HasSubstr("unknown key"));
+}
+
+TEST(DescriptorFormatTest, TellsAMistakeInAModeWithoutALimit) {
+  EXPECT_EQ(ErrorsOf("domain: d\ndescriptors:\n- key: a\n"
+                     "  shadow_mode: maybe\n  quota_mode: \"true\"\n"),
+            "f.yaml:4: shadow_mode: found \"maybe\", expected true or false\n"
+            "f.yaml:5: quota_mode: found \"true\", expected true or false, "
+            "without quotes");
+}
+
 TEST(DescriptorFormatTest, RefusesBadDescriptors) {
   const std::pair<const char*, const char*> cases[] = {
       {"- value: x", "f.yaml:3: a descriptor without key"},
@@ -314,8 +346,10 @@ TEST(TierFormatTest, DisabledHasNoDomainAndNoError) {
 }
 
 TEST(LoadTest, RefusesWhatIsNoConfiguration) {
-  EXPECT_EQ(ErrorsOf(""), "f.yaml: the file is empty");
-  EXPECT_EQ(ErrorsOf("# nothing\n"), "f.yaml: the file is empty");
+  constexpr char kEmpty[] =
+      "f.yaml:1: the file is empty, expected a map with domain or rate_limit";
+  EXPECT_EQ(ErrorsOf(""), kEmpty);
+  EXPECT_EQ(ErrorsOf("# nothing\n"), kEmpty);
   EXPECT_THAT(ErrorsOf("a: [1, 2"), HasSubstr("f.yaml:1: "));
   EXPECT_THAT(ErrorsOf("- a\n"), HasSubstr("expected a map"));
   EXPECT_THAT(ErrorsOf("limits: 3\n"), HasSubstr("neither domain"));
@@ -323,12 +357,42 @@ TEST(LoadTest, RefusesWhatIsNoConfiguration) {
               HasSubstr("of two formats"));
   EXPECT_THAT(ErrorsOf("domain: a\n---\ndomain: b\n"),
               HasSubstr("second document"));
-  EXPECT_THAT(ErrorsOf("domain: \xff\n"), HasSubstr("invalid UTF-8"));
-  EXPECT_THAT(ErrorsOf(std::string("domain: a\0b\n", 12)), HasSubstr("NUL"));
-  EXPECT_THAT(ErrorsOf("domain: a\ndescriptors:\n\t- key: a\n"),
-              HasSubstr("f.yaml:3: "));
+  EXPECT_THAT(ErrorsOf("domain: a\ndescriptors: # \xff\n"),
+              HasSubstr("f.yaml:2: found bytes that are not UTF-8"));
+  EXPECT_THAT(ErrorsOf(std::string("\ndomain: a\0b\n", 13)),
+              HasSubstr("f.yaml:2: found bytes that are not UTF-8, or a NUL"));
+  for (const char* tab : {"domain: a\ndescriptors:\n\t- key: a\n",
+                          "domain: a\ndescriptors:\n  \t- key: a\n"}) {
+    EXPECT_THAT(ErrorsOf(tab), HasSubstr("f.yaml:3: "));
+    EXPECT_THAT(ErrorsOf(tab), HasSubstr("found a tab, expected spaces"));
+  }
+  EXPECT_EQ(ErrorsOf("providers: {}\nrate_limit:\n"),
+            "f.yaml:2: rate_limit: found nothing, expected a map");
   EXPECT_THAT(ErrorsOf("domain: \"a\\nb\"\n"),
               HasSubstr("without control characters"));
+}
+
+TEST(LoadTest, ATypoOfTheKeyThatTellsTheFormatIsToldAsOne) {
+  EXPECT_EQ(ErrorsOf("models: {}\nrate_limt: {default_rps: 5}\n"),
+            "f.yaml:2: unknown key \"rate_limt\" in the file; did you mean "
+            "\"rate_limit\"?");
+  EXPECT_THAT(ErrorsOf("domian: a\n"), HasSubstr("did you mean \"domain\"?"));
+}
+
+TEST(TierFormatTest, WhatIsEmptyIsToldOnItsOwnLine) {
+  EXPECT_EQ(ErrorsOf("rate_limit:\n  default_rps: 1\n  user_tiers:\n"
+                     "    free:\n  user_assignments:\n    bob:\n"),
+            "f.yaml:4: tier \"free\": found nothing, expected a map\n"
+            "f.yaml:6: user \"bob\": found nothing, expected a tier");
+}
+
+TEST(LoadTest, SaysWhereADomainIs) {
+  EXPECT_EQ(Load("# a\ndomain: a\n").domain_line, 2);
+  EXPECT_EQ(Load("# a\n\nrate_limit: {default_rps: 1}\n").domain_line, 3);
+  const LoadedFile file = Load("rate_limit:\n  default_rps: 1\n  domain: b\n");
+  EXPECT_EQ(DomainTwice(file, "b.yaml", "a.yaml").ToString(),
+            "b.yaml:3: domain \"b\" is in a.yaml too, expected one file for "
+            "it");
 }
 
 TEST(LoadTest, BoundsWhatAliasesAndNestingCanDo) {
@@ -340,7 +404,9 @@ TEST(LoadTest, BoundsWhatAliasesAndNestingCanDo) {
   }
   EXPECT_THAT(ErrorsOf(bomb + "domain: d\n"), HasSubstr("aliases"));
   EXPECT_NE(ErrorsOf("domain: d\ndescriptors: &a [*a]\n"), "");
-  EXPECT_NE(ErrorsOf(std::string(100'000, '[')), "");
+  EXPECT_EQ(ErrorsOf(std::string(100'000, '[')),
+            "f.yaml:1: nested deeper than 64 levels");
+  EXPECT_NE(ErrorsOf("domain: d\ndescriptors: [&a {key: k, <<: *a}]\n"), "");
   EXPECT_NE(ErrorsOf("domain: " + std::string(200, '[')), "");
 }
 
