@@ -13,7 +13,9 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "config/fingerprint.h"
+#include "config/load_metrics.h"
 #include "config/reload_log.h"
+#include "config/sources.h"
 
 namespace rls {
 namespace {
@@ -35,13 +37,7 @@ ConfigError ErrorOf(const std::string& path, const absl::Status& status) {
 class ConfigManagerImpl final : public ConfigManager {
  public:
   explicit ConfigManagerImpl(ConfigParts parts)
-      : parts_(std::move(parts)),
-        successes_(LoadCounter("success")),
-        failures_(LoadCounter("failure")),
-        last_success_(parts_.metrics.GetGauge(
-            {.name = "ratelimitd_config_last_success_timestamp_seconds",
-             .help = "When the configuration was last loaded without error"})) {
-  }
+      : parts_(std::move(parts)), load_metrics_(parts_.metrics) {}
 
   ~ConfigManagerImpl() override {
     stop_.release();
@@ -57,26 +53,26 @@ class ConfigManagerImpl final : public ConfigManager {
     book->loaded = true;
     bool all_listed = true;
     const std::vector<ReadResult> results = ReadAll(errors, all_listed);
-    std::map<std::string, std::string> domain_of_path;
+    Sources sources;
     for (const ReadResult& result : results) {
-      AddDomain(result, *book, domain_of_path, errors);
+      AddDomain(result, *book, sources, errors);
     }
     // A path that cannot be listed may hold any of the other domains.
     if (!all_listed) {
       const auto current = parts_.rules.Get();
       book->domains.insert(current->domains.begin(), current->domains.end());
+      sources.AddMissingOf(sources_);
     }
     const bool first = !parts_.rules.Get()->loaded;
     if (errors.empty() || !first) {
       LogChanges(*parts_.rules.Get(), *book);
       parts_.rules.Set(std::move(book));
-      domain_of_path_ = std::move(domain_of_path);
+      sources_ = std::move(sources);
+      load_metrics_.SetActive(ContentHash(sources_.Contents()));
     }
-    if (errors.empty()) {
-      Succeed(results);
-      return absl::OkStatus();
-    }
-    return Fail(errors);
+    if (!errors.empty()) return Fail(errors);
+    load_metrics_.Succeeded(parts_.clock.Now());
+    return absl::OkStatus();
   }
 
   void StartWatching(absl::Duration interval) override {
@@ -84,13 +80,6 @@ class ConfigManagerImpl final : public ConfigManager {
   }
 
  private:
-  Counter& LoadCounter(const char* result) const {
-    return parts_.metrics.GetCounter(
-        {.name = "ratelimitd_config_loads_total",
-         .help = "Loads of the configuration by result",
-         .labels = {{"result", result}}});
-  }
-
   std::vector<ReadResult> ReadAll(std::vector<ConfigError>& errors,
                                   bool& all_listed) const {
     std::vector<ReadResult> results;
@@ -126,72 +115,64 @@ class ConfigManagerImpl final : public ConfigManager {
 
   // The file's domain into the book; if the file is bad, the last good rules
   // of the domain that it holds, or held before.
-  void AddDomain(const ReadResult& result, RuleBook& book,
-                 std::map<std::string, std::string>& domain_of_path,
+  void AddDomain(const ReadResult& result, RuleBook& book, Sources& sources,
                  std::vector<ConfigError>& errors)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     std::string name = result.file.domain_name;
     if (name.empty()) name = KnownDomainOf(result.path);
     if (name.empty()) return;
-    domain_of_path[result.path] = name;
-    std::shared_ptr<const Domain> domain;
-    if (result.file.domain.has_value()) {
-      if (book.domains.contains(name)) {
-        errors.push_back({.origin = result.path,
-                          .text = absl::StrCat("domain \"", name,
-                                               "\" is in another file too")});
-        return;
-      }
-      auto compiled = CompileDomain(*result.file.domain, parts_.metrics);
-      if (compiled.ok()) {
-        domain = *std::move(compiled);
-      } else {
-        errors.push_back({.origin = result.path,
-                          .text = std::string(compiled.status().message())});
-      }
-    }
+    sources.domain_of_path[result.path] = name;
     const bool disabled =
         !result.file.domain.has_value() && result.file.errors.empty();
-    if (domain == nullptr && !disabled) {
-      const auto current = parts_.rules.Get();
-      const auto it = current->domains.find(name);
-      if (it != current->domains.end()) domain = it->second;
+    if (disabled) return;
+    if (result.file.domain.has_value() && book.domains.contains(name)) {
+      errors.push_back(DomainTwice(result.file, result.path,
+                                   sources.OtherPathOf(name, result.path)));
+      return;
     }
-    if (domain != nullptr) book.domains.emplace(name, std::move(domain));
+    const std::string hash = ContentHash({result.bytes});
+    auto domain = CompileChanged(name, hash, result, errors);
+    const auto last_good = CurrentDomain(name);
+    if (domain == nullptr && last_good == nullptr) return;
+    sources.hash_of_domain[name] =
+        domain == nullptr ? sources_.hash_of_domain[name] : hash;
+    book.domains.emplace(name, domain == nullptr ? last_good : domain);
+  }
+
+  // The domain of a good file; the current one if it comes from the same
+  // content, so that what has not changed is not made anew. Null for a bad one.
+  std::shared_ptr<const Domain> CompileChanged(const std::string& name,
+                                               const std::string& hash,
+                                               const ReadResult& result,
+                                               std::vector<ConfigError>& errors)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!result.file.domain.has_value()) return nullptr;
+    const auto known = sources_.hash_of_domain.find(name);
+    if (known != sources_.hash_of_domain.end() && known->second == hash) {
+      return CurrentDomain(name);
+    }
+    auto compiled = CompileDomain(*result.file.domain, parts_.metrics);
+    if (compiled.ok()) return *std::move(compiled);
+    errors.push_back({.origin = result.path,
+                      .text = std::string(compiled.status().message())});
+    return nullptr;
+  }
+
+  std::shared_ptr<const Domain> CurrentDomain(const std::string& name) const {
+    const auto current = parts_.rules.Get();
+    const auto it = current->domains.find(name);
+    return it == current->domains.end() ? nullptr : it->second;
   }
 
   std::string KnownDomainOf(const std::string& path) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    const auto it = domain_of_path_.find(path);
-    return it == domain_of_path_.end() ? "" : it->second;
+    const auto it = sources_.domain_of_path.find(path);
+    return it == sources_.domain_of_path.end() ? "" : it->second;
   }
 
-  void Succeed(const std::vector<ReadResult>& results)
+  absl::Status Fail(const std::vector<ConfigError>& errors)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    successes_.Add(1);
-    last_success_.Set(
-        absl::ToDoubleSeconds(parts_.clock.Now() - absl::UnixEpoch()));
-    std::vector<std::string> contents;
-    for (const ReadResult& result : results) {
-      contents.push_back(result.path);
-      contents.push_back(result.bytes);
-    }
-    const std::string hash = ContentHash(contents);
-    if (active_hash_ == hash) return;
-    if (!active_hash_.empty()) HashGauge(active_hash_).Set(0);
-    HashGauge(hash).Set(1);
-    active_hash_ = hash;
-  }
-
-  Gauge& HashGauge(const std::string& hash) const {
-    return parts_.metrics.GetGauge(
-        {.name = "ratelimitd_config_info",
-         .help = "1 for the hash of the configuration that is active",
-         .labels = {{"hash", hash}}});
-  }
-
-  absl::Status Fail(const std::vector<ConfigError>& errors) {
-    failures_.Add(1);
+    load_metrics_.Failed();
     std::vector<std::string> lines;
     for (const ConfigError& error : errors) {
       lines.push_back(error.ToString());
@@ -225,15 +206,12 @@ class ConfigManagerImpl final : public ConfigManager {
   }
 
   const ConfigParts parts_;
-  Counter& successes_;
-  Counter& failures_;
-  Gauge& last_success_;
   std::binary_semaphore stop_{0};
   std::thread watcher_;
 
   Mutex mutex_;
-  std::map<std::string, std::string> domain_of_path_ ABSL_GUARDED_BY(mutex_);
-  std::string active_hash_ ABSL_GUARDED_BY(mutex_);
+  LoadMetrics load_metrics_ ABSL_GUARDED_BY(mutex_);
+  Sources sources_ ABSL_GUARDED_BY(mutex_);
   std::string loaded_fingerprint_ ABSL_GUARDED_BY(mutex_);
 };
 

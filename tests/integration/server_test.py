@@ -85,6 +85,37 @@ class StartTest(harness.ProcessTest):
         self.assertEqual(server.ask(("path", "/"), domain="shop")[0], 429)
 
 
+class ValidateTest(harness.ProcessTest):
+    def validate(self, *paths, expect=1):
+        return self.run_program(harness.CTL, "validate-config", *paths,
+                                expect=expect)
+
+    def test_mistakes_of_all_files_are_told_at_once(self):
+        bad = self.write("bad.yaml", "rate_limit:\n  default_rsp: ten\n")
+        worse = self.write("worse.yaml", "domain: a\ndescriptors: 3\n")
+        done = self.validate(harness.RECIPE, bad, worse)
+        self.assertEqual(done.stdout, "")
+        lines = done.stderr.splitlines()
+        self.assertEqual(len(lines), 3, done.stderr)
+        self.assertIn(f'{bad}:2: unknown key "default_rsp" in rate_limit; did '
+                      'you mean "default_rps"?', lines[0])
+        self.assertIn(f"{bad}:2: rate_limit: found no default_rps", lines[1])
+        self.assertIn(f"{worse}:2: descriptors: found", lines[2])
+
+    def test_two_files_of_one_domain_are_refused_as_the_server_does(self):
+        first = self.write("rules/a.yaml", LIMIT % 1)
+        second = self.write("rules/b.yaml", LIMIT % 2)
+        self.validate(first, expect=0)
+        self.validate(second, expect=0)
+        self.assertEqual(self.validate(first.parent).stderr,
+                         f'{second}:1: domain "shop" is in {first} too, '
+                         'expected one file for it\n')
+
+    def test_usage_errors_exit_with_2(self):
+        for arguments in ((), ("validate-config",), ("nonsense",), ("check",)):
+            self.run_program(harness.CTL, *arguments, expect=2)
+
+
 class ReloadTest(harness.ProcessTest):
     def limit_of(self, server):
         return server.get("/rlconfig", server.debug)[1]

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class ConfigManagerTest : public ::testing::Test {
  protected:
@@ -136,10 +138,11 @@ TEST_F(ConfigManagerTest, AFileThatCannotBeReadKeepsItsDomain) {
 }
 
 TEST_F(ConfigManagerTest, TwoFilesOfOneDomainAreAMistakeOfTheLater) {
-  Write("a.yaml", Limit("a", 1));
+  const std::string first = Write("a.yaml", Limit("a", 1));
   const std::string later = Write("b.yaml", Limit("a", 2));
   EXPECT_EQ(Manage({folder_}).Load().message(),
-            later + ": domain \"a\" is in another file too");
+            absl::StrCat(later, ":1: domain \"a\" is in ", first,
+                         " too, expected one file for it"));
 }
 
 TEST_F(ConfigManagerTest, ARemovedFileTakesItsDomainAlong) {
@@ -177,6 +180,64 @@ TEST_F(ConfigManagerTest, TheHashTellsWhichContentIsActive) {
   ASSERT_TRUE(manager.Load().ok());
   EXPECT_THAT(metrics_->Text(),
               ::testing::ContainsRegex("config_info.hash=\"[0-9a-f]+\". 0"));
+}
+
+TEST_F(ConfigManagerTest, TheHashIsOfWhatIsActiveAndNotOfWhatIsBad) {
+  const auto active = [this] {
+    const std::string text = metrics_->Text();
+    std::smatch match;
+    const std::regex line("config_info\\{hash=\"([0-9a-f]+)\"\\} 1");
+    return std::regex_search(text, match, line) ? match[1].str() : "none";
+  };
+  Write("a.yaml", Limit("a", 1));
+  Write("b.yaml", Limit("b", 1));
+  ConfigManager& manager = Manage({folder_});
+  ASSERT_TRUE(manager.Load().ok());
+  const std::string first = active();
+  EXPECT_NE(first, "none");
+  Write("b.yaml", "][");
+  EXPECT_FALSE(manager.Load().ok());
+  EXPECT_EQ(active(), first);
+  // The good file is taken up beside the bad one.
+  Write("a.yaml", Limit("a", 2));
+  EXPECT_FALSE(manager.Load().ok());
+  const std::string second = active();
+  EXPECT_NE(second, first);
+  Write("b.yaml", Limit("b", 1));
+  EXPECT_TRUE(manager.Load().ok());
+  EXPECT_EQ(active(), second);
+}
+
+TEST_F(ConfigManagerTest, TheLogSaysWhatHasChangedAndNothingElse) {
+  Write("a.yaml", Limit("a", 1));
+  Write("b.yaml", Limit("b", 1));
+  Write("c.yaml", "domain: c\n");
+  ConfigManager& manager = Manage({folder_});
+  ASSERT_TRUE(manager.Load().ok());
+  Write("b.yaml", Limit("b", 2));
+  Write("c.yaml", Limit("c", 3));
+  ::testing::internal::CaptureStderr();
+  ASSERT_TRUE(manager.Load().ok());
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr("domain \"b\" reloaded: 1 rules, 0 added, 0 "
+                             "removed, 1 changed; a: 1 per 24h fixed_window "
+                             "-> 2 per 24h fixed_window\n"));
+  EXPECT_THAT(log, HasSubstr("domain \"c\" reloaded: 1 rules, 1 added, 0 "
+                             "removed, 0 changed\n"));
+  EXPECT_THAT(log, Not(HasSubstr("domain \"a\"")));
+}
+
+// What is known of the files below was lost with the folder.
+TEST_F(ConfigManagerTest, AFolderThatComesBackBadKeepsTheLastGoodRules) {
+  Write("c/a.yaml", Limit("a", 1));
+  ConfigManager& manager = Manage({folder_ / "c"});
+  ASSERT_TRUE(manager.Load().ok());
+  fs::rename(folder_ / "c", folder_ / "d");
+  EXPECT_FALSE(manager.Load().ok());
+  fs::rename(folder_ / "d", folder_ / "c");
+  Write("c/a.yaml", "][");
+  EXPECT_FALSE(manager.Load().ok());
+  EXPECT_EQ(Active("a"), 1);
 }
 
 TEST_F(ConfigManagerTest, WatchingSeesAnEditARenameAndASwappedLink) {
