@@ -19,7 +19,10 @@ namespace {
 
 constexpr int kMinPingIntervalMs = 5000;
 
+// gRPC's word for never is the largest number; ours is zero, as the
+// reference's.
 int Milliseconds(absl::Duration duration) {
+  if (duration == absl::ZeroDuration()) return INT32_MAX;
   return static_cast<int>(
       std::clamp<int64_t>(absl::ToInt64Milliseconds(duration), 1, INT32_MAX));
 }

@@ -16,7 +16,8 @@ struct GrpcServerOptions {
   std::string address = "[::]:8081";  // host:port; port 0 takes a free one
   int threads = 0;                    // completion queues; 0: one per core
   int max_request_bytes = 4 << 20;
-  // gRPC jitters the age by a tenth, so that connections do not end together.
+  // Of these four, zero means never. gRPC jitters the age by a tenth, so that
+  // connections do not end together.
   absl::Duration max_connection_age = absl::Hours(24);
   absl::Duration max_connection_age_grace = absl::Hours(1);
   absl::Duration keepalive_time = absl::Minutes(5);

@@ -291,6 +291,26 @@ TEST_F(GrpcServerTest, AMessageOverTheLimitIsRefused) {
   EXPECT_EQ(Call(request).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
 }
 
+TEST_F(GrpcServerTest, AConnectionEndsAtItsAgeAndNoCallFails) {
+  Start({.max_connection_age = absl::Milliseconds(50)});
+  ASSERT_TRUE(Call(Request()).ok());
+  EXPECT_TRUE(channel_->WaitForStateChange(
+      GRPC_CHANNEL_READY, absl::ToChronoTime(absl::Now() + absl::Minutes(1))));
+  EXPECT_TRUE(Call(Request()).ok());
+}
+
+// Zero was taken for a millisecond.
+TEST_F(GrpcServerTest, AnAgeOfZeroMeansNever) {
+  Start({.max_connection_age = absl::ZeroDuration(),
+         .max_connection_age_grace = absl::ZeroDuration(),
+         .keepalive_time = absl::ZeroDuration(),
+         .keepalive_timeout = absl::ZeroDuration()});
+  ASSERT_TRUE(Call(Request()).ok());
+  EXPECT_FALSE(channel_->WaitForStateChange(
+      GRPC_CHANNEL_READY,
+      absl::ToChronoTime(absl::Now() + absl::Milliseconds(100))));
+}
+
 TEST_F(GrpcServerTest, ATakenAddressIsAnErrorThatNamesIt) {
   const auto second = NewGrpcServer({.address = server_->address()}, handler_,
                                     *clock_, *metrics_);
