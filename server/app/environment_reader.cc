@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "base/text.h"
 
 namespace rls {
@@ -14,6 +15,21 @@ std::optional<std::string> EnvironmentReader::Text(const char* name) const {
 
 void EnvironmentReader::Read(const char* name, std::string& into) const {
   if (auto value = Text(name)) into = *std::move(value);
+}
+
+void EnvironmentReader::ReadHeaderName(const char* name, std::string& into) {
+  const auto value = Text(name);
+  if (!value.has_value()) return;
+  // A token of RFC 9110, section 5.6.2.
+  for (const char byte : *value) {
+    if (absl::ascii_isalnum(static_cast<unsigned char>(byte))) continue;
+    if (absl::string_view("!#$%&'*+-.^_`|~").find(byte) ==
+        absl::string_view::npos) {
+      Fail(name, *value, "the name of a header");
+      return;
+    }
+  }
+  into = *value;
 }
 
 void EnvironmentReader::Read(const char* name, bool& into) {

@@ -26,6 +26,7 @@ class EnvironmentReader {
   std::optional<std::string> Text(const char* name) const;
 
   void Read(const char* name, std::string& into) const;
+  void ReadHeaderName(const char* name, std::string& into);
   void Read(const char* name, bool& into);
   void Read(const char* name, absl::Duration& into);  // not negative
 

@@ -23,9 +23,10 @@ absl::Status ApplyEnvironment(const Environment& environment,
   reader.Read("GRPC_KEEPALIVE_TIMEOUT", settings.grpc.keepalive_timeout);
 
   reader.Read("LIMIT_RESPONSE_HEADERS_ENABLED", settings.answers.headers);
-  reader.Read("LIMIT_LIMIT_HEADER", settings.answers.limit_header);
-  reader.Read("LIMIT_REMAINING_HEADER", settings.answers.remaining_header);
-  reader.Read("LIMIT_RESET_HEADER", settings.answers.reset_header);
+  reader.ReadHeaderName("LIMIT_LIMIT_HEADER", settings.answers.limit_header);
+  reader.ReadHeaderName("LIMIT_REMAINING_HEADER",
+                        settings.answers.remaining_header);
+  reader.ReadHeaderName("LIMIT_RESET_HEADER", settings.answers.reset_header);
   reader.Read("RESPONSE_DYNAMIC_METADATA", settings.answers.dynamic_metadata);
 
   reader.ReadNumber<size_t>("MAX_COUNTERS", 1, size_t{1} << 31,

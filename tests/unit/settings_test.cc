@@ -116,6 +116,12 @@ TEST_F(SettingsTest, ABadVariableIsNamedWithWhatWasExpected) {
               HasSubstr("RESPONSE_DYNAMIC_METADATA: found \"yes\""));
   variables_ = {{"GRPC_MAX_CONNECTION_AGE", "10"}};
   EXPECT_THAT(MustFail({"--config", "a"}), HasSubstr("with its unit"));
+  // Dropped from each answer without a word before.
+  for (const char* name : {"X-Limit\r\nSet-Cookie", "X Limit", "X:", "Größe"}) {
+    variables_ = {{"LIMIT_RESET_HEADER", name}};
+    EXPECT_THAT(MustFail({"--config", "a"}),
+                ::testing::EndsWith("expected the name of a header"));
+  }
 }
 
 TEST_F(SettingsTest, WithoutARedisCountersAreInMemory) {
