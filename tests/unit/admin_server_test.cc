@@ -5,6 +5,7 @@
 #include <httplib.h>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "unit/fake_limiter.h"
 
@@ -100,6 +101,22 @@ TEST_F(AdminServerTest, JsonTellsBadBodiesAndABrokenStoreApart) {
   });
   EXPECT_EQ(PostJson(kRequest)->status, 503);
   EXPECT_EQ(PostJson(kRequest)->body, "store is away");
+}
+
+// `curl -d` calls each body a form.
+TEST_F(AdminServerTest, JsonIsReadWhateverItIsCalled) {
+  const std::string request = absl::StrCat(
+      R"({"domain": "d", "descriptors": [{"entries": [{"key": "k", "value": ")",
+      std::string(60'000, 'x'), R"("}]}]})");
+  httplib::Client client = ClientOf(server_->http_address());
+  client.set_keep_alive(true);
+  for (const char* type : {"application/x-www-form-urlencoded", "text/plain",
+                           "application/json"}) {
+    EXPECT_EQ(client.Post("/json", request, type)->status, 200) << type;
+  }
+  const httplib::MultipartFormDataItems items = {{"a", "b", "", ""}};
+  EXPECT_EQ(client.Post("/json", items)->status, 400);
+  EXPECT_EQ(client.Post("/json", kRequest, "text/plain")->status, 200);
 }
 
 TEST_F(AdminServerTest, ABodyOverTheLimitIsRefusedUnread) {
