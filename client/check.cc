@@ -1,6 +1,7 @@
 #include <google/protobuf/util/json_util.h>
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -32,10 +33,9 @@ absl::StatusOr<RateLimitRequest> MakeRequest(const CheckArguments& arguments) {
       entry.set_value(value);
     }
     // Left out where it is the default, as a gateway does.
-    if (arguments.hits != 1) {
-      descriptor.mutable_hits_addend()->set_value(
-          static_cast<uint64_t>(std::abs(arguments.hits)));
-      descriptor.set_is_negative_hits(arguments.hits < 0);
+    if (arguments.hits != 1 || arguments.gives_back) {
+      descriptor.mutable_hits_addend()->set_value(arguments.hits);
+      descriptor.set_is_negative_hits(arguments.gives_back);
     }
   }
   return request;
@@ -73,18 +73,21 @@ std::string StatusLine(const RateLimitResponse::DescriptorStatus& status) {
 void Print(const CheckArguments& arguments, const RateLimitResponse& response) {
   std::printf("%s\n",
               RateLimitResponse::Code_Name(response.overall_code()).c_str());
-  for (int i = 0; i < response.statuses_size(); ++i) {
+  // A server of another make may send more statuses, or fewer.
+  const int statuses = std::min(response.statuses_size(),
+                                static_cast<int>(arguments.descriptors.size()));
+  for (int i = 0; i < statuses; ++i) {
     std::printf(
         "  %s: %s\n",
         EscapeControls(arguments.descriptors[static_cast<size_t>(i)]).c_str(),
         StatusLine(response.statuses(i)).c_str());
   }
   for (const auto& header : response.response_headers_to_add()) {
-    std::printf("  header %s: %s\n", header.key().c_str(),
-                header.value().c_str());
+    std::printf("  header %s: %s\n", EscapeControls(header.key()).c_str(),
+                EscapeControls(header.value()).c_str());
   }
   if (!response.raw_body().empty()) {
-    std::printf("  body %s\n", response.raw_body().c_str());
+    std::printf("  body %s\n", EscapeControls(response.raw_body()).c_str());
   }
 }
 

@@ -23,7 +23,8 @@ struct CheckArguments {
   std::string address = "localhost:8081";
   std::string domain;
   std::vector<std::string> descriptors;  // as ParseDescriptor() reads them
-  int64_t hits = 1;                      // 0 looks, negative gives back
+  uint64_t hits = 1;                     // 0 looks
+  bool gives_back = false;               // hits are negative
   absl::Duration timeout = absl::Seconds(1);
   bool json = false;
 };

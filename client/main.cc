@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "commands.h"
@@ -12,6 +14,7 @@ namespace {
 struct Arguments {
   std::vector<std::string> files;
   rls::CheckArguments check;
+  std::string hits = "1";
   std::string timeout = "1s";
 };
 
@@ -40,8 +43,9 @@ CLI::App* AddCheck(CLI::App& cli, Arguments& arguments) {
       ->allow_extra_args(false)
       ->required();
   check
-      ->add_option("--hits", asked.hits,
+      ->add_option("--hits", arguments.hits,
                    "Units to charge; 0 looks, a negative number gives back")
+      ->type_name("NUMBER")
       ->capture_default_str();
   check->add_option("--timeout", arguments.timeout, "How long to wait")
       ->type_name("DURATION")
@@ -75,6 +79,15 @@ int main(int argc, char** argv) {
   }
   rls::SetLogLevel(rls::LogLevel::kError);
   if (validate->parsed()) return rls::ValidateConfig(arguments.files);
+  absl::string_view hits = arguments.hits;
+  arguments.check.gives_back = absl::ConsumePrefix(&hits, "-");
+  if (!absl::SimpleAtoi(hits, &arguments.check.hits)) {
+    std::fprintf(stderr,
+                 "ratelimitctl: --hits: found %s, expected a whole number of "
+                 "at most 64 bits\n",
+                 rls::Quoted(arguments.hits).c_str());
+    return rls::kExitUsage;
+  }
   if (!absl::ParseDuration(arguments.timeout, &arguments.check.timeout)) {
     std::fprintf(stderr,
                  "ratelimitctl: --timeout: found %s, expected a duration with "

@@ -112,7 +112,12 @@ class ValidateTest(harness.ProcessTest):
                          'expected one file for it\n')
 
     def test_usage_errors_exit_with_2(self):
-        for arguments in ((), ("validate-config",), ("nonsense",), ("check",)):
+        check = ("check", "--domain", "d", "--descriptor", "a=b")
+        for arguments in ((), ("validate-config",), ("nonsense",), ("check",),
+                          (*check, "--hits", "many"),
+                          (*check, "--hits", "18446744073709551616"),
+                          (*check, "--hits", "--1"), (*check, "--timeout", "5"),
+                          ("check", "--domain", "d", "--descriptor", "a")):
             self.run_program(harness.CTL, *arguments, expect=2)
 
 
@@ -213,6 +218,7 @@ class ControlTest(harness.ProcessTest):
         refused = self.check(*user, expect=1).stdout
         self.assertTrue(refused.startswith("OVER_LIMIT\n"), refused)
         self.assertIn("Free tier: 5 req/min", refused)
+        self.check(*user, "--hits", "18446744073709551615", expect=1)
         self.check(*user, "--hits", "-1")
         self.assertIn('"limitRemaining":1',
                       self.check(*user, "--hits", "0", "--json").stdout)
