@@ -19,6 +19,11 @@ namespace {
 
 constexpr int kMinPingIntervalMs = 5000;
 
+// Of a call's headers. gRPC's own 8 KiB is less than a gateway may pass on of a
+// client's tracing headers, and a call beyond it can end the connection that
+// others share.
+constexpr int kMaxMetadataBytes = 64 << 10;
+
 // gRPC's word for never is the largest number; ours is zero, as the
 // reference's.
 int Milliseconds(absl::Duration duration) {
@@ -44,6 +49,7 @@ void ApplyOptions(const GrpcServerOptions& options,
        Milliseconds(options.max_connection_age_grace)},
       {GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_time)},
       {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout)},
+      {GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes},
       // Gateways ping idle connections; that is no reason to cut them off.
       {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
       {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,

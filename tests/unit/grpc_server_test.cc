@@ -291,6 +291,13 @@ TEST_F(GrpcServerTest, AMessageOverTheLimitIsRefused) {
   EXPECT_EQ(Call(request).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
 }
 
+TEST_F(GrpcServerTest, ACallWithManyHeadersIsAnswered) {
+  RateLimitResponse response;
+  grpc::ClientContext context;
+  context.AddMetadata("tracestate", std::string(60'000, 'x'));
+  EXPECT_TRUE(stub_->ShouldRateLimit(&context, Request(), &response).ok());
+}
+
 TEST_F(GrpcServerTest, AConnectionEndsAtItsAgeAndNoCallFails) {
   Start({.max_connection_age = absl::Milliseconds(50)});
   ASSERT_TRUE(Call(Request()).ok());
