@@ -52,6 +52,15 @@ class DeployTest(harness.ProcessTest):
                 if flag.startswith("--"):
                     self.assertIn(flag, usage)
 
+    def test_the_image_is_of_this_version_and_says_what_it_needs(self):
+        version = self.run_program(harness.SERVER, "--version").stdout.split()
+        for name in ("kubernetes/deployment.yaml", "sidecar/pod.yaml"):
+            container = self.container(name)
+            self.assertEqual(container["image"].split(":"), version)
+            self.assertLessEqual({"cpu", "memory"},
+                                 set(container["resources"]["requests"]))
+            self.assertIn("memory", container["resources"]["limits"])
+
     def test_the_service_leads_to_the_containers_ports(self):
         named = {port["name"]: port["containerPort"]
                  for port in self.container("kubernetes/deployment.yaml")["ports"]}
