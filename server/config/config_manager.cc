@@ -182,13 +182,18 @@ class ConfigManagerImpl final : public ConfigManager {
   }
 
   void Watch(absl::Duration interval) {
+    // Of intervals: a file that never rests holds up the others no longer.
+    constexpr int kMaxUnsettled = 8;
     std::string seen;
+    int unsettled = 0;
     while (Wait(interval)) {
       std::string now = Fingerprint(parts_.paths);
       // Loaded only once it stays as it is: whoever writes may not be done.
-      const bool settled = now == seen;
+      unsettled = now == seen ? 0 : unsettled + 1;
       seen = std::move(now);
-      if (!settled || seen == LoadedFingerprint()) continue;
+      if (unsettled > 0 && unsettled < kMaxUnsettled) continue;
+      unsettled = 0;
+      if (seen == LoadedFingerprint()) continue;
       LogInfo("the configuration has changed");
       // Load() has logged and counted a failure.
       Load().IgnoreError();

@@ -260,6 +260,21 @@ TEST_F(ConfigManagerTest, WatchingSeesAnEditARenameAndASwappedLink) {
   EXPECT_TRUE(Becomes("b", 333));
 }
 
+TEST_F(ConfigManagerTest, AFileThatIsWrittenAllTheTimeHoldsUpNoOther) {
+  Write("a.yaml", Limit("a", 1));
+  Write("notes.yaml", "domain: notes\n");
+  ConfigManager& manager = Manage({folder_});
+  ASSERT_TRUE(manager.Load().ok());
+  Write("a.yaml", Limit("a", 2));
+  manager.StartWatching(absl::Milliseconds(10));
+  std::string notes = "domain: notes\n";
+  const absl::Time end = absl::Now() + absl::Minutes(1);
+  while (Active("a") != 2 && absl::Now() < end) {
+    Write("notes.yaml", notes += "#");
+  }
+  EXPECT_EQ(Active("a"), 2);
+}
+
 TEST_F(ConfigManagerTest, WatchingSeesAnEditThatSetsTheTimeBack) {
   const std::string path = Write("a.yaml", Limit("a", 1));
   const auto written = fs::last_write_time(path);
