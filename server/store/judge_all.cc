@@ -35,7 +35,7 @@ void CountRefused(const Charge& charge, CounterState& state, absl::Time now,
 void JudgeAll(const TakeView& take, absl::Time now,
               absl::Span<JudgedCounter> counters,
               absl::Span<Outcome> outcomes) {
-  bool refused = false;
+  bool refused = take.denied;
   for (size_t i = 0; i < take.charges.size(); ++i) {
     const Charge& charge = take.charges[i];
     CounterState& state = counters[take.counter_of[i]].after;
@@ -46,7 +46,8 @@ void JudgeAll(const TakeView& take, absl::Time now,
     refused |= !outcomes[i].allowed && charge.kind == ChargeKind::kEnforce;
   }
   if (!refused || take.accounting == Accounting::kIndependent) return;
-  if (take.charges.size() == 1) return;  // Judge has left its state as it was.
+  // Refused alone: Judge has left its state as it was.
+  if (take.charges.size() == 1 && !take.denied) return;
 
   // Denied: start over, with only what is made in any case. The others keep
   // their verdict and learn what is left without them.

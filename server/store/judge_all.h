@@ -21,6 +21,9 @@ struct TakeView {
   absl::Span<const Charge> charges;
   Accounting accounting = Accounting::kAllOrNothing;
   absl::Span<const size_t> counter_of;  // charges[i] -> counters[...]
+  // With kAllOrNothing: other charges of the same request, judged elsewhere,
+  // have been refused. These are told what is left all the same.
+  bool denied = false;
 };
 
 // Judges all charges on `counters`, as CounterStore promises: which of them are

@@ -44,6 +44,8 @@ class Enquiry {
 
   // Of one server or more; forgets an enquiry that is under way.
   void Start(std::vector<Endpoint> servers);
+  // Whether one is under way.
+  bool running() const { return running_; }
 
  private:
   void OnTimer();

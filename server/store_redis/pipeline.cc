@@ -5,13 +5,14 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "base/log.h"
 
 namespace rls {
 namespace {
 
-// Calls on their way at once: while one is worked on, the next one waits at the
-// server already. More would only be smaller.
+// Batches on their way at once: while one is worked on, the next one waits at
+// the server already. More would only be smaller.
 constexpr size_t kMaxInFlight = 2;
 
 // Takes of one batch. A script keeps Redis from everybody else while it runs:
@@ -24,21 +25,26 @@ constexpr std::chrono::milliseconds kGiveUpAfter{500};
 constexpr std::chrono::seconds kLogPeriod{10};
 constexpr int kLinesPerPeriod = 6;
 
+// Errors of a master of a cluster that is well: what to do is its owner's to
+// know.
+constexpr const char* kClusterMatters[] = {"MOVED", "ASK", "TRYAGAIN",
+                                           "CLUSTERDOWN"};
+
 // Errors of a server that is not, or not yet, the one to ask. Nothing was done.
-bool IsWrongServer(absl::string_view code) {
-  for (const char* wrong : {"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN",
-                            "NOAUTH", "NOPERM"}) {
-    if (code == wrong) return true;
-  }
-  return false;
+constexpr const char* kWrongServer[] = {"READONLY",    "LOADING", "MASTERDOWN",
+                                        "CLUSTERDOWN", "NOAUTH",  "NOPERM"};
+
+bool IsAmong(absl::Span<const char* const> codes, absl::string_view code) {
+  return std::find(codes.begin(), codes.end(), code) != codes.end();
 }
 
 }  // namespace
 
 Pipeline::Pipeline(const PipelineParts& parts,
-                   std::unique_ptr<EndpointSource> source)
+                   std::unique_ptr<EndpointSource> source, PipelineOwner* owner)
     : parts_(parts),
       source_(std::move(source)),
+      owner_(owner),
       connection_(parts.stream, parts.access, *source_, *this),
       timer_(parts.stream.loop.NewTimer([this] { OnTimer(); })) {}
 
@@ -56,31 +62,43 @@ void Pipeline::Add(std::unique_ptr<PendingTake> take) {
 }
 
 void Pipeline::Flush() {
-  if (queue_.empty()) return;
+  if (queue_.empty() || !settled_) return;
   if (!usable()) {
     FailAll(queue_, absl::UnavailableError("Redis cannot be reached"));
     return;
   }
-  while (!queue_.empty() && in_flight_.size() < kMaxInFlight) {
-    const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(
-                                          kMaxBatchTakes, queue_.size()));
-    PendingTakes batch(std::make_move_iterator(queue_.begin()),
-                       std::make_move_iterator(end));
-    queue_.erase(queue_.begin(), end);
-    const SteadyTime late_at =
-        parts_.stream.loop.Now() + parts_.command_timeout;
-    for (std::unique_ptr<ScriptCall>& call :
-         MakeCalls(std::move(batch), parts_.clock.Now())) {
-      in_flight_.push_back({.call = std::move(call), .late_at = late_at});
-      Send(std::prev(in_flight_.end()));
-    }
-    WakeBy(late_at);
-  }
+  while (!queue_.empty() && BatchesInFlight() < kMaxInFlight) SendBatch();
   connection_.Flush();
+}
+
+// They are answered in their order, but for those that are sent again.
+size_t Pipeline::BatchesInFlight() const {
+  return in_flight_.empty() ? 0 : next_batch_ - in_flight_.front().batch;
+}
+
+void Pipeline::SendBatch() {
+  const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(
+                                        kMaxBatchTakes, queue_.size()));
+  PendingTakes batch(std::make_move_iterator(queue_.begin()),
+                     std::make_move_iterator(end));
+  queue_.erase(queue_.begin(), end);
+  const SteadyTime late_at = parts_.stream.loop.Now() + parts_.command_timeout;
+  for (std::unique_ptr<ScriptCall>& call :
+       MakeCalls(std::move(batch), parts_.clock.Now())) {
+    in_flight_.push_back(
+        {.call = std::move(call), .late_at = late_at, .batch = next_batch_});
+    Send(std::prev(in_flight_.end()));
+  }
+  ++next_batch_;
+  WakeBy(late_at);
 }
 
 void Pipeline::Send(Calls::iterator call) {
   std::string command;
+  if (call->call->asking()) {
+    connection_.Send(Command({"ASKING"}),
+                     [](const absl::StatusOr<ReplyView>&) {});
+  }
   call->call->AppendTo(connection_.sha(call->call->script()), command);
   connection_.Send(command,
                    [this, call](const absl::StatusOr<ReplyView>& reply) {
@@ -115,10 +133,11 @@ void Pipeline::Conclude(ScriptCall& call,
     return;
   }
   if (reply->is_error()) {
+    if (Refused(call, *reply)) return;
     const absl::Status status =
         absl::UnavailableError(absl::StrCat("Redis: ", reply->text()));
     FailAll(call.takes(), status);
-    if (IsWrongServer(reply->error_code())) connection_.Break(status);
+    if (IsAmong(kWrongServer, reply->error_code())) connection_.Break(status);
     return;
   }
   absl::StatusOr<PendingTakes> again =
@@ -142,21 +161,35 @@ bool Pipeline::MayLog() {
   return ++logged_ <= kLinesPerPeriod;
 }
 
+bool Pipeline::Refused(ScriptCall& call, const ReplyView& error) {
+  if (owner_ == nullptr || !IsAmong(kClusterMatters, error.error_code())) {
+    return false;
+  }
+  PendingTakes takes = std::exchange(call.takes(), {});
+  std::erase(takes, nullptr);
+  owner_->OnRefused(*this, std::move(takes), error.text());
+  return true;
+}
+
 void Pipeline::OnReady() {
   if (MayLog()) {
     LogInfo(absl::StrCat("Redis ", connection_.endpoint().ToString(),
                          ": connected"));
   }
   last_error_.clear();
+  settled_ = true;
   UpdateUsable();
+  Flush();
 }
 
 void Pipeline::OnBroken(const absl::Status& why) {
   // A server that stays away is one line, not one for each attempt.
   if (last_error_ != why.message() && MayLog()) LogWarning(why.message());
   last_error_ = std::string(why.message());
+  settled_ = true;
   UpdateUsable();
   FailAll(queue_, why);
+  if (owner_ != nullptr) owner_->OnChange(*this);
 }
 
 void Pipeline::OnTimer() {
@@ -209,7 +242,10 @@ void Pipeline::UpdateUsable() {
   const bool late = std::any_of(
       in_flight_.begin(), in_flight_.end(),
       [now](const InFlight& in_flight) { return in_flight.late_at <= now; });
-  usable_.store(connection_.ready() && !late, std::memory_order_relaxed);
+  const bool usable = connection_.ready() && !late;
+  if (usable == usable_.load(std::memory_order_relaxed)) return;
+  usable_.store(usable, std::memory_order_relaxed);
+  if (owner_ != nullptr) owner_->OnChange(*this);
 }
 
 }  // namespace rls

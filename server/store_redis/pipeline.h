@@ -2,6 +2,7 @@
 #define RLS_STORE_REDIS_PIPELINE_H_
 
 #include <atomic>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <vector>
@@ -23,6 +24,24 @@ struct PipelineParts {
   RedisAccess access;
 };
 
+class Pipeline;
+
+// Who has several pipelines, one for each master of a cluster.
+class PipelineOwner {
+ public:
+  virtual ~PipelineOwner() = default;
+
+  // The master did nothing for these takes of one call (none is null) and says
+  // why: they belong elsewhere, cannot be made now, or no master has their
+  // slot.
+  virtual void OnRefused(Pipeline& pipeline, PendingTakes takes,
+                         absl::string_view error) = 0;
+
+  // usable() or settled() has changed, or one more attempt to connect has
+  // failed.
+  virtual void OnChange(Pipeline& pipeline) = 0;
+};
+
 // The takes of one loop for one master: gathers them while the calls before are
 // on their way, sends them together, and answers each in time.
 //
@@ -33,10 +52,12 @@ struct PipelineParts {
 // what the server says it did not do.
 //
 // Threads: its loop's only, but for usable().
+// Lifetime: it must not be destroyed within its owner's methods.
 class Pipeline final : public Connection::Owner {
  public:
-  // Of the master that `source` names.
-  Pipeline(const PipelineParts& parts, std::unique_ptr<EndpointSource> source);
+  // Of the master that `source` names. A null owner is one with one pipeline.
+  Pipeline(const PipelineParts& parts, std::unique_ptr<EndpointSource> source,
+           PipelineOwner* owner);
   ~Pipeline() override;  // fails what waits
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
@@ -46,6 +67,13 @@ class Pipeline final : public Connection::Owner {
   // May be asked by any thread: whether a take has a chance now.
   bool usable() const { return usable_.load(std::memory_order_relaxed); }
 
+  // Whether the first attempt to connect has ended. What is added before that
+  // waits for it.
+  bool settled() const { return settled_; }
+  // Whether no take waits.
+  bool idle() const { return queue_.empty() && in_flight_.empty(); }
+  const Endpoint& endpoint() const { return connection_.endpoint(); }
+
   void Add(std::unique_ptr<PendingTake> take);
   // Sends what was added, as far as it is time. Call it after the last Add().
   void Flush();
@@ -54,6 +82,7 @@ class Pipeline final : public Connection::Owner {
   struct InFlight {
     std::unique_ptr<ScriptCall> call;
     SteadyTime late_at;
+    uint64_t batch = 0;       // those of one Flush() have one number
     bool sent_again = false;  // after NOSCRIPT
   };
   using Calls = std::list<InFlight>;
@@ -64,6 +93,9 @@ class Pipeline final : public Connection::Owner {
   void Send(Calls::iterator call);
   void OnReply(Calls::iterator call, const absl::StatusOr<ReplyView>& reply);
   void Conclude(ScriptCall& call, const absl::StatusOr<ReplyView>& reply);
+  bool Refused(ScriptCall& call, const ReplyView& error);
+  void SendBatch();
+  size_t BatchesInFlight() const;
   void OnTimer();
   void ExpireTakes(PendingTakes& takes, SteadyTime now);
   static void FailAll(PendingTakes& takes, const absl::Status& status);
@@ -73,10 +105,13 @@ class Pipeline final : public Connection::Owner {
 
   const PipelineParts parts_;
   const std::unique_ptr<EndpointSource> source_;
+  PipelineOwner* const owner_;
   Connection connection_;
   const std::unique_ptr<EventLoop::Timer> timer_;
   PendingTakes queue_;
   Calls in_flight_;
+  uint64_t next_batch_ = 0;
+  bool settled_ = false;
   SteadyTime wake_at_ = SteadyTime::max();
   std::string last_error_;
   SteadyTime log_period_begin_;

@@ -163,11 +163,6 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
 
 absl::StatusOr<std::unique_ptr<RedisStore>> NewRedisStore(
     const RedisStoreOptions& options, const Clock& clock, Metrics& metrics) {
-  if (options.target.kind == RedisTarget::Kind::kCluster) {
-    return absl::InvalidArgumentError(
-        "Redis: a cluster is not supported yet; expected one server or "
-        "sentinels");
-  }
   std::unique_ptr<TlsContext> tls;
   if (options.target.tls.has_value()) {
     auto made = NewTlsContext(*options.target.tls);

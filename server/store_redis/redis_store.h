@@ -46,8 +46,7 @@ class RedisStore : public CounterStore {
 // outlive the store, which must not be destroyed while a Take() runs; what
 // waits for Redis then fails with UNAVAILABLE.
 //
-// Failure: INVALID_ARGUMENT when the TLS files cannot be used, or for a
-// cluster, which is not supported yet.
+// Failure: INVALID_ARGUMENT when the TLS files cannot be used.
 absl::StatusOr<std::unique_ptr<RedisStore>> NewRedisStore(
     const RedisStoreOptions& options, const Clock& clock, Metrics& metrics);
 

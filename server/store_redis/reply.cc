@@ -23,6 +23,11 @@ void AppendSize(char kind, size_t size, std::string& out) {
 
 bool ReplyView::is_error() const { return reply_->type == REDIS_REPLY_ERROR; }
 
+std::optional<int64_t> ReplyView::integer() const {
+  if (reply_->type != REDIS_REPLY_INTEGER) return std::nullopt;
+  return reply_->integer;
+}
+
 absl::string_view ReplyView::text() const {
   switch (reply_->type) {
     case REDIS_REPLY_STRING:

@@ -2,7 +2,9 @@
 #define RLS_STORE_REDIS_REPLY_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,7 @@ class ReplyView {
   bool is_error() const;
   // Of a string, status or error; "" of anything else.
   absl::string_view text() const;
+  std::optional<int64_t> integer() const;  // nothing of anything else
   size_t size() const;  // elements of an array; 0 of anything else
   ReplyView operator[](size_t index) const;
   // Of an array of names and values in turn; "" when it has no such name.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "store_redis/cluster_router.h"
 #include "store_redis/endpoint_source.h"
 
 namespace rls {
@@ -12,7 +13,7 @@ class SingleRouter final : public Router {
  public:
   SingleRouter(const PipelineParts& parts,
                std::unique_ptr<EndpointSource> source)
-      : pipeline_(parts, std::move(source)) {}
+      : pipeline_(parts, std::move(source), nullptr) {}
 
   void Open() override { pipeline_.Open(); }
   bool usable() const override { return pipeline_.usable(); }
@@ -30,9 +31,10 @@ class SingleRouter final : public Router {
 std::unique_ptr<Router> NewRouter(const PipelineParts& parts,
                                   const RedisTarget& target) {
   switch (target.kind) {
-    case RedisTarget::Kind::kCluster:
     case RedisTarget::Kind::kSingle:
       break;
+    case RedisTarget::Kind::kCluster:
+      return NewClusterRouter(parts, target);
     case RedisTarget::Kind::kSentinel:
       return std::make_unique<SingleRouter>(
           parts,

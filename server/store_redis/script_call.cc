@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
@@ -17,7 +18,7 @@ namespace {
 constexpr int64_t kMaxPlainAmount = int64_t{1} << 40;
 
 Script ScriptFor(const PendingTake& take) {
-  if (take.needs_general ||
+  if (take.needs_general || take.denied() ||
       !std::all_of(take.charges.begin(), take.charges.end(), IsPlain)) {
     return Script::kTake;
   }
@@ -40,6 +41,40 @@ std::unique_ptr<ScriptCall> NewCall(Script script, PendingTakes takes,
   return NewTakeCall(std::move(takes), now);
 }
 
+// Takes that are equal here may share a call.
+auto Group(const PendingTake& take) {
+  return std::tuple(take.slot, take.asking, take.alone,
+                    take.alone ? absl::MakeConstSpan(take.keys)
+                               : absl::Span<const std::string>());
+}
+
+// Calls for takes that may share them.
+void AddCalls(absl::Span<std::unique_ptr<PendingTake>> takes, absl::Time now,
+              std::vector<std::unique_ptr<ScriptCall>>& calls) {
+  struct Gathered {
+    PendingTakes takes;
+    size_t keys = 0;
+  };
+  std::array<Gathered, kScripts> gathered;
+  const auto call = [&](size_t script) {
+    Gathered whole = std::exchange(gathered[script], {});
+    calls.push_back(
+        NewCall(static_cast<Script>(script), std::move(whole.takes), now));
+  };
+  for (std::unique_ptr<PendingTake>& take : takes) {
+    const auto script = static_cast<size_t>(ScriptFor(*take));
+    Gathered& into = gathered[script];
+    if (!into.takes.empty() && into.keys + take->keys.size() > kMaxCallKeys) {
+      call(script);
+    }
+    into.keys += take->keys.size();
+    into.takes.push_back(std::move(take));
+  }
+  for (size_t script = 0; script < gathered.size(); ++script) {
+    if (!gathered[script].takes.empty()) call(script);
+  }
+}
+
 }  // namespace
 
 absl::string_view ScriptSource(Script script) {
@@ -55,7 +90,7 @@ absl::string_view ScriptSource(Script script) {
 }
 
 ScriptCall::ScriptCall(Script script, PendingTakes takes)
-    : script_(script), takes_(std::move(takes)) {}
+    : script_(script), takes_(std::move(takes)), asking_(takes_[0]->asking) {}
 
 void ScriptCall::AppendTo(absl::string_view sha, std::string& out) const {
   AppendArrayHeader(2 + word_count_, out);
@@ -76,6 +111,10 @@ void ScriptCall::AddWord(int64_t number) {
 void ScriptCall::Answer(PendingTake& take, absl::Time now,
                         absl::Span<JudgedCounter> counters,
                         Exhausted& exhausted) {
+  if (take.part != nullptr && take.part->found != nullptr) {
+    take.part->found(now, counters);
+    return;
+  }
   for (JudgedCounter& counter : counters) counter.after = counter.before;
   absl::InlinedVector<Outcome, 4> outcomes(take.charges.size());
   JudgeAll(take.view(), now, counters, absl::MakeSpan(outcomes));
@@ -101,28 +140,20 @@ bool IsPlain(const Charge& charge) {
 
 std::vector<std::unique_ptr<ScriptCall>> MakeCalls(PendingTakes takes,
                                                    absl::Time now) {
-  struct Gathered {
-    PendingTakes takes;
-    size_t keys = 0;
-  };
   std::vector<std::unique_ptr<ScriptCall>> calls;
-  std::array<Gathered, kScripts> gathered;
-  const auto call = [&](size_t script) {
-    Gathered whole = std::exchange(gathered[script], {});
-    calls.push_back(
-        NewCall(static_cast<Script>(script), std::move(whole.takes), now));
-  };
-  for (std::unique_ptr<PendingTake>& take : takes) {
-    const auto script = static_cast<size_t>(ScriptFor(*take));
-    Gathered& into = gathered[script];
-    if (!into.takes.empty() && into.keys + take->keys.size() > kMaxCallKeys) {
-      call(script);
-    }
-    into.keys += take->keys.size();
-    into.takes.push_back(std::move(take));
+  if (takes[0]->slot == PendingTake::kNoSlot) {
+    AddCalls(absl::MakeSpan(takes), now, calls);
+    return calls;
   }
-  for (size_t script = 0; script < gathered.size(); ++script) {
-    if (!gathered[script].takes.empty()) call(script);
+  std::stable_sort(
+      takes.begin(), takes.end(),
+      [](const auto& a, const auto& b) { return Group(*a) < Group(*b); });
+  for (auto begin = takes.begin(); begin != takes.end();) {
+    const auto end = std::find_if(begin, takes.end(), [&](const auto& take) {
+      return Group(*take) != Group(**begin);
+    });
+    AddCalls({&*begin, static_cast<size_t>(end - begin)}, now, calls);
+    begin = end;
   }
   return calls;
 }

@@ -54,6 +54,9 @@ class ScriptCall {
   // The takes that wait for this call; a null one has been answered.
   PendingTakes& takes() { return takes_; }
 
+  // As all its takes.
+  bool asking() const { return asking_; }
+
  protected:
   ScriptCall(Script script, PendingTakes takes);
 
@@ -68,6 +71,7 @@ class ScriptCall {
  private:
   const Script script_;
   PendingTakes takes_;
+  const bool asking_;
   size_t word_count_ = 0;
   std::string words_;
 };
@@ -76,8 +80,9 @@ class ScriptCall {
 // takes units as long as there are any.
 bool IsPlain(const Charge& charge);
 
-// Makes the calls for `takes`, the fewest there can be. `now` is about the time
-// of Redis, for calendar windows; a take that knows better says so.
+// Makes the calls for `takes`, the fewest there can be: in a cluster all keys
+// of a call are of one slot. `now` is about the time of Redis, for calendar
+// windows; a take that knows better says so.
 std::vector<std::unique_ptr<ScriptCall>> MakeCalls(PendingTakes takes,
                                                    absl::Time now);
 

@@ -61,18 +61,48 @@ void WritePolicy(const Policy& policy, absl::Time now, PackedWriter& out) {
   }
 }
 
+void WriteState(Algorithm algorithm, const CounterState& state,
+                PackedWriter& out) {
+  if (state.anchor_ns == CounterState::kNeverCharged) {
+    for (const int64_t number : {-1, 0, 0}) out.Add(number);
+  } else if (algorithm == Algorithm::kTokenBucket) {
+    out.Add(state.anchor_ns / kBillion);
+    out.Add(state.anchor_ns % kBillion);
+    out.Add(0);
+  } else {
+    out.Add(state.anchor_ns / 1000);
+    out.Add(state.used);
+    out.Add(state.carried);
+  }
+}
+
+CounterState ReadState(Algorithm algorithm, PackedReader& reader) {
+  const int64_t anchor = reader.Integer();
+  const int64_t used = reader.Integer();
+  const int64_t carried = reader.Integer();
+  if (anchor < 0) return {};
+  if (algorithm == Algorithm::kTokenBucket) {
+    return {.anchor_ns = anchor * kBillion + used};
+  }
+  return {.anchor_ns = anchor * 1000, .used = used, .carried = carried};
+}
+
 // Gathers the words of the command: every counter and every policy once.
 class Writer {
  public:
   void Add(const PendingTake& take, absl::Time now) {
     charges_.Add(static_cast<int64_t>(take.charges.size()));
-    charges_.Add(take.accounting == Accounting::kIndependent ? 1 : 0);
+    charges_.Add(ModeOf(take));
     for (size_t i = 0; i < take.charges.size(); ++i) {
       const Charge& charge = take.charges[i];
       charges_.Add(NumberOfKey(take.keys[take.counter_of[i]]));
       charges_.Add(NumberOfPolicy(*charge.policy, now));
-      AddCharge(charge);
+      AddCharge(charge, take.give_back() != nullptr);
     }
+    if (take.give_back() == nullptr) return;
+    const Algorithm algorithm = take.charges[0].policy->algorithm;
+    WriteState(algorithm, take.give_back()->made, charges_);
+    WriteState(algorithm, take.give_back()->kept, charges_);
   }
 
   const std::vector<absl::string_view>& keys() const { return keys_; }
@@ -94,8 +124,15 @@ class Writer {
     return static_cast<int64_t>(it->second);
   }
 
-  void AddCharge(const Charge& charge) {
-    charges_.Add(static_cast<int64_t>(charge.kind));
+  static int64_t ModeOf(const PendingTake& take) {
+    if (take.accounting == Accounting::kIndependent) return 1;
+    return take.denied() ? 2 : 0;
+  }
+
+  void AddCharge(const Charge& charge, bool is_give_back) {
+    constexpr int64_t kGiveBackKind = 4;
+    charges_.Add(is_give_back ? kGiveBackKind
+                              : static_cast<int64_t>(charge.kind));
     const int64_t cost = charge.kind == ChargeKind::kPeek
                              ? 0
                              : ClampTo(charge.cost, -kMaxAmount, kMaxAmount);
@@ -114,17 +151,6 @@ class Writer {
   PackedWriter policies_;
   PackedWriter charges_;
 };
-
-CounterState ReadState(Algorithm algorithm, PackedReader& reader) {
-  const int64_t anchor = reader.Integer();
-  const int64_t used = reader.Integer();
-  const int64_t carried = reader.Integer();
-  if (anchor < 0) return {};
-  if (algorithm == Algorithm::kTokenBucket) {
-    return {.anchor_ns = anchor * kBillion + used};
-  }
-  return {.anchor_ns = anchor * 1000, .used = used, .carried = carried};
-}
 
 class TakeCall final : public ScriptCall {
  public:

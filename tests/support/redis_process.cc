@@ -141,6 +141,7 @@ void RedisProcess::Start() {
   const bool choose_port = options_.tcp && port_ == 0;
   for (int tries = choose_port ? kPortTries : 1; tries > 0; --tries) {
     if (choose_port) port_ = FreePort();
+    if (choose_port && options_.cluster) cluster_port_ = FreePort();
     if (TryStart()) return;
   }
   ADD_FAILURE() << "redis-server does not start: " << Log();
@@ -206,6 +207,10 @@ std::vector<std::string> RedisProcess::Arguments() const {
   words.insert(words.end(), {"--save", "", "--appendonly", "no", "--dir",
                              folder_, "--logfile", "log", "--bind", "127.0.0.1",
                              "--port", std::to_string(port_)});
+  if (options_.cluster) {
+    words.insert(words.end(), {"--cluster-enabled", "yes", "--cluster-port",
+                               std::to_string(cluster_port_)});
+  }
   if (!options_.password.empty()) {
     words.insert(words.end(), {"--requirepass", options_.password});
   }

@@ -30,6 +30,8 @@ struct RedisProcessOptions {
   bool tcp = false;
   // A sentinel, which watches nothing yet: SENTINEL MONITOR tells it what.
   bool sentinel = false;
+  // A node of a cluster, alone at first. Only with tcp.
+  bool cluster = false;
   // Asked for; Command() knows it. "": none.
   std::string password;
   // As on redis-server's command line; they win over those of this class.
@@ -53,6 +55,8 @@ class RedisProcess {
   // the same when it is started again.
   const std::string& socket() const { return socket_; }
   int port() const { return port_; }
+
+  int cluster_port() const { return cluster_port_; }  // for other nodes
 
   // Where it is with tcp, as in a URL: 127.0.0.1:port.
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
@@ -85,6 +89,7 @@ class RedisProcess {
   std::string folder_;
   std::string socket_;
   int port_ = 0;
+  int cluster_port_ = 0;
   pid_t pid_ = 0;  // 0 when it does not run
 };
 

@@ -67,7 +67,7 @@ StoreDice::StoreDice(unsigned seed, const Habits& habits)
                            "/")) {
   for (size_t key = 0; key < Shapes(habits).size(); ++key) {
     policies_.push_back(Shape(key));
-    Reload(policies_.back());
+    Draw(policies_.back());
   }
 }
 
@@ -146,6 +146,16 @@ Policy StoreDice::Shape(size_t key) const {
 }
 
 void StoreDice::Reload(Policy& policy) {
+  const auto has_bank = [&policy] {
+    return policy.burst > 0 && policy.burst_mode == BurstMode::kEarned;
+  };
+  const bool had_bank = has_bank();
+  do {
+    Draw(policy);
+  } while (habits_.steady_banks && has_bank() != had_bank);
+}
+
+void StoreDice::Draw(Policy& policy) {
   policy.limit = Amount(13);
   policy.burst = OneIn(2) ? 0 : Amount(7);
   policy.burst_mode =

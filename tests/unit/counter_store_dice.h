@@ -16,6 +16,8 @@ struct Habits {
   bool huge = false;      // limits and costs up to kMaxAmount
   bool lone = false;      // one charge in each Take
   bool plain = false;     // mostly common charges of windows without a bank
+  // No reload gives a counter a bank or takes it away.
+  bool steady_banks = false;
 };
 
 // One random history: charges of a few counters, whose limits and bursts change
@@ -41,6 +43,7 @@ class StoreDice {
   int64_t Below(int64_t bound);
   bool OneIn(int64_t n) { return Below(n) == 0; }
   Policy Shape(size_t key) const;
+  void Draw(Policy& policy);
   void Reload(Policy& policy);
   int64_t Amount(int64_t small);
   TestCharge Charge();

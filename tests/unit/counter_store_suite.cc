@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "store_memory/memory_store.h"
+#include "support/redis_cluster.h"
 #include "unit/redis_fixture.h"
 
 namespace rls {
@@ -26,6 +27,25 @@ class RedisOfItsOwn final : public CounterStore {
 
  private:
   RedisProcess redis_;
+  const std::unique_ptr<TestRedisStore> store_;
+};
+
+// A cluster with that clock. Most of the suite's counters are far apart in it.
+class ClusterOfItsOwn final : public CounterStore {
+ public:
+  explicit ClusterOfItsOwn(FakeClock& clock)
+      : cluster_({.clock = &clock}),
+        store_(NewReadyRedisStore(
+            *ParseRedisUrl("redis+cluster://" + cluster_.hosts()), clock, {})) {
+  }
+
+  void Take(absl::Span<const Charge> charges, Accounting accounting,
+            absl::Time deadline, TakeCallback done) override {
+    store_->Take(charges, accounting, deadline, std::move(done));
+  }
+
+ private:
+  RedisCluster cluster_;
   const std::unique_ptr<TestRedisStore> store_;
 };
 
@@ -50,6 +70,13 @@ std::vector<StoreKind> AllStores() {
              return std::make_unique<RedisOfItsOwn>(
                  clock, TestRedisOptions{.deny_cache_entries = 0});
            }},
+      {.name = "RedisCluster",
+       .tick = absl::Microseconds(1),
+       .make =
+           [](FakeClock& clock) {
+             return std::make_unique<ClusterOfItsOwn>(clock);
+           },
+       .atomic = false},
   };
 }
 

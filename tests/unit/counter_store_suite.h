@@ -20,6 +20,11 @@ struct StoreKind {
   std::string name;
   absl::Duration tick;  // the finest difference of times that it can tell
   std::function<std::unique_ptr<CounterStore>(FakeClock&)> make;
+  // Whether a Take of several counters is one step for others to see. If not,
+  // others may be refused by what a Take gives back when it is denied. What is
+  // given back leaves the counter its longer time to live, which tells whether
+  // a bank that a reload brings finds something.
+  bool atomic = true;
 
   friend void PrintTo(const StoreKind& kind, std::ostream* out) {
     *out << kind.name;

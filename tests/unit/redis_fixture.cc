@@ -8,9 +8,7 @@
 namespace rls {
 namespace {
 
-RedisStoreOptions OptionsFor(const RedisProcess& redis,
-                             const TestRedisOptions& options) {
-  RedisStoreOptions made;
+RedisTarget TargetFor(const RedisProcess& redis) {
   Endpoint endpoint;
   if (redis.port() == 0) {
     endpoint.unix_path = redis.socket();
@@ -18,7 +16,15 @@ RedisStoreOptions OptionsFor(const RedisProcess& redis,
     endpoint.host = "127.0.0.1";
     endpoint.port = static_cast<uint16_t>(redis.port());
   }
-  made.target.endpoints = {endpoint};
+  RedisTarget target;
+  target.endpoints = {endpoint};
+  return target;
+}
+
+RedisStoreOptions OptionsFor(RedisTarget target,
+                             const TestRedisOptions& options) {
+  RedisStoreOptions made;
+  made.target = std::move(target);
   made.key_prefix = options.key_prefix;
   made.command_timeout = options.command_timeout;
   made.threads = options.threads;
@@ -48,14 +54,24 @@ class TestRedisStoreImpl final : public TestRedisStore {
 std::unique_ptr<TestRedisStore> NewTestRedisStore(
     const RedisProcess& redis, const Clock& clock,
     const TestRedisOptions& options) {
-  return std::make_unique<TestRedisStoreImpl>(clock,
-                                              OptionsFor(redis, options));
+  return NewTestRedisStore(TargetFor(redis), clock, options);
+}
+
+std::unique_ptr<TestRedisStore> NewTestRedisStore(
+    RedisTarget target, const Clock& clock, const TestRedisOptions& options) {
+  return std::make_unique<TestRedisStoreImpl>(
+      clock, OptionsFor(std::move(target), options));
 }
 
 std::unique_ptr<TestRedisStore> NewReadyRedisStore(
     const RedisProcess& redis, const Clock& clock,
     const TestRedisOptions& options) {
-  auto store = NewTestRedisStore(redis, clock, options);
+  return NewReadyRedisStore(TargetFor(redis), clock, options);
+}
+
+std::unique_ptr<TestRedisStore> NewReadyRedisStore(
+    RedisTarget target, const Clock& clock, const TestRedisOptions& options) {
+  auto store = NewTestRedisStore(std::move(target), clock, options);
   WaitUntil("a store that is ready", [&] { return store->ready(); });
   return store;
 }

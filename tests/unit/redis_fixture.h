@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "metrics/metrics.h"
 #include "store/counter_store.h"
+#include "store_redis/redis_target.h"
 #include "support/redis_process.h"
 
 namespace rls {
@@ -20,7 +21,7 @@ struct TestRedisOptions {
   size_t deny_cache_entries = 1000;
 };
 
-// A Redis store and what it needs; the redis-server is somebody else's.
+// A Redis store and what it needs; the servers are somebody else's.
 class TestRedisStore : public CounterStore {
  public:
   virtual bool ready() const = 0;
@@ -31,11 +32,15 @@ class TestRedisStore : public CounterStore {
 std::unique_ptr<TestRedisStore> NewTestRedisStore(
     const RedisProcess& redis, const Clock& clock,
     const TestRedisOptions& options);
+std::unique_ptr<TestRedisStore> NewTestRedisStore(
+    RedisTarget target, const Clock& clock, const TestRedisOptions& options);
 
 // As above, and waits until it is ready.
 std::unique_ptr<TestRedisStore> NewReadyRedisStore(
     const RedisProcess& redis, const Clock& clock,
     const TestRedisOptions& options);
+std::unique_ptr<TestRedisStore> NewReadyRedisStore(
+    RedisTarget target, const Clock& clock, const TestRedisOptions& options);
 
 }  // namespace rls
 

@@ -8,9 +8,12 @@
 --                number of bounds, the bounds of a calendar's windows in us
 --     1 sliding  limit, window us
 --     2 bucket   limit, depth as seconds and ns
---   take:   number of charges, 1 when independent, then for each charge
---           counter, policy, kind (0 enforce, 1 observe, 2 report, 3 peek),
---           cost, and for a bucket the cost as seconds and ns
+--   take:   number of charges, mode (0 all or nothing, 1 independent, 2 denied
+--           by what is judged elsewhere), then for each charge
+--           counter, policy, kind (0 enforce, 1 observe, 2 report, 3 peek,
+--           4 give back), cost, and for a bucket the cost as seconds and ns;
+--           for a give-back, which is its take's only charge, two states more:
+--           what was made of the counter, and what should have been
 -- Gives now in us, then for each take 1 and for each charge the state of its
 -- counter before the take; or 0 alone when a calendar's bounds do not reach
 -- now and nothing was done.
@@ -20,7 +23,8 @@
 -- doubles: exact up to 2^53, which is why amounts saturate at 2^53 - 1, times
 -- are microseconds, and a bucket's times are pairs.
 local MAX, BILLION, BANKED_WINDOWS = 9007199254740991, 1000000000, 10
-local ENFORCE, REPORT, PEEK = 0, 2, 3
+local ENFORCE, REPORT, PEEK, GIVE_BACK = 0, 2, 3, 4
+local INDEPENDENT, DENIED = 1, 2
 -- Local names, because each use of a global one is looked up.
 local KEYS, ARGV, tonumber, call = KEYS, ARGV, tonumber, redis.call
 local min, max, floor, format = math.min, math.max, math.floor, string.format
@@ -102,15 +106,19 @@ local function judge_fixed(policy, state, cost, always)
   return true, start, max(0, min(MAX, used + cost)), banked
 end
 
-local function write_fixed(policy, state)
+local function write_banked(policy, state)
   local _, stop = window_at(policy, state.a)
-  if policy.earned == 0 then  -- as fixed.lua, which says why
-    return format('%d', state.u), max(stop / 1000 - 1, floor(now / 1000) + 1)
-  end
   local expiry = policy.window > 0 and stop + BANKED_WINDOWS * policy.window
     or policy[#policy]
   return format('%d %d %d', state.a / 1000, state.u, state.c),
     expiry / 1000
+end
+
+local function write_fixed(policy, state)
+  if policy.earned > 0 then return write_banked(policy, state) end
+  -- As fixed.lua, which says why.
+  local _, stop = window_at(policy, state.a)
+  return format('%d', state.u), max(stop / 1000 - 1, floor(now / 1000) + 1)
 end
 
 -- sliding_window.cc
@@ -185,6 +193,21 @@ local function write_bucket(_, state)
   return format('%d.%09d', state.a, state.u), (state.a + 1) * 1000
 end
 
+-- What was there before: without a time, the key is still there and lives long
+-- enough; nothing when there was no counter.
+local function write_kept(writer, state)
+  local policy = writer.policy
+  if state.a < 0 then return end
+  if policy.fixed and policy.earned == 0 then
+    -- From when there was a bank: that is not over with its window.
+    if state.a ~= writer.window or state.c > 0 then
+      return write_banked(policy, state)
+    end
+    if state.u == 0 then return end
+  end
+  return (policy.write(policy, state))
+end
+
 -- Values of Redis
 
 local function read_windows(policy, value, key)
@@ -228,7 +251,7 @@ while at <= #blob do
   local functions = ALGORITHMS[algorithm]
   policy.judge, policy.read, policy.write =
     functions.judge, functions.read, functions.write
-  policy.fixed = algorithm == 0
+  policy.fixed, policy.bucket = algorithm == 0, algorithm == 2
   policies[#policies + 1] = policy
 end
 
@@ -281,13 +304,35 @@ local function restore(charges, only_same)
   end
 end
 
+-- pending_take.h says what is given back.
+local function give_back(charge)
+  local policy, state, made = charge.policy, charge.state, charge.made
+  local counter = charge.counter
+  if state.a == made.a and state.u == made.u and state.c == made.c and
+    not written_by[counter] then
+    state.a, state.u, state.c = unpack(charge.kept)
+    written_by[counter] = {policy = policy, window = made.a, write = write_kept}
+  elseif policy.bucket then
+    local s, ns = 0, 0
+    if less(now_s, now_ns, made.a, made.u) then
+      s, ns = subtract(made.a, made.u, now_s, now_ns)
+    end
+    if less(s, ns, charge.s, charge.ns) then charge.s, charge.ns = s, ns end
+    charge_one(charge, false)
+  elseif window_at(policy, now) == made.a then
+    charge_one(charge, false)
+  end
+end
+
 -- judge_all.cc
-local function take(charges, independent)
-  local fits = true
+local function take(charges, mode)
+  if charges[1].kind == GIVE_BACK then return give_back(charges[1]) end
+  local independent = mode == INDEPENDENT
+  local fits = mode ~= DENIED
   for i = 1, #charges do
     if not charge_one(charges[i], independent) then fits = false end
   end
-  if #charges == 1 then return end
+  if #charges == 1 and mode ~= DENIED then return end
   if not fits and not independent then
     restore(charges, false)
     for i = 1, #charges do
@@ -306,6 +351,12 @@ local function read_charge()
   local charge, policy = {}, nil
   charge.counter, policy, charge.kind, charge.cost, charge.s, charge.ns, at =
     read('<dddddd', blob, at)
+  if charge.kind == GIVE_BACK then
+    local made, kept = {}, {}
+    made.a, made.u, made.c, kept[1], kept[2], kept[3], at =
+      read('<dddddd', blob, at)
+    charge.made, charge.kept = made, kept
+  end
   policy = policies[policy]
   charge.policy = policy
   if policy.fixed and not window_at(policy, now) then return end
@@ -320,8 +371,8 @@ end
 
 blob, at = ARGV[2], 1
 while at <= #blob do
-  local charges, reached, count, independent = {}, true, nil, nil
-  count, independent, at = read('<dd', blob, at)
+  local charges, reached, count, mode = {}, true, nil, nil
+  count, mode, at = read('<dd', blob, at)
   for i = 1, count do
     charges[i] = read_charge()
     reached = reached and charges[i]
@@ -332,14 +383,21 @@ while at <= #blob do
       local charge = charges[i]
       result[#result + 1] = write('<ddd', charge.a, charge.u, charge.c)
     end
-    take(charges, independent == 1)
+    take(charges, mode)
   else
     result[#result + 1] = write('<d', 0)
   end
 end
 for counter, policy in pairs(written_by) do
   local value, expiry = policy.write(policy, states[counter])
-  call('SET', KEYS[counter], value, 'PXAT', format('%d', expiry))
+  local key = KEYS[counter]
+  if expiry then
+    call('SET', key, value, 'PXAT', format('%d', expiry))
+  elseif value then
+    call('SET', key, value, 'KEEPTTL')
+  else
+    call('DEL', key)
+  end
 end
 -- Who may not write may not decide: a write that changes nothing fails there.
 if not next(written_by) then call('SETRANGE', KEYS[1], 0, '') end
