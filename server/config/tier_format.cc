@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
+#include "config/identity_format.h"
 #include "config/limit_format.h"
 #include "config/queue_format.h"
 #include "config/tier_message.h"
@@ -16,13 +17,6 @@ namespace {
 
 constexpr int64_t kMaxRps = UINT32_MAX;
 const int64_t kMaxWindowSeconds = absl::ToInt64Seconds(kMaxWindow);
-
-// Where a user is looked for unless `identity:` says otherwise.
-std::vector<IdentityKey> DefaultIdentity() {
-  return {{.key = "user_id"},
-          {.key = "authorization", .strip_prefix = "Bearer "},
-          {.key = "api_key"}};
-}
 
 class TierFormat {
  public:
@@ -44,7 +38,7 @@ class TierFormat {
     ReadAccounting(map, domain_.accounting);
     ReadOnBackendError(map, tiers_.default_rule.on_backend_error);
     ReadEnforce(map);
-    ReadIdentity(map);
+    ReadIdentity(map, tiers_.identity);
     ReadDefault(map);
     ReadTiers(map);
     ReadAssignments(map);
@@ -70,33 +64,6 @@ class TierFormat {
     if (queues_ && domain_.accounting == Accounting::kIndependent) {
       reader_.Fail(*node,
                    "enforce: queue does not go with accounting: independent");
-    }
-  }
-
-  void ReadIdentity(const YamlMap& map) {
-    const YAML::Node* list = map.Find("identity");
-    if (list == nullptr) {
-      tiers_.identity = DefaultIdentity();
-      return;
-    }
-    if (!list->IsSequence() || list->size() == 0) {
-      reader_.Unexpected(*list, "identity", "a list of descriptor keys");
-      return;
-    }
-    for (const YAML::Node& item : *list) {
-      IdentityKey& identity = tiers_.identity.emplace_back();
-      if (item.IsScalar()) {
-        identity.key = reader_.Name(item, "identity").value_or("");
-        continue;
-      }
-      const YamlMap entry(reader_, item, "identity", {"key", "strip_prefix"});
-      if (item.IsMap() && entry.ReadName("key", identity.key) == nullptr) {
-        reader_.Fail(item, "identity: an entry without key");
-      }
-      if (const YAML::Node* prefix = entry.Find("strip_prefix")) {
-        identity.strip_prefix =
-            reader_.Text(*prefix, "strip_prefix").value_or("");
-      }
     }
   }
 

@@ -52,8 +52,7 @@ Pipeline::~Pipeline() {
   const absl::Status status =
       absl::UnavailableError("the Redis store is closing");
   FailAll(queue_, status);
-  for (InFlight& in_flight : in_flight_)
-    FailAll(in_flight.call->takes(), status);
+  for (InFlight& one : in_flight_) FailAll(one.call->takes(), status);
 }
 
 void Pipeline::Add(std::unique_ptr<PendingTake> take) {

@@ -13,7 +13,10 @@ using google::protobuf::DescriptorPool;
 const DescriptorPool& Pool() {
   // Links the files in.
   (void)envoy::service::ratelimit::v3::RateLimitRequest::descriptor();
-  return *DescriptorPool::generated_pool();
+  const DescriptorPool& pool = *DescriptorPool::generated_pool();
+  // A pool finds a value by its name only once it has its enum.
+  (void)pool.FindEnumTypeByName("envoy.type.v3.RateLimitUnit");
+  return pool;
 }
 
 struct Field {
