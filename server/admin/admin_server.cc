@@ -2,13 +2,14 @@
 
 #include <httplib.h>
 
-#include <thread>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "admin/forward_auth.h"
+#include "admin/http_port.h"
 #include "admin/rules_page.h"
 #include "rpc/ask.h"
 #include "rpc/json.h"
@@ -16,76 +17,13 @@
 namespace rls {
 namespace {
 
+constexpr char kForwardAuthPath[] = "/v1/forward-auth";
+
 constexpr char kText[] = "text/plain; charset=utf-8";
 constexpr char kJson[] = "application/json";
 constexpr char kExposition[] = "text/plain; version=0.0.4; charset=utf-8";
 
-constexpr size_t kMaxBodyBytes = 1 << 20;
-constexpr size_t kThreads = 4;
-constexpr time_t kIoTimeoutSeconds = 5;
 constexpr absl::Duration kAnswerTimeout = absl::Seconds(5);
-
-// One listening HTTP port and the thread that serves it.
-class HttpPort {
- public:
-  HttpPort() {
-    server_.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
-    server_.set_payload_max_length(kMaxBodyBytes);
-    server_.set_read_timeout(kIoTimeoutSeconds);
-    server_.set_write_timeout(kIoTimeoutSeconds);
-    server_.set_keep_alive_max_count(100);
-    server_.set_keep_alive_timeout(kIoTimeoutSeconds);
-    // Without SO_REUSEPORT, which the library sets: a second server on a taken
-    // port must fail, not share it silently.
-    server_.set_socket_options([](auto socket) {
-      const int yes = 1;
-      setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-    });
-  }
-
-  ~HttpPort() {
-    server_.stop();
-    if (thread_.joinable()) thread_.join();
-  }
-
-  httplib::Server& server() { return server_; }
-  const std::string& address() const { return address_; }
-
-  // `address` is HOST:PORT, an IPv6 host in brackets.
-  absl::Status Listen(const std::string& address) {
-    const size_t colon = address.rfind(':');
-    std::string host = address.substr(0, colon);
-    int port = 0;
-    const bool has_port = colon != std::string::npos &&
-                          absl::SimpleAtoi(address.substr(colon + 1), &port);
-    if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-      host = host.substr(1, host.size() - 2);
-    }
-    int bound = has_port ? Bind(host, port) : -1;
-    // A machine without IPv6 can still serve everybody it has.
-    if (bound <= 0 && host == "::") bound = Bind("0.0.0.0", port);
-    if (bound <= 0) {
-      return absl::UnavailableError(
-          absl::StrCat("cannot listen for HTTP on ", address));
-    }
-    address_ = absl::StrCat(address.substr(0, colon), ":", bound);
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
-    // A stop() before the loop has begun would be lost.
-    while (!server_.is_running()) std::this_thread::yield();
-    return absl::OkStatus();
-  }
-
- private:
-  // The port that was taken, or less than 1.
-  int Bind(const std::string& host, int port) {
-    if (port == 0) return server_.bind_to_any_port(host);
-    return server_.bind_to_port(host, port) ? port : -1;
-  }
-
-  httplib::Server server_;
-  std::string address_;
-  std::thread thread_;
-};
 
 void Answer(httplib::Response& response, int status, const std::string& body,
             const char* type) {
@@ -110,8 +48,20 @@ bool ReadBody(const httplib::Request& request,
   });
 }
 
-int HttpStatusOf(const absl::Status& status) {
-  return absl::IsInvalidArgument(status) ? 400 : 503;
+void Fail(httplib::Response& response, const absl::Status& status) {
+  Answer(response, absl::IsInvalidArgument(status) ? 400 : 503,
+         std::string(status.message()), kText);
+}
+
+// All values of a header, as if the client had sent them in one.
+std::string HeaderOf(const httplib::Request& request, const std::string& name) {
+  std::string joined;
+  const size_t count = request.get_header_value_count(name.c_str());
+  for (size_t i = 0; i < count; ++i) {
+    absl::StrAppend(&joined, i == 0 ? "" : ",",
+                    request.get_header_value(name.c_str(), i));
+  }
+  return joined;
 }
 
 class AdminServerImpl final : public AdminServer {
@@ -121,6 +71,10 @@ class AdminServerImpl final : public AdminServer {
   absl::Status Start(const AdminOptions& options) {
     using httplib::Request;
     using httplib::Response;
+    absl::StatusOr<ForwardAuth> forward_auth =
+        ForwardAuth::Make(options.forward_auth, parts_.forward_auth_handler);
+    if (!forward_auth.ok()) return forward_auth.status();
+    forward_auth_ = *std::move(forward_auth);
     httplib::Server& http = http_.server();
     const auto health = [this](const Request&, Response& response) {
       Health(response);
@@ -138,6 +92,7 @@ class AdminServerImpl final : public AdminServer {
       std::string body;
       if (ReadBody(request, reader, body, response)) Json(body, response);
     });
+    AddForwardAuth(http);
     httplib::Server& debug = debug_.server();
     debug.Get("/", [](const Request&, Response& response) {
       Answer(response, 200, "/rlconfig  the rules, one line each\n", kText);
@@ -164,17 +119,64 @@ class AdminServerImpl final : public AdminServer {
     }
   }
 
+  // A request without a body is decided before the routes, which know a few
+  // methods only and wait for the body of some.
+  void AddForwardAuth(httplib::Server& http) {
+    using httplib::Request;
+    using httplib::Response;
+    using Handled = httplib::Server::HandlerResponse;
+    http.set_pre_routing_handler(
+        [this](const Request& request, Response& response) {
+          if (request.path != kForwardAuthPath) return Handled::Unhandled;
+          const Body body = BodyOf(request);
+          if (body == Body::kRead) return Handled::Unhandled;
+          if (body == Body::kNone) {
+            DecideForGateway(request, response);
+          } else {
+            RefuseAndClose(response);
+          }
+          return Handled::Handled;
+        });
+    const auto with_body = [this](const Request& request, Response& response,
+                                  const httplib::ContentReader& read) {
+      if (read([](const char*, size_t) { return true; })) {
+        DecideForGateway(request, response);
+      } else {
+        RefuseAndClose(response);
+      }
+    };
+    http.Post(kForwardAuthPath, with_body);
+    http.Put(kForwardAuthPath, with_body);
+    http.Patch(kForwardAuthPath, with_body);
+    http.Delete(kForwardAuthPath, with_body);
+  }
+
+  void DecideForGateway(const httplib::Request& request,
+                        httplib::Response& response) {
+    absl::StatusOr<ForwardAuth::Answer> answer = forward_auth_->Decide(
+        [&](const std::string& name) { return HeaderOf(request, name); },
+        request.get_param_value("body") == "header");
+    if (!answer.ok()) {
+      Fail(response, answer.status());
+      return;
+    }
+    response.status = answer->over_limit ? 429 : 200;
+    response.body = std::move(answer->body);
+    for (const PlainHeader& header : answer->headers) {
+      response.set_header(header.name, header.value);
+    }
+  }
+
   void Json(const std::string& body, httplib::Response& response) {
     const absl::StatusOr<std::string> request = RequestFromJson(body);
     if (!request.ok()) {
-      Answer(response, 400, std::string(request.status().message()), kText);
+      Fail(response, request.status());
       return;
     }
     const RateLimitHandler::Reply reply =
         Ask(parts_.handler, *request, absl::Now() + kAnswerTimeout);
     if (!reply.status.ok()) {
-      Answer(response, HttpStatusOf(reply.status),
-             std::string(reply.status.message()), kText);
+      Fail(response, reply.status);
       return;
     }
     const absl::StatusOr<std::string> json = ResponseToJson(reply.response);
@@ -186,6 +188,7 @@ class AdminServerImpl final : public AdminServer {
   }
 
   const AdminParts parts_;
+  std::optional<ForwardAuth> forward_auth_;
   HttpPort http_;
   HttpPort debug_;
 };

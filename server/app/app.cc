@@ -57,6 +57,7 @@ class AppImpl final : public App {
     auto admin = NewAdminServer(
         settings.admin,
         {.handler = *handler_,
+         .forward_auth_handler = *forward_auth_handler_,
          .metrics = *metrics_,
          .rules = rules_,
          .not_ready = [this] { return std::string(NotReady()); }});
@@ -109,6 +110,10 @@ class AppImpl final : public App {
                            .metrics = *metrics_});
     loop_thread_ = std::thread([this] { loop_->Run(); });
     handler_.emplace(*limiter_, *clock_, settings.answers);
+    // Envoy makes headers of an answer's statuses; other gateways cannot.
+    AnswerSettings with_headers = settings.answers;
+    with_headers.headers = true;
+    forward_auth_handler_.emplace(*limiter_, *clock_, std::move(with_headers));
     return absl::OkStatus();
   }
 
@@ -134,6 +139,7 @@ class AppImpl final : public App {
   std::unique_ptr<RedisStore> redis_;  // null: memory_ counts
   std::unique_ptr<Limiter> limiter_;
   std::optional<RateLimitHandler> handler_;
+  std::optional<RateLimitHandler> forward_auth_handler_;
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<AdminServer> admin_;
 };

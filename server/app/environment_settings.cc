@@ -1,10 +1,25 @@
 #include "app/environment_settings.h"
 
 #include "absl/strings/str_join.h"
+#include "admin/forward_auth_settings.h"
 #include "app/environment_reader.h"
 #include "app/redis_settings.h"
 
 namespace rls {
+namespace {
+
+void ReadForwardAuth(EnvironmentReader& reader, ForwardAuthSettings& settings) {
+  reader.Read("FORWARD_AUTH_DOMAIN", settings.domain);
+  reader.Read("FORWARD_AUTH_TIMEOUT", settings.timeout);
+  reader.Read("FORWARD_AUTH_DESCRIPTORS", settings.descriptors);
+  if (!ParseHeaderDescriptors(settings.descriptors).ok()) {
+    reader.Fail("FORWARD_AUTH_DESCRIPTORS", settings.descriptors,
+                "key=Header|OtherHeader,key=Header;key=Header");
+  }
+}
+
+}  // namespace
+
 absl::Status ApplyEnvironment(const Environment& environment,
                               Settings& settings) {
   EnvironmentReader reader(environment);
@@ -28,6 +43,8 @@ absl::Status ApplyEnvironment(const Environment& environment,
                         settings.answers.remaining_header);
   reader.ReadHeaderName("LIMIT_RESET_HEADER", settings.answers.reset_header);
   reader.Read("RESPONSE_DYNAMIC_METADATA", settings.answers.dynamic_metadata);
+
+  ReadForwardAuth(reader, settings.admin.forward_auth);
 
   reader.ReadNumber<size_t>("MAX_COUNTERS", 1, size_t{1} << 31,
                             settings.max_counters);

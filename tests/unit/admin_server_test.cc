@@ -30,6 +30,7 @@ class AdminServerTest : public ::testing::Test {
     return NewAdminServer(
         {.http_address = http_address, .debug_address = "127.0.0.1:0"},
         {.handler = handler_,
+         .forward_auth_handler = forward_auth_handler_,
          .metrics = *metrics_,
          .rules = rules_,
          .not_ready = [this] { return not_ready_; }});
@@ -56,6 +57,7 @@ class AdminServerTest : public ::testing::Test {
   RuleBookHolder rules_;
   FakeLimiter limiter_;
   RateLimitHandler handler_{limiter_, *clock_, {}};
+  RateLimitHandler forward_auth_handler_{limiter_, *clock_, {.headers = true}};
   std::unique_ptr<AdminServer> server_;
 };
 

@@ -68,6 +68,21 @@ TEST_F(SettingsTest, ReferenceVariablesNameTheAddresses) {
   EXPECT_EQ(settings.admin.debug_address, "0.0.0.0:0");
 }
 
+TEST_F(SettingsTest, ForwardAuthIsToldByVariables) {
+  variables_ = {{"FORWARD_AUTH_DOMAIN", "shop"},
+                {"FORWARD_AUTH_DESCRIPTORS", "user=X-User"},
+                {"FORWARD_AUTH_TIMEOUT", "40s"}};
+  const ForwardAuthSettings settings =
+      MustRead({"--config", "a"}).admin.forward_auth;
+  EXPECT_EQ(settings.domain, "shop");
+  EXPECT_EQ(settings.descriptors, "user=X-User");
+  EXPECT_EQ(settings.timeout, absl::Seconds(40));
+  variables_["FORWARD_AUTH_DESCRIPTORS"] = "user";
+  EXPECT_THAT(MustFail({"--config", "a"}),
+              HasSubstr("FORWARD_AUTH_DESCRIPTORS: found \"user\", expected "
+                        "key=Header"));
+}
+
 TEST_F(SettingsTest, APortAloneKeepsTheDefaultHost) {
   variables_ = {{"GRPC_PORT", "7"}};
   EXPECT_EQ(MustRead({"--config", "a"}).grpc.address, "[::]:7");
