@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -29,6 +30,7 @@ RECIPE = ROOT / "deploy/config/recipe.yaml"
 
 # For what a healthy machine does in milliseconds; reached only by a failure.
 PATIENCE_S = 60
+PORT_TRIES = 10
 READY = re.compile(r"^ready grpc=(\S+) http=(\S+) debug=(\S+)$")
 
 
@@ -49,6 +51,14 @@ def quiet_minute(seconds_needed=20):
     left = 60 - time.time() % 60
     if left < seconds_needed:
         time.sleep(left + 0.05)
+
+
+def free_port(host="127.0.0.1"):
+    """A port for a program that cannot tell which one it took. Another may be
+    faster: whoever asks tries again, PORT_TRIES times."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return probe.getsockname()[1]
 
 
 FREE_PORTS = ("--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0",
@@ -102,23 +112,42 @@ class Server:
         return status
 
 
+def read_chunks(stream):
+    """The body of a request that came in chunks."""
+    body = b""
+    while size := int(stream.readline().split(b";")[0], 16):
+        body += stream.read(size)
+        stream.readline()
+    stream.readline()
+    return body
+
+
 class Upstream:
-    """An HTTP server that answers as the recipe's provider."""
+    """An HTTP server that answers as the recipe's provider and keeps what it
+    was sent."""
 
     def __init__(self):
+        self.seen = seen = []  # (request line's words, headers, body)
+
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
-                self.rfile.read(int(self.headers.get("content-length", 0)))
+                if "chunked" in self.headers.get("transfer-encoding", ""):
+                    sent = read_chunks(self.rfile)
+                else:
+                    sent = self.rfile.read(
+                        int(self.headers.get("content-length", 0)))
+                seen.append((self.requestline.split(), self.headers, sent))
                 body = b'{"status": 200, "cost_cents": 15}'
                 self.send_response(200)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                if self.command != "HEAD":
+                    self.wfile.write(body)
 
-            do_GET = do_POST
+            do_GET = do_HEAD = do_PUT = do_DELETE = do_OPTIONS = do_POST
 
             def log_message(self, *unused):
                 pass

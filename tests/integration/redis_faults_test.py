@@ -11,9 +11,9 @@ import threading
 import time
 import unittest
 
-from harness import ProcessTest, wait_for
+from harness import ProcessTest, free_port, wait_for
 from redis_harness import (Load, Names, Proxy, Redis, RedisError, end_ns,
-                           free_port, log_lines, metric, quantile_ms, result,
+                           log_lines, metric, quantile_ms, result,
                            wait_until_ready)
 
 REPLICAS = 3
@@ -125,7 +125,7 @@ def follow_nobody(world):
 
 def follow_a_dead_master(world):
     world.redis.command("CONFIG", "SET", "replica-serve-stale-data", "no")
-    world.redis.command("REPLICAOF", "127.0.0.1", free_port("127.0.0.1"))
+    world.redis.command("REPLICAOF", "127.0.0.1", free_port())
 
 
 def send_to_other(world):

@@ -15,12 +15,9 @@ import struct
 import subprocess
 import threading
 
-from harness import PATIENCE_S, wait_for
+from harness import PATIENCE_S, PORT_TRIES, free_port, wait_for
 
 LOAD = os.environ["LOAD"]
-
-# Somebody else may take a port between our look and Redis' bind.
-PORT_TRIES = 10
 
 
 class RedisError(Exception):
@@ -53,12 +50,6 @@ def read_reply(stream):
     if kind == b"*":
         return [read_reply(stream) for _ in range(int(rest))]
     raise ConnectionError(f"not RESP: {line!r}")
-
-
-def free_port(host):
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
 
 
 class Redis:

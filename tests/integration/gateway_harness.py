@@ -1,0 +1,227 @@
+"""What every gateway that asks by a sub-request has to do, asked of the real
+program with its configuration from deploy/gateways."""
+
+import collections
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import socket
+import subprocess
+
+import harness
+
+FREE = ("Authorization", "Bearer user-123")  # 5 a minute
+PRO = ("Authorization", "Bearer user-456")  # 50 a minute
+REFUSED = {"status": 429,
+           "message": "Rate limit exceeded. Free tier: 5 req/min"}
+
+Answer = collections.namedtuple("Answer", "status headers body")
+
+
+class Gateway:
+    """A program that gets its port by its configuration."""
+
+    def __init__(self, folder, command, prepare):
+        """`prepare(port)` writes the configuration; `command` starts it."""
+        self.output = (pathlib.Path(folder) / "gateway.log").open("w+")
+        for _ in range(harness.PORT_TRIES):
+            self.port = harness.free_port()
+            prepare(self.port)
+            self.process = subprocess.Popen(
+                [str(part) for part in command], cwd=folder,
+                stdin=subprocess.DEVNULL, stdout=self.output,
+                stderr=subprocess.STDOUT)
+            if harness.wait_for("the gateway's port", self.state) == "open":
+                return
+        raise AssertionError(f"the gateway does not start:\n{self.log()}")
+
+    def state(self):
+        if self.process.poll() is not None:
+            return "ended"
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.port)).close()
+            return "open"
+        return None
+
+    def log(self):
+        self.output.seek(0)
+        return self.output.read()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(harness.PATIENCE_S)
+        self.output.close()
+
+
+def replaced(text, changes):
+    """The text with each of the words, which must be there, changed."""
+    for old, new in changes.items():
+        assert old in text, old
+        text = text.replace(old, str(new))
+    return text
+
+
+class GatewayCases:
+    """Joined with ProcessTest by the test of each gateway, which gives
+    start_gateway(server's HTTP address, upstream's port)."""
+
+    def setUp(self):
+        super().setUp()
+        self.upstream = harness.Upstream()
+        self.addCleanup(self.upstream.stop)
+
+    def start(self, **options):
+        self.server = self.start_server("--config", harness.RECIPE, **options)
+        self.gateway = self.start_gateway(self.server.http, self.upstream.port)
+        self.addCleanup(self.gateway.stop)
+        harness.quiet_minute()
+
+    def call(self, *headers, method="POST", path="/v1/messages", body=b"{}",
+             chunked=False):
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", self.gateway.port, timeout=harness.PATIENCE_S)
+        with contextlib.closing(connection):
+            connection.putrequest(method, path)
+            for name, value in headers:
+                connection.putheader(name, value)
+            if chunked:
+                connection.putheader("Transfer-Encoding", "chunked")
+                body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+            elif body:
+                connection.putheader("Content-Length", len(body))
+            connection.endheaders(body or None)
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+
+    def statuses(self, *headers, count, **request):
+        return [self.call(*headers, **request).status for _ in range(count)]
+
+    def assert_limited_to(self, limit, *headers, **request):
+        self.assertEqual(self.statuses(*headers, count=limit + 1, **request),
+                         [200] * limit + [429], self.gateway.log())
+
+    def test_the_sixth_request_of_a_free_user_is_refused(self):
+        self.start()
+        for remaining in range(4, -1, -1):
+            answer = self.call(FREE)
+            self.assertEqual(answer.status, 200, self.gateway.log())
+            self.assertEqual(json.loads(answer.body)["cost_cents"], 15)
+            self.assertEqual(answer.headers["content-type"], "application/json")
+            self.assertEqual(answer.headers["ratelimit-limit"], "5")
+            self.assertEqual(answer.headers["ratelimit-remaining"],
+                             str(remaining))
+            self.assertIn(int(answer.headers["ratelimit-reset"]), range(1, 61))
+        answer = self.call(FREE)
+        self.assertEqual(answer.status, 429, self.gateway.log())
+        self.assertEqual(json.loads(answer.body), REFUSED)
+        self.assertEqual(answer.headers["content-type"], "application/json")
+        self.assertEqual(answer.headers["ratelimit-limit"], "5")
+        self.assertEqual(answer.headers["ratelimit-remaining"], "0")
+        self.assertIn(int(answer.headers["retry-after"]), range(1, 61))
+        self.assertEqual(answer.headers["ratelimit-reset"],
+                         answer.headers["retry-after"])
+        self.assertEqual(len(self.upstream.seen), 5)
+
+    def test_a_free_user_who_is_refused_takes_nothing_from_a_pro_user(self):
+        self.start()
+        self.assert_limited_to(5, FREE)
+        self.assertEqual(self.statuses(PRO, count=6), [200] * 6)
+
+    def test_each_method_is_limited(self):
+        self.start()
+        for method in ("GET", "HEAD", "PUT", "DELETE", "OPTIONS"):
+            self.assertEqual(
+                self.call(FREE, method=method, body=b"").status, 200, method)
+        for method in ("GET", "HEAD", "PUT", "DELETE", "OPTIONS", "POST"):
+            self.assertEqual(
+                self.call(FREE, method=method, body=b"").status, 429, method)
+
+    def test_each_way_to_write_a_path_is_limited(self):
+        self.start()
+        self.assert_limited_to(5, FREE)
+        for path in ("/", "//v1/messages", "/v1/%6dessages", "/v1/../v1/messages",
+                     "/v1/messages/", "/v1/messages;a", "/v1/messages?a=/b",
+                     "/_ratelimit", "/v1/forward-auth", "/v1%2fmessages",
+                     "/healthcheck", "/v1/messages%00", "/.well-known/x"):
+            self.assertIn(self.call(FREE, path=path).status, (429, 400, 404),
+                          path)
+        self.assertEqual(len(self.upstream.seen), 5)
+
+    def test_a_client_cannot_say_that_he_is_another_user(self):
+        self.start()
+        for spoof in (("X-User-ID", "user-789"), ("x-user-id", "user-789"),
+                      ("X_User_ID", "user-789")):
+            self.call(FREE, spoof)
+        self.assertEqual(
+            [self.call(FREE, ("X-User-ID", "user-789")).status
+             for _ in range(3)], [200, 200, 429])
+
+    def test_a_client_cannot_say_that_he_comes_from_another_address(self):
+        self.start()
+        statuses = [
+            self.call(("X-Forwarded-For", f"10.0.0.{number}"),
+                      ("X-Real-IP", f"10.0.0.{number}"),
+                      ("X_Forwarded_For", f"10.0.0.{number}"),
+                      ("Forwarded", f"for=10.0.0.{number}")).status
+            for number in range(11)]
+        self.assertEqual(statuses, [200] * 10 + [429])
+
+    def test_two_tokens_are_nobodys(self):
+        self.start()
+        statuses = self.statuses(PRO, ("Authorization", "Bearer user-789"),
+                                 count=11)
+        # Some gateways do not take such a request at all.
+        self.assertIn(statuses, ([200] * 10 + [429], [400] * 11))
+
+    def test_headers_that_mean_something_to_http_change_nothing(self):
+        self.start()
+        odd = (("Range", "bytes=x"), ("Range", "bytes=0-1"),
+               ("Accept-Encoding", "gzip, br"),
+               ("Content-Encoding", "gzip"),
+               ("Content-Type", "multipart/form-data"),
+               ("If-None-Match", "*"))
+        for header in odd[:5]:
+            self.assertEqual(self.call(FREE, header).status, 200, header)
+        for header in odd:
+            answer = self.call(FREE, header)
+            self.assertEqual(answer.status, 429, header)
+            if header[0] != "Accept-Encoding":
+                self.assertEqual(json.loads(answer.body), REFUSED, header)
+
+    def test_a_body_reaches_the_upstream_and_nothing_else(self):
+        self.start()
+        big = os.urandom(300_000)
+        hidden = (b"GET /v1/forward-auth HTTP/1.1\r\nHost: x\r\n"
+                  b"Authorization: Bearer user-789\r\n\r\n")
+        for body in (big, hidden):
+            for method in ("POST", "PUT"):
+                self.assertEqual(
+                    self.call(PRO, body=body, method=method).status, 200)
+                self.assertEqual(self.upstream.seen[-1][2], body)
+                self.assertEqual(self.call(PRO, body=body, method=method,
+                                           chunked=True).status, 200)
+                self.assertEqual(self.upstream.seen[-1][2], body)
+        # 8 requests of one user and none of the one in the body.
+        self.assertEqual(self.call(PRO).headers["ratelimit-remaining"], "41")
+        last = self.call(("Authorization", "Bearer user-789"))
+        self.assertEqual(last.headers["ratelimit-remaining"], "499")
+
+    def test_many_at_once_are_counted_exactly(self):
+        self.start()
+        done = self.run_program(
+            "ab", "-q", "-n", "200", "-c", "20", "-H",
+            ": ".join(FREE), f"http://127.0.0.1:{self.gateway.port}/")
+        self.assertRegex(done.stdout, r"Non-2xx responses: +195\n")
+        self.assertEqual(len(self.upstream.seen), 5)
+
+    def test_requests_pass_while_the_server_is_away(self):
+        self.start()
+        self.assert_limited_to(5, FREE)
+        self.server.stop()
+        self.assertEqual(self.statuses(FREE, count=3), [200] * 3)
+
+    def test_requests_pass_while_the_servers_store_is_away(self):
+        self.start(environment={"REDIS_URL": "redis://127.0.0.1:1"})
+        self.assertEqual(self.statuses(FREE, count=7), [200] * 7)
