@@ -154,6 +154,7 @@ class GatewayCases:
         for spoof in (("X-User-ID", "user-789"), ("x-user-id", "user-789"),
                       ("X_User_ID", "user-789")):
             self.call(FREE, spoof)
+            self.assertNotIn("x-user-id", self.upstream.seen[-1][1])
         self.assertEqual(
             [self.call(FREE, ("X-User-ID", "user-789")).status
              for _ in range(3)], [200, 200, 429])
@@ -221,7 +222,9 @@ class GatewayCases:
         self.assert_limited_to(5, FREE)
         self.server.stop()
         self.assertEqual(self.statuses(FREE, count=3), [200] * 3)
+        self.assertEqual(len(self.upstream.seen), 8)
 
     def test_requests_pass_while_the_servers_store_is_away(self):
         self.start(environment={"REDIS_URL": "redis://127.0.0.1:1"})
         self.assertEqual(self.statuses(FREE, count=7), [200] * 7)
+        self.assertEqual(len(self.upstream.seen), 7)
