@@ -104,8 +104,10 @@ class DescriptorFormat {
       reader_.Fail(item, "a descriptor without key");
     }
     ReadValue(map, node);
-    const std::string name =
-        node.value.empty() ? node.key : absl::StrCat(node.key, "_", node.value);
+    // A gateway may put the path, which metadata carries, into a header.
+    const std::string name = EscapeControls(
+        node.value.empty() ? node.key
+                           : absl::StrCat(node.key, "_", node.value));
     const std::string path =
         parent.empty() ? name : absl::StrCat(parent, ".", name);
     if (const YAML::Node* limit = map.Find("rate_limit")) {

@@ -202,6 +202,19 @@ descriptors:
   EXPECT_THAT(ErrorsOf("domain: d\n\"<<\": {}\n"), HasSubstr("unknown key"));
 }
 
+// The value may hold any bytes; what is told of the rule goes into metadata,
+// and from there a gateway may put it into a header.
+TEST(DescriptorFormatTest, ThePathOfARuleHasNoControlCharacters) {
+  const DomainSpec domain = MustLoad(R"(domain: d
+descriptors:
+  - key: a
+    value: "x\r\ny\0"
+    rate_limit: {unit: hour}
+)");
+  EXPECT_EQ(domain.nodes[0].value, std::string("x\r\ny\0", 5));
+  EXPECT_EQ(domain.nodes[0].rule->path, "a_x\\x0d\\x0ay\\x00");
+}
+
 TEST(DescriptorFormatTest, TellsAMistakeInAModeWithoutALimit) {
   EXPECT_EQ(ErrorsOf("domain: d\ndescriptors:\n- key: a\n"
                      "  shadow_mode: maybe\n  quota_mode: \"true\"\n"),
