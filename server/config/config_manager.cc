@@ -70,7 +70,7 @@ class ConfigManagerImpl final : public ConfigManager {
       sources_ = std::move(sources);
       load_metrics_.SetActive(ContentHash(sources_.Contents()));
     }
-    if (!errors.empty()) return Fail(errors);
+    if (!errors.empty()) return Fail(errors, first);
     load_metrics_.Succeeded(parts_.clock.Now());
     return absl::OkStatus();
   }
@@ -170,13 +170,14 @@ class ConfigManagerImpl final : public ConfigManager {
     return it == sources_.domain_of_path.end() ? "" : it->second;
   }
 
-  absl::Status Fail(const std::vector<ConfigError>& errors)
+  // Of the first load only the caller tells, who ends with it.
+  absl::Status Fail(const std::vector<ConfigError>& errors, bool first)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     load_metrics_.Failed();
     std::vector<std::string> lines;
     for (const ConfigError& error : errors) {
       lines.push_back(error.ToString());
-      LogError(lines.back());
+      if (!first) LogError(lines.back());
     }
     return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
   }

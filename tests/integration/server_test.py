@@ -27,9 +27,11 @@ class StartTest(harness.ProcessTest):
 
     def test_a_bad_config_ends_it_with_file_and_line(self):
         config = self.write("bad.yaml", "rate_limit:\n  default_rps: ten\n")
-        self.assertIn(
-            f'{config}:2: default_rps: found "ten", expected a whole number',
-            self.fail("--config", config))
+        # And nothing else: it was told twice, in the log too.
+        self.assertRegex(
+            self.fail("--config", config),
+            rf'^{config}:2: default_rps: found "ten", expected a whole number '
+            r'from 0 to \d+\n$')
 
     def test_a_missing_config_is_named(self):
         self.assertIn("nowhere.yaml", self.fail("--config", "nowhere.yaml"))
