@@ -58,7 +58,8 @@ class GrpcQueue::Call final : public QueueClient {
     } else if (ok) {
       owner_.arrived_.push_back(this);
     } else {
-      --owner_.open_calls_;  // The server is shut down.
+      --owner_.open_calls_;
+      owner_.shut_down_ = true;
     }
   }
 
@@ -171,7 +172,9 @@ void GrpcQueue::Serve() {
     const absl::Time now = context_.clock.Now();
     for (Call* call : arrived_) call->Decide(now);
     for (Call* call : finished_) call->Arm();
-    while (waiting_calls_ < kSpareCalls && calls_.size() < kMaxCallsPerQueue) {
+    // A server that is shut down gives each new one back at once.
+    while (!shut_down_ && waiting_calls_ < kSpareCalls &&
+           calls_.size() < kMaxCallsPerQueue) {
       AddCall();
     }
     arrived_.clear();

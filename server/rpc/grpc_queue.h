@@ -64,8 +64,9 @@ class GrpcQueue {
   // Of the thread alone.
   std::vector<std::unique_ptr<Call>> calls_;
   Health* health_ = nullptr;
-  size_t open_calls_ = 0;        // waiting for a request, or not over yet
-  int waiting_calls_ = 0;        // for a request
+  size_t open_calls_ = 0;  // waiting for a request, or not over yet
+  int waiting_calls_ = 0;  // for a request
+  bool shut_down_ = false;
   std::vector<Call*> arrived_;   // of this turn, not decided yet
   std::vector<Call*> finished_;  // of this turn, to be used again
 };

@@ -1,6 +1,7 @@
 """The real server from the outside: start, reload, drain, errors."""
 
 import os
+import re
 import signal
 import subprocess
 import unittest
@@ -236,6 +237,20 @@ class ControlTest(harness.ProcessTest):
 
 
 class DrainTest(harness.ProcessTest):
+    # Each call that the end of the server gave back was replaced by a new one,
+    # up to 100,000 for each core: a second, and hundreds of megabytes.
+    def test_it_takes_no_memory(self):
+        server = harness.Server("--config", harness.RECIPE)
+        with open(f"/proc/{server.process.pid}/status") as status:
+            peak_kib = int(re.search(r"VmHWM:\s+(\d+) kB",
+                                     status.read()).group(1))
+        server.process.send_signal(signal.SIGTERM)
+        _, status, usage = os.wait4(server.process.pid, 0)
+        server.process.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(server.stop(), 0, server.log())
+        self.assertLess(usage.ru_maxrss, peak_kib + 64 * 1024)
+        server.stderr.close()
+
     def test_a_watcher_is_told_and_does_not_hold_the_drain_up(self):
         server = harness.Server("--config", harness.RECIPE)
         watcher = subprocess.Popen(
