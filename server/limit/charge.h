@@ -55,7 +55,8 @@ enum class Accounting {
   // a denied request consumes nothing.
   kAllOrNothing,
   // Each charge stands alone, and what a fixed window refuses is counted all
-  // the same, as envoyproxy/ratelimit does.
+  // the same, as envoyproxy/ratelimit does; not by one that queues, where it
+  // would stand in the way of those that wait.
   kIndependent,
 };
 

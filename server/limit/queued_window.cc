@@ -16,14 +16,16 @@ bool EarnsBurst(const Policy& policy) {
 
 // Units of a window that finds nothing banked.
 int64_t PerWindow(const Policy& policy) {
-  return policy.limit +
-         (policy.burst_mode == BurstMode::kUpfront ? policy.burst : 0);
+  const bool upfront = policy.burst_mode == BurstMode::kUpfront;
+  return std::min(kMaxAmount, policy.limit + (upfront ? policy.burst : 0));
+}
+
+int64_t Banked(const Policy& policy, const CounterState& state) {
+  return EarnsBurst(policy) ? std::min(state.carried, policy.burst) : 0;
 }
 
 int64_t Capacity(const Policy& policy, const CounterState& state) {
-  const int64_t banked =
-      EarnsBurst(policy) ? std::min(state.carried, policy.burst) : 0;
-  return PerWindow(policy) + banked;
+  return std::min(kMaxAmount, PerWindow(policy) + Banked(policy, state));
 }
 
 // Windows after its own that `state` reaches into.
@@ -41,7 +43,7 @@ CounterState TurnTo(const Policy& policy, const CounterState& before,
   if (before.anchor_ns == CounterState::kNeverCharged) return state;
   if (before.anchor_ns == start_ns) {
     state.used = before.used;
-    state.carried = Capacity(policy, before) - PerWindow(policy);
+    state.carried = Banked(policy, before);
     return state;
   }
   const int64_t between = (start_ns - before.anchor_ns) / length_ns - 1;
@@ -119,7 +121,12 @@ void Book(const Policy& policy, const CounterState& state, const Ask& ask,
 }  // namespace
 
 int64_t MaxBookedWindows(const Policy& policy) {
-  return std::min(kMaxBookedWindows, kMaxBookingWait / policy.window + 1);
+  // So that all that is booked stays within kMaxAmount.
+  const int64_t by_amount =
+      (kMaxAmount - policy.burst) / std::max<int64_t>(1, PerWindow(policy)) - 1;
+  return std::clamp<int64_t>(
+      std::min(by_amount, kMaxBookingWait / policy.window + 1), 0,
+      kMaxBookedWindows);
 }
 
 Judgement JudgeQueuedWindow(const Policy& policy, const CounterState& before,
@@ -131,7 +138,14 @@ Judgement JudgeQueuedWindow(const Policy& policy, const CounterState& before,
   const int64_t capacity = Capacity(policy, state);
   Judgement judgement{.after = before, .outcome = {}};
   Outcome& outcome = judgement.outcome;
-  if (ask.cost < 0 || ask.always) {
+  if (ask.cost == 0) {
+    const int64_t booked = WindowsBooked(policy, state);
+    outcome.allowed = ask.always || booked == 0;
+    if (!outcome.allowed) {
+      outcome.retry_after =
+          absl::Nanoseconds(window.start_ns + booked * length_ns - ask.now_ns);
+    }
+  } else if (ask.cost < 0 || ask.always) {
     judgement.after = state;
     judgement.after.used =
         ask.cost < 0 ? GivenBack(policy, state, ask, length_ns)
@@ -139,13 +153,6 @@ Judgement JudgeQueuedWindow(const Policy& policy, const CounterState& before,
                                 std::min(state.used + ask.cost,
                                          capacity + MaxBookedWindows(policy) *
                                                         PerWindow(policy)));
-  } else if (ask.cost == 0) {
-    const int64_t booked = WindowsBooked(policy, state);
-    outcome.allowed = booked == 0;
-    if (booked > 0) {
-      outcome.retry_after =
-          absl::Nanoseconds(window.start_ns + booked * length_ns - ask.now_ns);
-    }
   } else if (ask.cost > std::max(capacity - state.used, PerWindow(policy))) {
     outcome.allowed = false;
   } else {

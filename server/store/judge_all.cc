@@ -21,7 +21,8 @@ void JudgeOne(const Charge& charge, CounterState& state, absl::Time now,
 void CountRefused(const Charge& charge, CounterState& state, absl::Time now,
                   Outcome& outcome) {
   if (outcome.allowed || charge.kind == ChargeKind::kPeek ||
-      charge.policy->algorithm != Algorithm::kFixedWindow) {
+      charge.policy->algorithm != Algorithm::kFixedWindow ||
+      charge.policy->queue) {
     return;
   }
   const Judgement judgement =

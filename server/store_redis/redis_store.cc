@@ -140,7 +140,7 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
   }
 
   static bool IsRemembered(const Charge& charge) {
-    return !charge.refundable && charge.cost > 0 &&
+    return !charge.refundable && !charge.policy->queue && charge.cost > 0 &&
            (charge.kind == ChargeKind::kEnforce ||
             charge.kind == ChargeKind::kObserve);
   }

@@ -129,7 +129,7 @@ bool IsPlain(const Charge& charge) {
   const Policy& policy = *charge.policy;
   const int64_t capacity = policy.limit + policy.burst;
   return policy.algorithm == Algorithm::kFixedWindow &&
-         policy.calendar == Calendar::kNone &&
+         policy.calendar == Calendar::kNone && !policy.queue &&
          (policy.burst == 0 || policy.burst_mode == BurstMode::kUpfront) &&
          (charge.kind == ChargeKind::kEnforce ||
           charge.kind == ChargeKind::kObserve) &&

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -29,6 +30,33 @@ std::vector<int64_t> CalendarBoundsNs(const Policy& policy, absl::Time now) {
   return ascending;
 }
 
+// As seconds and the rest.
+void AddNanoseconds(int64_t ns, PackedWriter& out) {
+  out.Add(ns / kBillion);
+  out.Add(ns % kBillion);
+}
+
+// What a charge of a policy that queues says of waiting.
+void WriteBooking(const Charge& charge, PackedWriter& out) {
+  const Booking none;
+  const Booking& booking = charge.booking == nullptr ? none : *charge.booking;
+  const bool is_bucket = charge.policy->algorithm == Algorithm::kTokenBucket;
+  int64_t wait_ns = absl::ToInt64Nanoseconds(
+      std::clamp(booking.max_wait, absl::ZeroDuration(), kMaxBookingWait));
+  if (is_bucket) {
+    wait_ns =
+        std::min(wait_ns, BucketQueueNs(*charge.policy, booking.max_queued));
+  }
+  AddNanoseconds(wait_ns, out);
+  if (booking.slot.has_value()) {
+    AddNanoseconds(absl::ToUnixNanos(*booking.slot), out);
+  } else {
+    out.Add(-1);
+    out.Add(0);
+  }
+  if (!is_bucket) out.Add(booking.max_queued);
+}
+
 void WritePolicy(const Policy& policy, absl::Time now, PackedWriter& out) {
   out.Add(static_cast<int64_t>(policy.algorithm));
   out.Add(policy.limit);
@@ -40,11 +68,13 @@ void WritePolicy(const Policy& policy, absl::Time now, PackedWriter& out) {
       out.Add(upfront ? 0 : policy.burst);
       if (policy.calendar == Calendar::kNone) {
         out.Add(window_us);
+        out.Add(policy.queue ? MaxBookedWindows(policy) : -1);
         out.Add(0);
         break;
       }
       const std::vector<int64_t> bounds_ns = CalendarBoundsNs(policy, now);
       out.Add(0);
+      out.Add(-1);
       out.Add(static_cast<int64_t>(bounds_ns.size()));
       for (const int64_t ns : bounds_ns) out.Add(ns / 1000);
       break;
@@ -53,9 +83,8 @@ void WritePolicy(const Policy& policy, absl::Time now, PackedWriter& out) {
       out.Add(window_us);
       break;
     case Algorithm::kTokenBucket: {
-      const int64_t depth_ns = BucketDepthNs(policy);
-      out.Add(depth_ns / kBillion);
-      out.Add(depth_ns % kBillion);
+      AddNanoseconds(BucketDepthNs(policy), out);
+      out.Add(policy.queue ? 1 : 0);
       break;
     }
   }
@@ -66,8 +95,7 @@ void WriteState(Algorithm algorithm, const CounterState& state,
   if (state.anchor_ns == CounterState::kNeverCharged) {
     for (const int64_t number : {-1, 0, 0}) out.Add(number);
   } else if (algorithm == Algorithm::kTokenBucket) {
-    out.Add(state.anchor_ns / kBillion);
-    out.Add(state.anchor_ns % kBillion);
+    AddNanoseconds(state.anchor_ns, out);
     out.Add(0);
   } else {
     out.Add(state.anchor_ns / 1000);
@@ -140,8 +168,8 @@ class Writer {
     const int64_t cost_ns = charge.policy->algorithm == Algorithm::kTokenBucket
                                 ? BucketCostNs(*charge.policy, cost)
                                 : 0;
-    charges_.Add(cost_ns / kBillion);
-    charges_.Add(cost_ns % kBillion);
+    AddNanoseconds(cost_ns, charges_);
+    if (charge.policy->queue) WriteBooking(charge, charges_);
   }
 
   std::vector<absl::string_view> keys_;

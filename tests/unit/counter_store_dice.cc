@@ -64,7 +64,7 @@ StoreDice::StoreDice(unsigned seed, const Habits& habits)
       habits_(habits),
       prefix_(absl::StrCat(seed, habits.calendar ? "c" : "s",
                            habits.huge ? "h" : "s", habits.lone ? "l" : "m",
-                           "/")) {
+                           habits.queue ? "q" : "n", "/")) {
   for (size_t key = 0; key < Shapes(habits).size(); ++key) {
     policies_.push_back(Shape(key));
     Draw(policies_.back());
@@ -94,6 +94,7 @@ std::vector<TestCharge> StoreDice::Charges() {
     charges.insert(charges.end(), static_cast<size_t>(1 + Below(3)),
                    charges[0]);
   }
+  last_ = charges;
   return charges;
 }
 
@@ -102,6 +103,7 @@ Accounting StoreDice::AnyAccounting() {
 }
 
 absl::Duration StoreDice::Pause(const std::vector<Outcome>& last) {
+  NoteSlots(last);
   // Calendar windows are some thousand times as long.
   const absl::Duration unit =
       habits_.calendar ? absl::Minutes(10) : absl::Milliseconds(300);
@@ -133,6 +135,26 @@ absl::Duration StoreDice::Pause(const std::vector<Outcome>& last) {
   }
 }
 
+void StoreDice::NoteSlots(const std::vector<Outcome>& told) {
+  for (size_t i = 0; i < told.size(); ++i) {
+    if (told[i].slot == absl::Time() || OneIn(3)) continue;
+    slots_[last_[i].key] = told[i].slot;
+  }
+}
+
+void StoreDice::AddBooking(TestCharge& charge) {
+  if (!charge.policy.queue || OneIn(4)) return;
+  if (charge.cost < 0) {
+    const auto slot = slots_.find(charge.key);
+    if (slot == slots_.end()) return;
+    charge.booking = {.slot = slot->second};
+  } else {
+    charge.booking = {
+        .max_wait = absl::Microseconds(Below(int64_t{50} * 1'000'000)),
+        .max_queued = 1 + Below(30)};
+  }
+}
+
 int64_t StoreDice::Below(int64_t bound) {
   return std::uniform_int_distribution<int64_t>(0, bound - 1)(engine_);
 }
@@ -160,6 +182,8 @@ void StoreDice::Draw(Policy& policy) {
   policy.burst = OneIn(2) ? 0 : Amount(7);
   policy.burst_mode =
       OneIn(habits_.plain ? 8 : 2) ? BurstMode::kEarned : BurstMode::kUpfront;
+  policy.queue = habits_.queue && !OneIn(6) &&
+                 policy.algorithm != Algorithm::kSlidingWindow;
 }
 
 int64_t StoreDice::Amount(int64_t small) {
@@ -176,7 +200,10 @@ TestCharge StoreDice::Charge() {
       static_cast<size_t>(Below(static_cast<int64_t>(policies_.size())));
   TestCharge charge{.key = absl::StrCat(prefix_, key),
                     .policy = policies_[key]};
-  if (!habits_.lone && OneIn(10)) charge.policy.limit = Amount(13);
+  // Of a limit that queues it says, too, how long the counter lives.
+  if (!habits_.lone && !habits_.queue && OneIn(10)) {
+    charge.policy.limit = Amount(13);
+  }
   if (habits_.plain && !OneIn(6)) {
     charge.cost = 1 + Amount(4);
     if (OneIn(4)) charge.kind = ChargeKind::kObserve;
@@ -186,6 +213,10 @@ TestCharge StoreDice::Charge() {
   if (OneIn(3)) charge.cost = 1;
   charge.kind =
       OneIn(3) ? static_cast<ChargeKind>(Below(4)) : ChargeKind::kEnforce;
+  if (habits_.queue) {
+    if (OneIn(5)) charge.cost = -charge.cost;
+    AddBooking(charge);
+  }
   return charge;
 }
 

@@ -2,6 +2,7 @@
 #define RLS_TESTS_UNIT_COUNTER_STORE_DICE_H_
 
 #include <cstdint>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@ struct Habits {
   bool huge = false;      // limits and costs up to kMaxAmount
   bool lone = false;      // one charge in each Take
   bool plain = false;     // mostly common charges of windows without a bank
+  bool queue = false;     // limits that queue, charges that wait
   // No reload gives a counter a bank or takes it away.
   bool steady_banks = false;
 };
@@ -47,11 +49,15 @@ class StoreDice {
   void Reload(Policy& policy);
   int64_t Amount(int64_t small);
   TestCharge Charge();
+  void AddBooking(TestCharge& charge);
+  void NoteSlots(const std::vector<Outcome>& told);
 
   std::mt19937_64 engine_;
   const Habits habits_;
   const std::string prefix_;      // of the keys: histories do not meet
   std::vector<Policy> policies_;  // by key
+  std::vector<TestCharge> last_;  // charges
+  std::map<std::string, absl::Time> slots_;  // the last one booked, by key
 };
 
 }  // namespace rls

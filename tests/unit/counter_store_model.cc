@@ -1,6 +1,13 @@
 #include "unit/counter_store_model.h"
 
 namespace rls {
+namespace {
+
+const Booking* BookingOf(const TestCharge& charge) {
+  return charge.booking.has_value() ? &*charge.booking : nullptr;
+}
+
+}  // namespace
 
 std::vector<Outcome> CounterStoreModel::Take(
     const std::vector<TestCharge>& charges, Accounting accounting,
@@ -33,11 +40,12 @@ std::vector<Outcome> CounterStoreModel::Apply(
   std::vector<Outcome> outcomes;
   for (const TestCharge& charge : charges) {
     CounterState& state = states[charge.key];
-    Judgement judged =
-        Judge(charge.policy, state, charge.kind, charge.cost, now);
+    Judgement judged = Judge(charge.policy, state, charge.kind, charge.cost,
+                             now, BookingOf(charge));
     if (!judged.outcome.allowed && accounting == Accounting::kIndependent &&
         charge.kind != ChargeKind::kPeek &&
-        charge.policy.algorithm == Algorithm::kFixedWindow) {
+        charge.policy.algorithm == Algorithm::kFixedWindow &&
+        !charge.policy.queue) {
       const auto counted =
           Judge(charge.policy, state, ChargeKind::kReport, charge.cost, now);
       judged.after = counted.after;
@@ -63,7 +71,7 @@ void CounterStoreModel::ApplyDenied(States& states,
     CounterState& state = states[charges[i].key];
     const auto judged = Judge(charges[i].policy, state,
                               always ? charges[i].kind : ChargeKind::kPeek,
-                              charges[i].cost, now);
+                              charges[i].cost, now, BookingOf(charges[i]));
     if (always) state = judged.after;
     outcomes[i] = judged.outcome;
     outcomes[i].allowed = true;

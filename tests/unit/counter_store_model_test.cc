@@ -20,7 +20,12 @@ struct Histories {
 class CounterStoreModelTest : public CounterStoreTest {
  protected:
   void Compare(Histories histories) {
-    histories.habits.steady_banks = !GetParam().atomic;
+    // Redis keeps what is booked to the end of a millisecond, of which a bank
+    // that a reload brings in that millisecond finds something.
+    histories.habits.steady_banks |=
+        !GetParam().atomic || histories.habits.queue;
+    // Whose takes need several round trips plays fewer of them.
+    if (!GetParam().atomic) histories.count /= 3;
     for (unsigned seed = 1; seed <= histories.count; ++seed) {
       SCOPED_TRACE(seed);
       ASSERT_NO_FATAL_FAILURE(
@@ -67,6 +72,18 @@ TEST_P(CounterStoreModelTest, HistoriesOfPlainChargesHaveEqualOutcomes) {
 TEST_P(CounterStoreModelTest, HistoriesOfHugeLoneChargesHaveEqualOutcomes) {
   Compare(
       {.count = 10, .habits = {.calendar = true, .huge = true, .lone = true}});
+}
+
+TEST_P(CounterStoreModelTest, HistoriesOfChargesThatWaitHaveEqualOutcomes) {
+  Compare({.habits = {.queue = true}});
+}
+
+TEST_P(CounterStoreModelTest, HistoriesOfHugeChargesThatWaitHaveEqualOutcomes) {
+  Compare({.count = 15, .habits = {.huge = true, .queue = true}});
+}
+
+TEST_P(CounterStoreModelTest, HistoriesOfLoneChargesThatWaitHaveEqualOutcomes) {
+  Compare({.habits = {.lone = true, .queue = true}});
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, CounterStoreModelTest,

@@ -83,22 +83,33 @@ std::vector<StoreKind> AllStores() {
 std::ostream& operator<<(std::ostream& out, const TestCharge& charge) {
   constexpr const char* kKinds[] = {"enforce", "observe", "report", "peek"};
   const Policy& policy = charge.policy;
+  if (charge.booking.has_value()) {
+    out << "waiting " << charge.booking->max_wait << " among "
+        << charge.booking->max_queued << " ";
+    if (charge.booking->slot.has_value()) {
+      out << "giving back " << *charge.booking->slot << " ";
+    }
+  }
   return out << kKinds[static_cast<int>(charge.kind)] << " " << charge.cost
              << " of " << charge.key << ", " << AlgorithmWord(policy.algorithm)
              << " " << CalendarWord(policy.calendar) << policy.window
              << " limit " << policy.limit << " burst " << policy.burst
-             << (policy.burst_mode == BurstMode::kUpfront ? " upfront" : "");
+             << (policy.burst_mode == BurstMode::kUpfront ? " upfront" : "")
+             << (policy.queue ? " queue" : "");
 }
 
 bool operator==(const Outcome& a, const Outcome& b) {
   return a.allowed == b.allowed && a.remaining == b.remaining &&
-         a.reset_after == b.reset_after && a.retry_after == b.retry_after;
+         a.reset_after == b.reset_after && a.retry_after == b.retry_after &&
+         a.wait == b.wait && a.slot == b.slot && a.crowded == b.crowded;
 }
 
 std::ostream& operator<<(std::ostream& out, const Outcome& outcome) {
   return out << (outcome.allowed ? "allowed" : "refused") << ", remaining "
              << outcome.remaining << ", reset after " << outcome.reset_after
-             << ", retry after " << outcome.retry_after;
+             << ", retry after " << outcome.retry_after << ", wait "
+             << outcome.wait << (outcome.crowded ? ", crowded" : "")
+             << ", slot " << outcome.slot;
 }
 
 namespace {
@@ -113,7 +124,10 @@ class Pending {
                         .key = {.scope = "suite", .parts = {&parts_[i], 1}},
                         .cost = charges_[i].cost,
                         .kind = charges_[i].kind,
-                        .refundable = charges_[i].refundable});
+                        .refundable = charges_[i].refundable,
+                        .booking = charges_[i].booking.has_value()
+                                       ? &*charges_[i].booking
+                                       : nullptr});
     }
   }
   Pending(const Pending&) = delete;

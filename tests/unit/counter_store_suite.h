@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -45,6 +46,7 @@ struct TestCharge {
   int64_t cost = 1;
   ChargeKind kind = ChargeKind::kEnforce;
   bool refundable = false;
+  std::optional<Booking> booking;
 };
 
 std::ostream& operator<<(std::ostream& out, const TestCharge& charge);

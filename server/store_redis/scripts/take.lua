@@ -5,13 +5,17 @@
 -- KEYS: every counter once. ARGV[1]: policies, ARGV[2]: takes; both doubles.
 --   policy: algorithm, then
 --     0 fixed    limit, burst upfront, burst earned, window us (0: calendar),
+--                windows that may be booked ahead (-1: it does not queue),
 --                number of bounds, the bounds of a calendar's windows in us
 --     1 sliding  limit, window us
---     2 bucket   limit, depth as seconds and ns
+--     2 bucket   limit, depth as seconds and ns, 1 when it queues
 --   take:   number of charges, mode (0 all or nothing, 1 independent, 2 denied
 --           by what is judged elsewhere), then for each charge
 --           counter, policy, kind (0 enforce, 1 observe, 2 report, 3 peek,
 --           4 give back), cost, and for a bucket the cost as seconds and ns;
+--           for a policy that queues the longest wait and the slot that is
+--           given back, as seconds and ns (-1, 0: none), and of a fixed window
+--           how many units may wait;
 --           for a give-back, which is its take's only charge, two states more:
 --           what was made of the counter, and what should have been
 -- Gives now in us, then for each take 1 and for each charge the state of its
@@ -121,6 +125,77 @@ local function write_fixed(policy, state)
   return format('%d', state.u), max(stop / 1000 - 1, floor(now / 1000) + 1)
 end
 
+-- queued_window.cc
+
+local function per_window_of(policy)
+  return min(MAX, policy.limit + policy.upfront)
+end
+
+local function capacity_of(policy, banked)
+  return min(MAX, per_window_of(policy) + min(banked, policy.earned))
+end
+
+local function windows_booked(policy, used, capacity)
+  local over, per_window = used - capacity, per_window_of(policy)
+  if over <= 0 or per_window == 0 then return 0 end
+  return min(floor((over - 1) / per_window) + 1, policy.max_booked + 1)
+end
+
+local function turn_queued(policy, state, start)
+  if state.a < 0 then return 0, 0 end
+  if state.a == start then return state.u, min(state.c, policy.earned) end
+  local per_window, capacity = per_window_of(policy), capacity_of(policy, state.c)
+  local between = floor((start - state.a) / policy.window) - 1
+  if between >= BANKED_WINDOWS + windows_booked(policy, state.u, capacity) then
+    return 0, 0
+  end
+  local left = capacity - state.u + between * per_window
+  if left < 0 then return per_window == 0 and 0 or -left, 0 end
+  return 0, min(policy.earned, left)
+end
+
+local function judge_queued(policy, state, cost, always, charge)
+  local start = window_at(policy, max(now, state.a))
+  local used, banked = turn_queued(policy, state, start)
+  local per_window, capacity = per_window_of(policy), capacity_of(policy, banked)
+  local tail = windows_booked(policy, used, capacity)
+  local tail_end = capacity + tail * per_window
+  if cost == 0 then return always or tail == 0 end
+  if cost < 0 then
+    if not charge.slot_s or charge.slot_s < 0 then
+      if tail == 0 then used = max(0, used + cost) end
+    elseif charge.slot_s * 1000000 + charge.slot_ns / 1000 ==
+      start + tail * policy.window then
+      used = max(tail == 0 and 0 or tail_end - per_window, used + cost)
+    end
+    return true, start, used, banked
+  end
+  if always then
+    local most = capacity + policy.max_booked * per_window
+    return true, start, max(used, min(used + cost, most)), banked
+  end
+  if used + cost <= capacity then return true, start, used + cost, banked end
+  if cost > per_window or not charge.wait_s then return false end
+  local after, window = tail_end + cost, tail + 1
+  if tail > 0 and used + cost <= tail_end then
+    after, window = used + cost, tail
+  end
+  local wait = start + window * policy.window - now
+  if window > policy.max_booked or after - capacity > charge.max_queued or
+    wait > charge.wait_s * 1000000 + charge.wait_ns / 1000 then
+    return false
+  end
+  return true, start, after, banked
+end
+
+local function write_queued(policy, state)
+  local _, stop = window_at(policy, state.a)
+  local windows = windows_booked(policy, state.u, capacity_of(policy, state.c))
+  if policy.earned > 0 then windows = windows + BANKED_WINDOWS end
+  return format('%d %d %d', state.a / 1000, state.u, state.c),
+    (stop + windows * policy.window) / 1000
+end
+
 -- sliding_window.cc
 
 local function judge_sliding(policy, state, cost, always)
@@ -162,7 +237,17 @@ end
 
 local BACKLOG_S, BACKLOG_NS = 1152921504, 606846975  -- INT64_MAX / 8 ns
 
-local function judge_bucket(policy, state, cost, always, cost_s, cost_ns)
+-- Whether a policy that queues takes units back.
+local function may_give_back(policy, state, charge, s, ns)
+  if not policy.queue then return true end
+  if not charge.slot_s or charge.slot_s < 0 then
+    return not less(policy.s, policy.ns, s, ns)
+  end
+  return charge.slot_s == state.a and charge.slot_ns == state.u
+end
+
+local function judge_bucket(policy, state, cost, always, charge)
+  local cost_s, cost_ns = charge.s, charge.ns
   local s, ns = 0, 0
   if less(now_s, now_ns, state.a, state.u) then
     s, ns = subtract(state.a, state.u, now_s, now_ns)
@@ -171,10 +256,17 @@ local function judge_bucket(policy, state, cost, always, cost_s, cost_ns)
   if cost > 0 then sum_s, sum_ns = add(s, ns, cost_s, cost_ns) end
   if not (always or cost < 0 or
           not less(policy.s, policy.ns, sum_s, sum_ns)) then
-    return false
+    if not (policy.queue and charge.wait_s) or
+      less(policy.s, policy.ns, cost_s, cost_ns) then
+      return false
+    end
+    local most_s, most_ns =
+      add(policy.s, policy.ns, charge.wait_s, charge.wait_ns)
+    if less(most_s, most_ns, sum_s, sum_ns) then return false end
   end
   local backlog = s > 0 or ns > 0
-  if policy.limit == 0 or cost == 0 or cost < 0 and not backlog then
+  if policy.limit == 0 or cost == 0 or cost < 0 and
+    not (backlog and may_give_back(policy, state, charge, s, ns)) then
     return true
   end
   if cost > 0 then
@@ -233,6 +325,7 @@ local ALGORITHMS = {
   {judge = judge_sliding, read = read_windows, write = write_sliding},
   {judge = judge_bucket, read = read_bucket, write = write_bucket},
 }
+local QUEUED = {judge = judge_queued, read = read_windows, write = write_queued}
 
 local policies, at = {}, 1
 local blob = ARGV[1]
@@ -240,18 +333,22 @@ while at <= #blob do
   local policy, algorithm, count = {}, nil, nil
   algorithm, policy.limit, at = read('<dd', blob, at)
   if algorithm == 0 then
-    policy.upfront, policy.earned, policy.window, count, at =
-      read('<dddd', blob, at)
+    policy.upfront, policy.earned, policy.window, policy.max_booked, count, at =
+      read('<ddddd', blob, at)
+    policy.queue = policy.max_booked >= 0
     for i = 1, count do policy[i], at = read('<d', blob, at) end
   elseif algorithm == 1 then
     policy.window, at = read('<d', blob, at)
   else
-    policy.s, policy.ns, at = read('<dd', blob, at)
+    policy.s, policy.ns, policy.queue, at = read('<ddd', blob, at)
+    policy.queue = policy.queue == 1
   end
-  local functions = ALGORITHMS[algorithm]
+  local queued_window = algorithm == 0 and policy.queue
+  local functions = queued_window and QUEUED or ALGORITHMS[algorithm]
   policy.judge, policy.read, policy.write =
     functions.judge, functions.read, functions.write
-  policy.fixed, policy.bucket = algorithm == 0, algorithm == 2
+  policy.fixed = algorithm == 0 and not queued_window
+  policy.bucket = algorithm == 2
   policies[#policies + 1] = policy
 end
 
@@ -278,7 +375,7 @@ local function charge_one(charge, independent)
   local policy, state = charge.policy, charge.state
   local cost, kind = charge.cost, charge.kind
   local allowed, a, u, c =
-    policy.judge(policy, state, cost, kind == REPORT, charge.s, charge.ns)
+    policy.judge(policy, state, cost, kind == REPORT, charge)
   local change = a
   if not allowed and independent and kind ~= PEEK and policy.fixed then
     change, a, u, c = policy.judge(policy, state, cost, true)
@@ -351,14 +448,23 @@ local function read_charge()
   local charge, policy = {}, nil
   charge.counter, policy, charge.kind, charge.cost, charge.s, charge.ns, at =
     read('<dddddd', blob, at)
+  policy = policies[policy]
+  charge.policy = policy
+  if policy.queue then
+    local wait_s, wait_ns, slot_s, slot_ns
+    wait_s, wait_ns, slot_s, slot_ns, at = read('<dddd', blob, at)
+    if not policy.bucket then charge.max_queued, at = read('<d', blob, at) end
+    if charge.kind == ENFORCE then
+      charge.wait_s, charge.wait_ns = wait_s, wait_ns
+      charge.slot_s, charge.slot_ns = slot_s, slot_ns
+    end
+  end
   if charge.kind == GIVE_BACK then
     local made, kept = {}, {}
     made.a, made.u, made.c, kept[1], kept[2], kept[3], at =
       read('<dddddd', blob, at)
     charge.made, charge.kept = made, kept
   end
-  policy = policies[policy]
-  charge.policy = policy
   if policy.fixed and not window_at(policy, now) then return end
   local state = state_of(charge)
   if policy.fixed and state.a > now and not window_at(policy, state.a) then
