@@ -27,8 +27,9 @@ struct alignas(64) DenyCache::Stripe {
   }
 };
 
-DenyCache::DenyCache(size_t entries)
+DenyCache::DenyCache(size_t entries, absl::Duration max_age)
     : stripes_((entries + kPlaces - 1) / kPlaces),
+      max_age_(max_age),
       table_(stripes_ == 0 ? nullptr : new Stripe[stripes_]) {}
 
 DenyCache::~DenyCache() = default;
@@ -65,7 +66,7 @@ std::optional<DenyCache::Known> DenyCache::Find(const Hash128& counter,
   Stripe& stripe = StripeOf(counter);
   const MutexLock lock(&stripe.mutex);
   const Stripe::Entry* entry = stripe.Find(counter);
-  if (entry == nullptr || elapsed - entry->known.asked_at > kMaxAge)
+  if (entry == nullptr || elapsed - entry->known.asked_at > max_age_)
     return std::nullopt;
   return entry->known;
 }

@@ -16,7 +16,7 @@ namespace rls {
 // What was last heard of exhausted counters, so that a flood on one of them
 // costs Redis nothing until it could pass again.
 //
-// It is exact as long as nobody takes units back: others' charges only add to
+// It is exact as long as nobody gives units back: others' charges only add to
 // what has been used, so where the known state leaves nothing at some time, the
 // true one leaves nothing either. The caller judges that, with the limit of the
 // moment; it remembers no counter whose rule has refunds.
@@ -30,9 +30,12 @@ class DenyCache {
   // The clocks of two machines drift apart, and Redis' may be set: so it is
   // asked again after this time.
   static constexpr absl::Duration kMaxAge = absl::Seconds(10);
+  // In a cluster, where a counter may be refused for what a take of several
+  // slots gives back a moment later. So much longer does that last at most.
+  static constexpr absl::Duration kMaxClusterAge = absl::Milliseconds(100);
 
   // `entries` 0 switches it off.
-  explicit DenyCache(size_t entries);
+  DenyCache(size_t entries, absl::Duration max_age);
   ~DenyCache();
   DenyCache(const DenyCache&) = delete;
   DenyCache& operator=(const DenyCache&) = delete;
@@ -51,7 +54,7 @@ class DenyCache {
   void Remember(const Hash128& counter, const Known& known);
   void Forget(const Hash128& counter);
 
-  // What is known of it, unless it is older than kMaxAge at `elapsed`.
+  // What is known of it, unless it is older than `max_age` at `elapsed`.
   std::optional<Known> Find(const Hash128& counter,
                             absl::Duration elapsed) const;
 
@@ -61,6 +64,7 @@ class DenyCache {
   Stripe& StripeOf(const Hash128& counter) const;
 
   const size_t stripes_;
+  const absl::Duration max_age_;
   const std::unique_ptr<Stripe[]> table_;
 };
 

@@ -33,7 +33,10 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
              .help = "Requests refused from what was known of an exhausted "
                      "counter, without asking Redis"})),
         key_text_(options.key_prefix, options.hash_secret),
-        deny_cache_(options.deny_cache_entries),
+        deny_cache_(options.deny_cache_entries,
+                    options.target.kind == RedisTarget::Kind::kCluster
+                        ? DenyCache::kMaxClusterAge
+                        : DenyCache::kMaxAge),
         resolver_(NewResolver()),
         tls_(std::move(tls)) {
     const WorkerParts parts = {

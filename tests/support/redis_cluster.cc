@@ -35,18 +35,20 @@ int SlotOf(const RedisProcess& node, const std::string& key) {
 
 RedisCluster::RedisCluster(const RedisClusterOptions& options)
     : options_(options) {
-  const size_t masters = options_.masters + options_.spares;
   RedisProcessOptions node{
       .clock = options_.clock,
       .tcp = true,
       .cluster = true,
+      .tls_folder = options_.tls_folder,
+      .password = options_.password,
       .arguments = {"--cluster-node-timeout", NodeTimeoutMs(options_.clock),
                     "--cluster-require-full-coverage", "no",
-                    "--repl-diskless-sync-delay", "0"}};
+                    "--repl-diskless-sync-delay", "0", "--masterauth",
+                    options_.password}};
   node.arguments.insert(node.arguments.end(), options_.arguments.begin(),
                         options_.arguments.end());
   const size_t replicas = options_.replicas ? options_.masters : 0;
-  for (size_t i = 0; i < masters + replicas; ++i) {
+  for (size_t i = 0; i < options_.masters + replicas; ++i) {
     nodes_.push_back(std::make_unique<RedisProcess>(node));
   }
   const absl::Time start =
@@ -61,6 +63,14 @@ std::string RedisCluster::hosts() const {
   std::string hosts;
   for (const auto& node : nodes_) {
     hosts += (hosts.empty() ? "" : ",") + node->address();
+  }
+  return hosts;
+}
+
+std::string RedisCluster::tls_hosts() const {
+  std::string hosts;
+  for (const auto& node : nodes_) {
+    hosts += (hosts.empty() ? "" : ",") + node->tls_address();
   }
   return hosts;
 }
@@ -86,9 +96,12 @@ void RedisCluster::Introduce() {
   // Each with each: to wait for the gossip of others takes seconds.
   for (size_t i = 0; i < nodes_.size(); ++i) {
     for (size_t j = i + 1; j < nodes_.size(); ++j) {
+      const RedisProcess& other = *nodes_[j];
+      const int port =
+          options_.tls_folder.empty() ? other.port() : other.tls_port();
       Expect(nodes_[i]->Command({"CLUSTER", "MEET", "127.0.0.1",
-                                 std::to_string(nodes_[j]->port()),
-                                 std::to_string(nodes_[j]->cluster_port())}));
+                                 std::to_string(port),
+                                 std::to_string(other.cluster_port())}));
     }
   }
 }
@@ -107,7 +120,7 @@ void RedisCluster::WaitUntilWell() {
 }
 
 void RedisCluster::AddReplicas() {
-  const size_t first = options_.masters + options_.spares;
+  const size_t first = options_.masters;
   for (size_t i = 0; i < options_.masters; ++i) {
     const RedisProcess& replica = *nodes_[first + i];
     Expect(replica.Command({"CLUSTER", "REPLICATE", IdOf(i)}));
@@ -142,15 +155,13 @@ void RedisCluster::BeginMove(int slot, size_t from, size_t to) {
       {"CLUSTER", "SETSLOT", number, "MIGRATING", IdOf(to)}));
 }
 
-bool RedisCluster::MoveKeys(int slot, size_t from, size_t to) {
+bool RedisCluster::MoveKey(int slot, size_t from, size_t to) {
   const RedisReply keys = nodes_[from]->Command(
-      {"CLUSTER", "GETKEYSINSLOT", std::to_string(slot), "3"});
+      {"CLUSTER", "GETKEYSINSLOT", std::to_string(slot), "1"});
   if (keys.elements.empty()) return false;
-  std::vector<std::string> migrate = {
-      "MIGRATE", "127.0.0.1", std::to_string(nodes_[to]->port()), "", "0",
-      "30000",   "KEYS"};
-  for (const RedisReply& key : keys.elements) migrate.push_back(key.text);
-  Expect(nodes_[from]->Command(migrate));
+  Expect(nodes_[from]->Command({"MIGRATE", "127.0.0.1",
+                                std::to_string(nodes_[to]->port()),
+                                keys.elements[0].text, "0", "30000"}));
   return true;
 }
 
@@ -159,11 +170,18 @@ void RedisCluster::EndMove(int slot, size_t to) {
   const std::string id = IdOf(to);
   Expect(nodes_[to]->Command(
       {"CLUSTER", "SETSLOT", std::to_string(slot), "NODE", id}));
-  for (size_t i = 0; i < options_.masters + options_.spares; ++i) {
+  for (size_t i = 0; i < options_.masters; ++i) {
     if (i == to) continue;
     Expect(nodes_[i]->Command(
         {"CLUSTER", "SETSLOT", std::to_string(slot), "NODE", id}));
   }
+}
+
+void RedisCluster::Move(int slot, size_t from, size_t to) {
+  BeginMove(slot, from, to);
+  while (MoveKey(slot, from, to)) {
+  }
+  EndMove(slot, to);
 }
 
 }  // namespace rls

@@ -15,9 +15,10 @@ struct RedisClusterOptions {
   // is turned by hand no node is ever missed.
   FakeClock* clock = nullptr;
   size_t masters = 3;
-  size_t spares = 0;                   // masters without slots
   bool replicas = false;               // one for each of the masters
-  std::vector<std::string> arguments;  // of each node
+  std::string password;                // asked for by all
+  std::string tls_folder;              // as of RedisProcess
+  std::vector<std::string> arguments;  // of each node; they win
 };
 
 // A cluster whose masters share the slots evenly, and which is well when the
@@ -30,21 +31,23 @@ class RedisCluster {
   RedisCluster(const RedisCluster&) = delete;
   RedisCluster& operator=(const RedisCluster&) = delete;
 
-  // The masters, then the spares, then the replicas in the order of masters.
+  // The masters, then the replicas in the order of their masters.
   RedisProcess& node(size_t number) { return *nodes_[number]; }
   size_t size() const { return nodes_.size(); }
 
   // Of all nodes, as in a URL.
   std::string hosts() const;
+  std::string tls_hosts() const;
 
-  // Which of the masters had the slot at first, and the spare of its first.
+  // Which of the masters had the slot at first.
   size_t MasterOf(int slot) const;
 
-  // Moves a slot and its keys as redis-cli does: Begin, Keys as often as there
-  // are some (a few at a time; false when there were none), End.
+  // Moves a slot and its keys as redis-cli does: Begin, Key as often as there
+  // is one (else it is false), End.
   void BeginMove(int slot, size_t from, size_t to);
-  bool MoveKeys(int slot, size_t from, size_t to);
+  bool MoveKey(int slot, size_t from, size_t to);
   void EndMove(int slot, size_t to);
+  void Move(int slot, size_t from, size_t to);
 
  private:
   void Introduce();

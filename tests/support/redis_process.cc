@@ -140,11 +140,16 @@ void RedisProcess::Kill() {
 void RedisProcess::Start() {
   const bool choose_port = options_.tcp && port_ == 0;
   for (int tries = choose_port ? kPortTries : 1; tries > 0; --tries) {
-    if (choose_port) port_ = FreePort();
-    if (choose_port && options_.cluster) cluster_port_ = FreePort();
+    if (choose_port) ChoosePorts();
     if (TryStart()) return;
   }
   ADD_FAILURE() << "redis-server does not start: " << Log();
+}
+
+void RedisProcess::ChoosePorts() {
+  port_ = FreePort();
+  if (!options_.tls_folder.empty()) tls_port_ = FreePort();
+  if (options_.cluster) cluster_port_ = FreePort();
 }
 
 void RedisProcess::Stop() {
@@ -210,6 +215,14 @@ std::vector<std::string> RedisProcess::Arguments() const {
   if (options_.cluster) {
     words.insert(words.end(), {"--cluster-enabled", "yes", "--cluster-port",
                                std::to_string(cluster_port_)});
+  }
+  if (!options_.tls_folder.empty()) {
+    const std::string& folder = options_.tls_folder;
+    words.insert(
+        words.end(),
+        {"--tls-port", std::to_string(tls_port_), "--tls-ca-cert-file",
+         folder + "/ca.pem", "--tls-cert-file", folder + "/redis.pem",
+         "--tls-key-file", folder + "/redis.key", "--tls-cluster", "yes"});
   }
   if (!options_.password.empty()) {
     words.insert(words.end(), {"--requirepass", options_.password});

@@ -32,6 +32,9 @@ struct RedisProcessOptions {
   bool sentinel = false;
   // A node of a cluster, alone at first. Only with tcp.
   bool cluster = false;
+  // A folder with ca.pem, redis.pem and redis.key: it listens for TLS, too, and
+  // wants a certificate of who comes. Only with tcp.
+  std::string tls_folder;
   // Asked for; Command() knows it. "": none.
   std::string password;
   // As on redis-server's command line; they win over those of this class.
@@ -56,10 +59,14 @@ class RedisProcess {
   const std::string& socket() const { return socket_; }
   int port() const { return port_; }
 
+  int tls_port() const { return tls_port_; }
   int cluster_port() const { return cluster_port_; }  // for other nodes
 
   // Where it is with tcp, as in a URL: 127.0.0.1:port.
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  std::string tls_address() const {
+    return "127.0.0.1:" + std::to_string(tls_port_);
+  }
 
   // SIGKILL; it is gone when this returns.
   void Kill();
@@ -78,17 +85,21 @@ class RedisProcess {
   // Those that Lua scripts make are counted, too.
   int64_t Calls(const std::string& command) const;
 
+  // What it has logged so far.
+  std::string Log() const;
+
  private:
+  void ChoosePorts();
   bool TryStart();
   std::vector<std::string> Arguments() const;
   void Run(std::vector<std::string> words);
   bool AnswersPing() const;
-  std::string Log() const;
 
   const RedisProcessOptions options_;
   std::string folder_;
   std::string socket_;
   int port_ = 0;
+  int tls_port_ = 0;
   int cluster_port_ = 0;
   pid_t pid_ = 0;  // 0 when it does not run
 };

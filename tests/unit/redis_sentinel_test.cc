@@ -11,10 +11,6 @@
 namespace rls {
 namespace {
 
-int64_t ScriptCalls(const RedisProcess& redis) {
-  return redis.Calls("evalsha");
-}
-
 // A sentinel counts no commands.
 int64_t Statistic(const RedisProcess& redis, const std::string& name) {
   const std::string info = redis.Command({"INFO", "stats"}).text;
