@@ -50,7 +50,12 @@ class AppImpl final : public App {
 
   absl::Status Start(const Settings& settings) {
     if (absl::Status loaded = config_->Load(); !loaded.ok()) return loaded;
-    if (absl::Status made = MakeLimiter(settings); !made.ok()) return made;
+    absl::StatusOr<RedisSettings> redis =
+        RedisSettingsWith(config_->redis(), settings.redis);
+    if (!redis.ok()) return redis.status();
+    if (absl::Status made = MakeLimiter(settings, *redis); !made.ok()) {
+      return made;
+    }
     auto grpc = NewGrpcServer(settings.grpc, *handler_, *clock_, *metrics_);
     if (!grpc.ok()) return grpc.status();
     grpc_ = *std::move(grpc);
@@ -89,10 +94,11 @@ class AppImpl final : public App {
 
  private:
   // It does not wait for Redis: what is missing shows in NotReady().
-  absl::Status MakeLimiter(const Settings& settings) {
-    if (!settings.redis.url.empty()) {
+  absl::Status MakeLimiter(const Settings& settings,
+                           const RedisSettings& redis_settings) {
+    if (!redis_settings.url.empty()) {
       absl::StatusOr<RedisStoreOptions> options =
-          RedisOptionsOf(settings.redis);
+          RedisOptionsOf(redis_settings);
       if (!options.ok()) return options.status();
       options->seed = RandomSeed();
       auto redis = NewRedisStore(*options, *clock_, *metrics_);

@@ -75,6 +75,17 @@ void ReadRedisSettings(EnvironmentReader& reader, RedisSettings& settings) {
   settings.store.deny_cache_entries = cache_bytes / kLocalCacheEntryBytes;
 }
 
+absl::StatusOr<RedisSettings> RedisSettingsWith(const RedisPlace& place,
+                                                RedisSettings settings) {
+  if (place.url.empty() || !settings.url.empty()) return settings;
+  settings.url = place.url;
+  if (const auto options = RedisOptionsOf(settings); !options.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(place.origin, ": redis: ", options.status().message()));
+  }
+  return settings;
+}
+
 absl::StatusOr<RedisStoreOptions> RedisOptionsOf(
     const RedisSettings& settings) {
   absl::StatusOr<std::string> url = UrlOf(settings);

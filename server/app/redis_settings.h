@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "app/environment_reader.h"
+#include "config/load.h"
 #include "store_redis/redis_store.h"
 
 namespace rls {
@@ -14,7 +15,7 @@ namespace rls {
 // What is told of the Redis that keeps the counters, in the words of
 // envoyproxy/ratelimit's environment variables.
 struct RedisSettings {
-  std::string url;   // REDIS_URL, --redis-url; "": counters are in memory
+  std::string url;   // REDIS_URL, --redis-url, `redis:`; "": in memory
   std::string type;  // REDIS_TYPE: single, sentinel or cluster, in any case
   std::string auth;  // REDIS_AUTH: password, or user:password
   std::string auth_file;      // REDIS_AUTH_FILE: a file with the password
@@ -26,6 +27,13 @@ struct RedisSettings {
 
 // Reads the variables; the reader keeps the first mistake.
 void ReadRedisSettings(EnvironmentReader& reader, RedisSettings& settings);
+
+// The settings with the place that a configuration file names, unless they name
+// one themselves.
+//
+// Failure: as RedisOptionsOf(), with file:line.
+absl::StatusOr<RedisSettings> RedisSettingsWith(const RedisPlace& place,
+                                                RedisSettings settings);
 
 // The options of the store; `settings.url` is not empty.
 //

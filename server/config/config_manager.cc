@@ -54,8 +54,10 @@ class ConfigManagerImpl final : public ConfigManager {
     bool all_listed = true;
     const std::vector<ReadResult> results = ReadAll(errors, all_listed);
     Sources sources;
+    RedisPlace redis;
     for (const ReadResult& result : results) {
       AddDomain(result, *book, sources, errors);
+      MergeRedis(result.file.redis, redis, errors);
     }
     // A path that cannot be listed may hold any of the other domains.
     if (!all_listed) {
@@ -72,7 +74,16 @@ class ConfigManagerImpl final : public ConfigManager {
     }
     if (!errors.empty()) return Fail(errors, first);
     load_metrics_.Succeeded(parts_.clock.Now());
+    if (!first && redis.url != redis_.url) {
+      LogWarning("redis: has changed, which takes effect at the next start");
+    }
+    redis_ = std::move(redis);
     return absl::OkStatus();
+  }
+
+  RedisPlace redis() const override {
+    MutexLock lock(&mutex_);
+    return redis_;
   }
 
   void StartWatching(absl::Duration interval) override {
@@ -215,8 +226,9 @@ class ConfigManagerImpl final : public ConfigManager {
   std::binary_semaphore stop_{0};
   std::thread watcher_;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   LoadMetrics load_metrics_ ABSL_GUARDED_BY(mutex_);
+  RedisPlace redis_ ABSL_GUARDED_BY(mutex_);
   Sources sources_ ABSL_GUARDED_BY(mutex_);
   std::string loaded_fingerprint_ ABSL_GUARDED_BY(mutex_);
 };

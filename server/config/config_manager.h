@@ -32,6 +32,10 @@ class ConfigManager {
   // unless this is the first load.
   virtual absl::Status Load() = 0;
 
+  // What the last load without error said. Who starts with it keeps to it: a
+  // load that says something else logs that it takes effect at the next start.
+  virtual RedisPlace redis() const = 0;
+
   // Starts a thread that looks for changes (other content, names, sizes or
   // times below the paths; a swapped symbolic link) and loads when it finds
   // one. Stops with the destructor.

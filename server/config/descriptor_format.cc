@@ -230,7 +230,7 @@ void ReadDescriptorFormat(YamlReader& reader, const YAML::Node& root,
                           LoadedFile& file) {
   const YamlMap map(
       reader, root, "the file",
-      {"domain", "descriptors", "accounting", "on_backend_error"});
+      {"domain", "descriptors", "accounting", "on_backend_error", "redis"});
   DomainSpec& domain = file.domain.emplace();
   if (map.ReadName("domain", domain.name) == nullptr) {
     reader.Fail(root, "domain: found nothing, expected a name");

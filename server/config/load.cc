@@ -111,6 +111,17 @@ int LineOfDomain(const YAML::Node& root) {
   return (is_inside ? top["domain"] : top).Mark().line + 1;
 }
 
+// Expanded in both formats: a password does not belong in a file.
+void ReadRedis(YamlReader& reader, const YAML::Node& root,
+               absl::string_view origin, RedisPlace& redis) {
+  const YAML::Node node = root["redis"];
+  if (!node) return;
+  if (const auto url = reader.Name(node, "redis")) {
+    redis = {.url = *url,
+             .origin = absl::StrCat(origin, ":", node.Mark().line + 1)};
+  }
+}
+
 void Read(const YAML::Node& root, absl::string_view origin,
           const Environment& environment, LoadedFile& file) {
   YamlReader plain(origin, nullptr);
@@ -127,8 +138,10 @@ void Read(const YAML::Node& root, absl::string_view origin,
         "domain and rate_limit are of two formats; expected one of them");
   } else if (root["rate_limit"]) {
     ReadTierFormat(expanding, root, file);
+    ReadRedis(expanding, root, origin, file.redis);
   } else if (root["domain"] || root["descriptors"]) {
     ReadDescriptorFormat(plain, root, file);
+    ReadRedis(expanding, root, origin, file.redis);
   } else {
     FailFormat(plain, root);
   }
@@ -152,6 +165,17 @@ ConfigError DomainTwice(const LoadedFile& file, absl::string_view origin,
           .line = file.domain_line,
           .text = absl::StrCat("domain ", Quoted(file.domain_name), " is in ",
                                other, " too, expected one file for it")};
+}
+
+void MergeRedis(const RedisPlace& said, RedisPlace& all,
+                std::vector<ConfigError>& errors) {
+  if (said.url.empty()) return;
+  if (all.url.empty()) all = said;
+  if (all.url == said.url) return;
+  errors.push_back(
+      {.origin = said.origin,
+       .text = absl::StrCat("redis: found another place than in ", all.origin,
+                            ", expected the same in all files")});
 }
 
 LoadedFile LoadConfig(absl::string_view yaml, absl::string_view origin,

@@ -34,6 +34,16 @@ struct TierSummary {
   std::vector<std::pair<std::string, std::string>> assignments;  // user, tier
 };
 
+// A top-level `redis:`, in either format: where the counters are kept.
+struct RedisPlace {
+  std::string url;     // "" when no file says so
+  std::string origin;  // file:line
+};
+
+// Adds what one file says to what others said; another place is a mistake.
+void MergeRedis(const RedisPlace& said, RedisPlace& all,
+                std::vector<ConfigError>& errors);
+
 struct LoadedFile {
   std::optional<DomainSpec> domain;  // none: disabled, or errors say why not
   // The domain's name as far as it could be read, even when there are errors,
@@ -41,6 +51,7 @@ struct LoadedFile {
   std::string domain_name;
   int domain_line = 0;  // where it says so
   std::optional<TierSummary> tiers;
+  RedisPlace redis;
   std::vector<ConfigError> errors;  // all of the file, in line order
 };
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
+#include "config/degrade_format.h"
 #include "config/identity_format.h"
 #include "config/limit_format.h"
 #include "config/queue_format.h"
@@ -20,15 +21,19 @@ const int64_t kMaxWindowSeconds = absl::ToInt64Seconds(kMaxWindow);
 
 class TierFormat {
  public:
-  TierFormat(YamlReader& reader, LoadedFile& file)
-      : reader_(reader), domain_(file.domain.emplace()), file_(file) {}
+  // `top` is the map that the file is.
+  TierFormat(const YamlMap& top, LoadedFile& file)
+      : reader_(top.reader()),
+        top_(top),
+        domain_(file.domain.emplace()),
+        file_(file) {}
 
   void Read(const YAML::Node& node) {
     const YamlMap map(
         reader_, node, "rate_limit",
         {"enabled", "domain", "accounting", "identity", "default_rps",
          "user_tiers", "user_assignments", "user_tier_source", "enforce",
-         "queue", "on_backend_error"});
+         "queue", "degrade", "degrade_to", "on_backend_error"});
     map.Refuse({"user_tier_source"}, " is not supported yet");
     bool enabled = true;
     map.Read("enabled", enabled);
@@ -55,11 +60,7 @@ class TierFormat {
     const auto word =
         reader_.Word(*node, "enforce", {"reject", "queue", "degrade"});
     if (!word.has_value()) return;
-    if (*word == 2) {
-      reader_.Fail(*node,
-                   "enforce: degrade is not supported yet; expected reject or "
-                   "queue");
-    }
+    if (*word == 2) degrade_.emplace(map, ReadModels(top_));
     queues_ = *word == 1;
     if (queues_ && domain_.accounting == Accounting::kIndependent) {
       reader_.Fail(*node,
@@ -78,6 +79,7 @@ class TierFormat {
                    "per minute of users without a tier");
     }
     rule.message = TierMessage("default", rule.policy);
+    if (degrade_.has_value()) rule.degrade = degrade_->Default();
     if (queues_) MakeQueue(map, queue_, rule);
   }
 
@@ -112,7 +114,7 @@ class TierFormat {
       return;
     }
     const YamlMap map(reader_, node, absl::StrCat("tier ", Quoted(name)),
-                      WithLimitKeys({"rps", "window_seconds"}));
+                      WithLimitKeys({"rps", "window_seconds", "degrade_to"}));
     if (map.ReadInteger("rps", 0, kMaxRps, rule.policy.limit) == nullptr &&
         node.IsMap()) {
       reader_.Fail(node, absl::StrCat(map.what(),
@@ -125,6 +127,7 @@ class TierFormat {
         nullptr;
     rule.policy.window = absl::Seconds(seconds);
     ReadLimitKeys(map, has_window ? "window_seconds" : "", rule);
+    if (degrade_.has_value()) rule.degrade = degrade_->OfTier(map);
     if (queues_) MakeQueue(map, queue_, rule);
     if (rule.message.empty()) {
       rule.message = TierMessage(absl::StrCat(name, " tier"), rule.policy);
@@ -189,10 +192,12 @@ class TierFormat {
   }
 
   YamlReader& reader_;
+  const YamlMap& top_;
   DomainSpec& domain_;
   LoadedFile& file_;
   bool queues_ = false;
   QueueRule queue_;
+  std::optional<DegradeFormat> degrade_;
   TierSpec tiers_;
   TierSummary summary_;
 };
@@ -201,11 +206,12 @@ class TierFormat {
 
 void ReadTierFormat(YamlReader& reader, const YAML::Node& root,
                     LoadedFile& file) {
-  const YamlMap map(reader, root, "the file",
-                    {"rate_limit", "providers", "models", "user_tier_source"});
+  const YamlMap map(
+      reader, root, "the file",
+      {"rate_limit", "providers", "models", "user_tier_source", "redis"});
   map.Refuse({"user_tier_source"}, " is not supported yet");
   if (const YAML::Node* node = map.Find("rate_limit")) {
-    TierFormat(reader, file).Read(*node);
+    TierFormat(map, file).Read(*node);
   } else {
     // Told where the key is: nothing begins where the next token does.
     for (const auto& entry : root) {

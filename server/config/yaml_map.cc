@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/text.h"
@@ -95,6 +96,23 @@ const YAML::Node* YamlMap::ReadName(absl::string_view key,
   const YAML::Node* node = Find(key);
   if (node == nullptr) return nullptr;
   if (auto value = reader_.Name(*node, key)) into = *std::move(value);
+  return node;
+}
+
+const YAML::Node* YamlMap::ReadHeaderName(absl::string_view key,
+                                          std::string& into) const {
+  constexpr char kToken[] =
+      "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz";
+  const YAML::Node* node = Find(key);
+  if (node == nullptr) return nullptr;
+  const auto text = reader_.Text(*node, key);
+  if (!text.has_value()) return node;
+  const std::string name = absl::AsciiStrToLower(*text);
+  if (!name.empty() && name.find_first_not_of(kToken) == name.npos) {
+    into = name;
+  } else {
+    reader_.Unexpected(*node, key, "the name of a header, such as x-model");
+  }
   return node;
 }
 

@@ -34,6 +34,9 @@ class YamlMap {
   // null when the key is missing.
   const YAML::Node* Read(absl::string_view key, bool& into) const;
   const YAML::Node* ReadName(absl::string_view key, std::string& into) const;
+  // The name of a header, in lower case; RFC 9110, section 5.6.2.
+  const YAML::Node* ReadHeaderName(absl::string_view key,
+                                   std::string& into) const;
   const YAML::Node* ReadInteger(absl::string_view key, int64_t least,
                                 int64_t most, int64_t& into) const;
 

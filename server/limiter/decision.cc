@@ -157,8 +157,8 @@ void Decision::Conclude() {
   }
   verdict_.over_limit |= any_quota && all_quota_over;
 
-  for (size_t i = 0; i < charges_.size(); ++i) {
-    const LimitStatus& status = verdict_.statuses[charged_[i]];
+  for (const LimitStatus& status : verdict_.statuses) {
+    if (status.policy == nullptr) continue;
     if (verdict_.over_limit && !status.over_limit) continue;
     if (verdict_.leading == nullptr ||
         Leads(status, *verdict_.leading, verdict_.over_limit)) {
@@ -168,13 +168,17 @@ void Decision::Conclude() {
 }
 
 void Decision::Count() {
-  for (size_t i = 0; i < charges_.size(); ++i) {
-    const LimitStatus& status = verdict_.statuses[charged_[i]];
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    const LimitStatus& status = verdict_.statuses[i];
+    if (status.policy == nullptr || status.rule == nullptr) continue;
     if (verdict_.over_limit && !status.over_limit) continue;
-    if (status.rule == nullptr || charges_[i].cost <= 0) continue;
+    const int64_t cost = CostOf(query_.descriptors[i]);
+    if (cost <= 0) continue;
     const RuleCounters& counters = status.rule->counters;
-    (status.over_limit ? counters.over_limit : counters.ok)
-        ->Add(static_cast<double>(charges_[i].cost));
+    Counter* const counter = status.over_limit ? counters.over_limit
+                             : status.degraded ? counters.degraded
+                                               : counters.ok;
+    counter->Add(static_cast<double>(cost));
   }
 }
 

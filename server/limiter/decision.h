@@ -65,6 +65,13 @@ class Decision {
   const Verdict& Serve();
   const Verdict& Refuse(absl::Duration retry_after);
 
+  // After the charges were taken, in place of Judge(): whether a request that
+  // is over limits may pass on a cheaper model, as all of these limits say.
+  // Then charges() are what is left to take: what other limits ask for, and
+  // what holds degraded traffic; JudgeDegraded() judges them.
+  bool Degrade(absl::Span<const Outcome> outcomes);
+  const Verdict& JudgeDegraded(absl::Span<const Outcome> outcomes);
+
   const Query& query() const { return query_; }
   const Domain& domain() const { return domain_; }
 
@@ -104,6 +111,8 @@ class Decision {
   OnBackendError PolicyOf(size_t charge) const;
   void Apply(const Outcome& outcome, size_t charge);
   void Book(const Outcome& outcome, size_t charge);
+  const DegradeRule* DegradeOf(size_t charge) const;
+  absl::string_view ValueOf(absl::string_view key) const;
   void Conclude();
   void Count();
 
@@ -115,6 +124,8 @@ class Decision {
   absl::InlinedVector<size_t, 2> charged_;  // charges_[i] is of this descriptor
   std::vector<Policy> shares_;              // of local charges
   bool queues_ = false;
+  // Since Degrade(), by charge: whose limit of degraded traffic it is, or null.
+  std::vector<const DegradeRule*> degraded_;
   std::unique_ptr<Waiting> waiting_;  // since LetWait()
   Verdict verdict_;
 };

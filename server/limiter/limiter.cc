@@ -79,13 +79,17 @@ class LimiterImpl final : public Limiter {
           if (outcomes.ok()) {
             Conclude(std::move(decision), *outcomes);
           } else {
-            Degrade(std::move(decision), outcomes.status());
+            DecideWithoutStore(std::move(decision), outcomes.status());
           }
         });
   }
 
   void Conclude(std::unique_ptr<Decision> decision,
                 absl::Span<const Outcome> outcomes) {
+    if (decision->Degrade(outcomes)) {
+      ChargeDegraded(std::move(decision));
+      return;
+    }
     const Verdict& verdict = decision->Judge(outcomes);
     if (decision->wait() > absl::ZeroDuration()) {
       room_.Hold(std::move(decision));
@@ -95,6 +99,25 @@ class LimiterImpl final : public Limiter {
       patience_.CountRefusal(*decision);
     }
     decision->done(&verdict);
+  }
+
+  // In a second step, which only requests over their limit need.
+  void ChargeDegraded(std::unique_ptr<Decision> decision) {
+    Decision& d = *decision;
+    if (d.charges().empty()) {
+      d.done(&d.JudgeDegraded({}));
+      return;
+    }
+    parts_.store.Take(
+        d.charges(), d.accounting(), d.deadline(),
+        [this, decision = std::move(decision)](
+            absl::StatusOr<absl::Span<const Outcome>> outcomes) mutable {
+          if (outcomes.ok()) {
+            decision->done(&decision->JudgeDegraded(*outcomes));
+          } else {
+            DecideWithoutStore(std::move(decision), outcomes.status());
+          }
+        });
   }
 
   void AskAgainWhoseRulesChanged() {
@@ -109,7 +132,8 @@ class LimiterImpl final : public Limiter {
 
   // The store could not answer: what the rules say for that case. One rule that
   // wants the error outweighs all others, one that denies those that allow.
-  void Degrade(std::unique_ptr<Decision> decision, const absl::Status& status) {
+  void DecideWithoutStore(std::unique_ptr<Decision> decision,
+                          const absl::Status& status) {
     Decision& d = *decision;
     if (absl::IsDeadlineExceeded(status)) {
       d.done(status);

@@ -17,6 +17,7 @@ namespace rls {
 // while the callback that got the verdict runs.
 struct LimitStatus {
   bool over_limit = false;
+  bool degraded = false;  // it would be, but for a cheaper model
   // Null when no limit applies: nothing matched, unlimited, replaced.
   const Policy* policy = nullptr;
   const CompiledRule* rule = nullptr;  // null for a caller's own limit
@@ -39,6 +40,10 @@ struct Verdict {
   // over, the one that resets last. Else: of those with a limit, the one with
   // the least remaining. The first on a tie; null when no limit applies.
   const LimitStatus* leading = nullptr;
+  // Not null: it passes although a limit is used up, on a cheaper model, and
+  // the gateway is to be told so.
+  const DegradeRule* degraded = nullptr;
+  absl::string_view model;  // to use then; "" leaves it to the gateway
 };
 
 }  // namespace rls

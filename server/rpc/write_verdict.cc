@@ -102,6 +102,23 @@ void AddLimitHeaders(const AnswerSettings& settings, const Verdict& verdict,
   if (verdict.over_limit) AddHeader("Retry-After", reset, out);
 }
 
+// For the gateway and what is behind it: which model the request is to use.
+void AddDegraded(const Verdict& verdict, RateLimitResponse& out) {
+  const auto add = [&out](const std::string& name, absl::string_view value) {
+    if (value.empty() || !IsSafeHeader(name, value)) return;
+    auto& header = *out.add_request_headers_to_add();
+    header.set_key(name);
+    header.set_value(value.data(), value.size());
+  };
+  add(verdict.degraded->flag_header, "true");
+  add(verdict.degraded->model_header, verdict.model);
+  auto& fields = *out.mutable_dynamic_metadata()->mutable_fields();
+  fields["degraded"].set_bool_value(true);
+  if (!verdict.model.empty()) {
+    fields["model"].set_string_value(std::string(verdict.model));
+  }
+}
+
 void AddMetadata(const LimitStatus& leading, RateLimitResponse& out) {
   auto& fields = *out.mutable_dynamic_metadata()->mutable_fields();
   if (leading.rule != nullptr) {
@@ -146,6 +163,7 @@ std::string VerdictWriter::Write(const Verdict& verdict) {
   for (const LimitStatus& status : verdict.statuses) {
     WriteStatus(status, *response.add_statuses());
   }
+  if (verdict.degraded != nullptr) AddDegraded(verdict, response);
   const LimitStatus* leading = verdict.leading;
   if (leading != nullptr) {
     if (settings_.headers) AddLimitHeaders(settings_, verdict, response);

@@ -33,6 +33,12 @@ class DomainImpl final : public Domain {
           .over_limit = &HitCounter(metrics, rule, "over_limit"),
           .shadowed = &HitCounter(metrics, rule, "shadow"),
       };
+      if (rule.degrade == nullptr) continue;
+      rule.counters.degraded = &HitCounter(metrics, rule, "degraded");
+      if (rule.degrade->limit.has_value()) {
+        rule.degrade_scope = absl::StrCat(
+            CounterScope(name_, *rule.degrade->limit), "/degraded");
+      }
     }
     return absl::OkStatus();
   }

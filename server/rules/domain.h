@@ -27,6 +27,7 @@ struct RuleCounters {
   Counter* ok = nullptr;          // hits allowed
   Counter* over_limit = nullptr;  // hits refused
   Counter* shadowed = nullptr;    // hits over the limit that shadow mode let by
+  Counter* degraded = nullptr;    // hits over it that a cheaper model takes
 };
 
 struct CompiledRule : Rule {
@@ -34,6 +35,7 @@ struct CompiledRule : Rule {
   // (algorithm, window or calendar), but not its numbers, so that a changed
   // limit keeps its counter and a changed window starts a new one.
   std::string scope;
+  std::string degrade_scope;  // of `degrade->limit`
   RuleCounters counters;
 };
 

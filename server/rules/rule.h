@@ -2,9 +2,13 @@
 #define RLS_RULES_RULE_H_
 
 #include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "limit/policy.h"
 
@@ -27,6 +31,25 @@ struct QueueRule {
   friend bool operator==(const QueueRule&, const QueueRule&) = default;
 };
 
+// How requests over a limit pass all the same, on a cheaper model (DESIGN
+// section 6): the gateway is told which one.
+struct DegradeRule {
+  std::string model_key = "model";  // of the descriptor entry with the model
+  std::map<std::string, std::string> cheaper;  // model -> cheaper model
+  // For a request that names no model, or one that `cheaper` does not; "" when
+  // there is no model that is cheaper than all.
+  std::string cheapest;
+  std::string flag_header = "x-ratelimit-degraded";
+  std::string model_header = "x-model";
+  // What holds the degraded traffic of one user; over it, it is refused.
+  std::optional<Policy> limit;
+
+  // The model to use for `model` ("" when the request names none); none when
+  // there is no cheaper one, so that nothing is gained. "" leaves it to the
+  // gateway.
+  std::optional<absl::string_view> ModelFor(absl::string_view model) const;
+};
+
 // What holds for a descriptor that matched: a limit and how to answer for it.
 // Immutable once compiled; tiers are rules too.
 struct Rule {
@@ -44,6 +67,8 @@ struct Rule {
   OnBackendError on_backend_error = OnBackendError::kError;
   bool refundable = false;  // Charge::refundable
   QueueRule queue;          // read when `policy.queue`
+  // Null: a request over the limit is refused, or queues.
+  std::shared_ptr<const DegradeRule> degrade;
 };
 
 }  // namespace rls

@@ -1,11 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
-
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "config/load.h"
+#include "unit/config_fixture.h"
 
 namespace rls {
 namespace {
@@ -32,34 +30,6 @@ providers:
 models:
   gpt-4: { provider: openai }
 )";
-
-std::map<std::string, std::string>& Variables() {
-  static auto* const variables = new std::map<std::string, std::string>;
-  return *variables;
-}
-
-LoadedFile Load(const std::string& yaml) {
-  return LoadConfig(yaml, "f.yaml",
-                    [](const std::string& name) -> std::optional<std::string> {
-                      const auto it = Variables().find(name);
-                      if (it == Variables().end()) return std::nullopt;
-                      return it->second;
-                    });
-}
-
-std::string ErrorsOf(const std::string& yaml) {
-  std::vector<std::string> lines;
-  for (const ConfigError& error : Load(yaml).errors) {
-    lines.push_back(error.ToString());
-  }
-  return absl::StrJoin(lines, "\n");
-}
-
-DomainSpec MustLoad(const std::string& yaml) {
-  LoadedFile file = Load(yaml);
-  EXPECT_EQ(ErrorsOf(yaml), "");
-  return file.domain.value_or(DomainSpec());
-}
 
 // The policy of a format 1 limit, written as a flow map.
 Policy PolicyOf(const std::string& limit) {
@@ -294,50 +264,6 @@ TEST(TierFormatTest, TellsEveryMistakeWithItsLineAndTheNearestWord) {
             "degrade; did you mean \"reject\"?");
 }
 
-TEST(TierFormatTest, ReadsHowToQueue) {
-  const DomainSpec domain = MustLoad(R"(
-rate_limit:
-  default_rps: 10
-  enforce: queue
-  queue: {max_wait: 1m30s, max_queued: 50, max_queued_per_user: 7}
-  user_tiers:
-    free: {rps: 5}
-    even: {rps: 5, algorithm: token_bucket}
-    daily: {rps: 1000, calendar: day}
-)");
-  const std::vector<Rule>& tiers = domain.tiers->tiers;
-  const QueueRule queue{.max_wait = absl::Seconds(90),
-                        .max_queued = 50,
-                        .max_queued_per_user = 7};
-  EXPECT_TRUE(domain.tiers->default_rule.policy.queue);
-  EXPECT_EQ(domain.tiers->default_rule.queue, queue);
-  EXPECT_TRUE(tiers.at(0).policy.queue);
-  EXPECT_EQ(tiers.at(0).queue, queue);
-  EXPECT_TRUE(tiers.at(1).policy.queue);
-  EXPECT_FALSE(tiers.at(2).policy.queue);
-  const std::string start = "rate_limit:\n  default_rps: 1\n";
-  EXPECT_FALSE(MustLoad(start + "  queue: {max_wait: 1s}\n")
-                   .tiers->default_rule.policy.queue);
-  EXPECT_EQ(MustLoad(start + "  enforce: queue\n").tiers->default_rule.queue,
-            QueueRule{});
-}
-
-TEST(TierFormatTest, RefusesQueuesThatCannotBe) {
-  const std::string start = "rate_limit:\n  default_rps: 1\n  enforce: queue\n";
-  EXPECT_THAT(ErrorsOf(start + "  queue: {max_wait: 2d}\n"),
-              HasSubstr("f.yaml:4: max_wait: found \"2d\", expected a duration "
-                        "from 1ms to 24h"));
-  EXPECT_THAT(ErrorsOf(start + "  queue: {max_qued: 1}\n"),
-              HasSubstr("did you mean \"max_queued\"?"));
-  EXPECT_THAT(ErrorsOf(start + "  accounting: independent\n"),
-              HasSubstr("does not go with accounting: independent"));
-  EXPECT_THAT(
-      ErrorsOf(start + "  user_tiers:\n    a: {rps: 1,\n"
-                       "        algorithm: sliding_window}\n"),
-      HasSubstr("f.yaml:6: algorithm sliding_window does not go with enforce: "
-                "queue"));
-}
-
 TEST(TierFormatTest, ExpandsVariablesWhereTheyAreUsed) {
   const std::string yaml =
       "rate_limit:\n  default_rps: $MOST\n  domain: a-${NAME}\n";
@@ -356,6 +282,31 @@ TEST(TierFormatTest, DisabledHasNoDomainAndNoError) {
       Load("rate_limit: {enabled: false, default_rps: 1}\n");
   EXPECT_FALSE(file.domain.has_value());
   EXPECT_TRUE(file.errors.empty());
+}
+
+TEST(LoadTest, BothFormatsMayNameTheRedis) {
+  Variables() = {{"PASSWORD", "secret"}};
+  const std::string redis = "redis: redis://:${PASSWORD}@host:6379\n";
+  for (const char* rest : {"domain: a\n", "rate_limit: {default_rps: 1}\n"}) {
+    const LoadedFile file = Load(rest + redis);
+    EXPECT_TRUE(file.errors.empty());
+    EXPECT_EQ(file.redis.url, "redis://:secret@host:6379");
+    EXPECT_EQ(file.redis.origin, "f.yaml:2");
+  }
+}
+
+TEST(LoadTest, TwoFilesMayNotNameTwoRedises) {
+  RedisPlace all;
+  std::vector<ConfigError> errors;
+  MergeRedis({.url = "redis://a", .origin = "a.yaml:1"}, all, errors);
+  MergeRedis({}, all, errors);
+  MergeRedis({.url = "redis://a", .origin = "b.yaml:1"}, all, errors);
+  EXPECT_TRUE(errors.empty());
+  MergeRedis({.url = "redis://b", .origin = "c.yaml:3"}, all, errors);
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_EQ(errors[0].ToString(),
+            "c.yaml:3: redis: found another place than in a.yaml:1, expected "
+            "the same in all files");
 }
 
 TEST(LoadTest, RefusesWhatIsNoConfiguration) {

@@ -53,7 +53,9 @@ class UnreliableStore final : public CounterStore {
   void Take(absl::Span<const Charge> charges, Accounting accounting,
             absl::Time deadline, TakeCallback done) override {
     ++takes;
-    if (!failure.ok()) {
+    if (fail_after >= 0 && fail_after-- == 0) {
+      done(absl::UnavailableError("broken"));
+    } else if (!failure.ok()) {
       done(failure);
     } else if (is_held) {
       held_.push_back([this, charges, accounting, deadline,
@@ -71,6 +73,7 @@ class UnreliableStore final : public CounterStore {
   }
 
   absl::Status failure;
+  int fail_after = -1;  // so many takes; -1: it does not
   bool is_held = false;
   int takes = 0;
 
