@@ -34,8 +34,8 @@ absl::StatusOr<std::string> ParseFlags(int argc, const char* const* argv,
       ->allow_extra_args(false);
   cli.add_option("--redis-url", settings.redis.url,
                  "Where the counters are, e.g. redis://host:6379, rediss://, "
-                 "unix:///path, redis+sentinel://host,host/master; in memory "
-                 "without it "
+                 "unix:///path, redis+sentinel://host,host/master, "
+                 "redis+cluster://host,host; in memory without it "
                  "[env: REDIS_URL]")
       ->type_name("URL");
   cli.add_option("--grpc-address", settings.grpc.address,

@@ -196,15 +196,15 @@ class ClusterRouter final : public Router,
   // ClusterWatch::Owner
 
   void OnSlots(const std::vector<SlotRange>& slots) override {
-    last_error_.clear();
+    if (std::exchange(lost_, false)) LogInfo("Redis Cluster: found again");
     nodes_->Assign(slots);
   }
 
   void OnNoSlots(const absl::Status& why) override {
-    if (last_error_ != why.message()) {
+    // Each time another node says why: one line is enough.
+    if (!std::exchange(lost_, true)) {
       LogWarning(absl::StrCat("Redis Cluster: ", why.message()));
     }
-    last_error_ = std::string(why.message());
   }
 
   const PipelineParts parts_;
@@ -216,7 +216,7 @@ class ClusterRouter final : public Router,
   PendingTakes later_;   // for the next Flush()
   PendingTakes paused_;  // for the next EndPause()
   bool flush_posted_ = false;
-  std::string last_error_;
+  bool lost_ = false;  // no node could tell of the slots
 };
 
 }  // namespace

@@ -96,9 +96,7 @@ void SplitTake::Send(Parts::iterator part) {
     OnFound(*part, now, counters);
   };
   take->part->scattered = [this, part] { OnScattered(part); };
-  take->done = [this](absl::StatusOr<absl::Span<const Outcome>> outcomes) {
-    OnFailed(outcomes.status());
-  };
+  take->done = [this](const auto& failed) { OnFailed(failed.status()); };
   owner_.SendPart(std::move(take));
 }
 

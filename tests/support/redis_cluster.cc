@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
+
 #include "support/wait_until.h"
 
 namespace rls {
@@ -14,15 +17,13 @@ const char* NodeTimeoutMs(const FakeClock* clock) {
   return clock == nullptr ? "500" : "10000000000000";
 }
 
-std::string Well(const RedisProcess& node, size_t nodes) {
+// "" when it is; else what it says.
+std::string Well(const RedisProcess& node) {
   const std::string info = node.Command({"CLUSTER", "INFO"}).text;
-  for (const std::string& sign :
-       {std::string("cluster_state:ok"),
-        "cluster_slots_assigned:" + std::to_string(kSlots),
-        "cluster_known_nodes:" + std::to_string(nodes)}) {
-    if (info.find(sign + "\r\n") == std::string::npos) return info;
-  }
-  return "";
+  std::string nodes = node.Command({"CLUSTER", "NODES"}).text;
+  const bool well = info.find("cluster_state:ok\r\n") != std::string::npos &&
+                    nodes.find("disconnected") == std::string::npos;
+  return well ? "" : info + nodes;
 }
 
 void Expect(const RedisReply& reply) { EXPECT_TRUE(reply.ok()) << reply.text; }
@@ -55,7 +56,7 @@ RedisCluster::RedisCluster(const RedisClusterOptions& options)
       options_.clock == nullptr ? absl::Time() : options_.clock->Now();
   Introduce();
   WaitUntilWell();
-  if (options_.replicas) AddReplicas();
+  WaitForReplicas();
   if (options_.clock != nullptr) options_.clock->Set(start);
 }
 
@@ -79,31 +80,34 @@ size_t RedisCluster::MasterOf(int slot) const {
   return static_cast<size_t>(slot) * options_.masters / kSlots;
 }
 
+// Each node reads of all others at its start: to be told takes seconds.
 void RedisCluster::Introduce() {
+  for (size_t i = 0; i < nodes_.size(); ++i) ids_.push_back(IdOf(i));
+  for (const auto& node : nodes_) node->Kill();
   for (size_t i = 0; i < nodes_.size(); ++i) {
-    Expect(nodes_[i]->Command(
-        {"CLUSTER", "SET-CONFIG-EPOCH", std::to_string(i + 1)}));
+    std::ofstream file(nodes_[i]->folder() + "/nodes.conf");
+    for (size_t j = 0; j < nodes_.size(); ++j) file << Line(j, i == j) << "\n";
+    file << "vars currentEpoch " << nodes_.size() << " lastVoteEpoch 0\n";
   }
-  for (size_t i = 0; i < options_.masters; ++i) {
-    // Rounded up, as MasterOf() rounds down.
-    const auto first = [&](size_t master) {
-      return (master * kSlots + options_.masters - 1) / options_.masters;
-    };
-    Expect(nodes_[i]->Command({"CLUSTER", "ADDSLOTSRANGE",
-                               std::to_string(first(i)),
-                               std::to_string(first(i + 1) - 1)}));
-  }
-  // Each with each: to wait for the gossip of others takes seconds.
-  for (size_t i = 0; i < nodes_.size(); ++i) {
-    for (size_t j = i + 1; j < nodes_.size(); ++j) {
-      const RedisProcess& other = *nodes_[j];
-      const int port =
-          options_.tls_folder.empty() ? other.port() : other.tls_port();
-      Expect(nodes_[i]->Command({"CLUSTER", "MEET", "127.0.0.1",
-                                 std::to_string(port),
-                                 std::to_string(other.cluster_port())}));
-    }
-  }
+  for (const auto& node : nodes_) node->Start();
+}
+
+std::string RedisCluster::Line(size_t number, bool itself) const {
+  const RedisProcess& node = *nodes_[number];
+  const size_t masters = options_.masters;
+  const bool is_master = number < masters;
+  // Rounded up, as MasterOf() rounds down.
+  const auto first = [&](size_t master) {
+    return (master * kSlots + masters - 1) / masters;
+  };
+  std::ostringstream line;
+  line << ids_[number] << " "
+       << (options_.tls_folder.empty() ? node.address() : node.tls_address())
+       << "@" << node.cluster_port() << (itself ? " myself," : " ")
+       << (is_master ? "master -" : "slave " + ids_[number - masters])
+       << " 0 0 " << number + 1 << " connected";
+  if (is_master) line << " " << first(number) << "-" << first(number + 1) - 1;
+  return line.str();
 }
 
 void RedisCluster::WaitUntilWell() {
@@ -112,33 +116,18 @@ void RedisCluster::WaitUntilWell() {
     WaitUntil("a cluster that is well", [&] {
       // A node serves nothing in the first two seconds of its clock.
       if (options_.clock != nullptr) options_.clock->Advance(absl::Seconds(1));
-      info = Well(*node, nodes_.size());
+      info = Well(*node);
       return info.empty();
     });
     EXPECT_EQ(info, "");
   }
 }
 
-void RedisCluster::AddReplicas() {
-  const size_t first = options_.masters;
-  for (size_t i = 0; i < options_.masters; ++i) {
-    const RedisProcess& replica = *nodes_[first + i];
-    Expect(replica.Command({"CLUSTER", "REPLICATE", IdOf(i)}));
+void RedisCluster::WaitForReplicas() {
+  for (size_t i = options_.masters; i < nodes_.size(); ++i) {
     WaitUntil("a replica that follows", [&] {
-      const RedisReply role = replica.Command({"ROLE"});
+      const RedisReply role = nodes_[i]->Command({"ROLE"});
       return role.elements.size() == 5 && role.elements[3].text == "connected";
-    });
-  }
-  // All masters vote, so all must know whose replica asks them to.
-  for (const auto& node : nodes_) {
-    WaitUntil("replicas that are known", [&] {
-      size_t known = 0;
-      const std::string list = node->Command({"CLUSTER", "NODES"}).text;
-      for (size_t at = list.find("slave "); at != std::string::npos;
-           at = list.find("slave ", at + 1)) {
-        ++known;
-      }
-      return known == options_.masters;
     });
   }
 }
@@ -150,9 +139,9 @@ std::string RedisCluster::IdOf(size_t number) const {
 void RedisCluster::BeginMove(int slot, size_t from, size_t to) {
   const std::string number = std::to_string(slot);
   Expect(nodes_[to]->Command(
-      {"CLUSTER", "SETSLOT", number, "IMPORTING", IdOf(from)}));
+      {"CLUSTER", "SETSLOT", number, "IMPORTING", ids_[from]}));
   Expect(nodes_[from]->Command(
-      {"CLUSTER", "SETSLOT", number, "MIGRATING", IdOf(to)}));
+      {"CLUSTER", "SETSLOT", number, "MIGRATING", ids_[to]}));
 }
 
 bool RedisCluster::MoveKey(int slot, size_t from, size_t to) {
@@ -167,7 +156,7 @@ bool RedisCluster::MoveKey(int slot, size_t from, size_t to) {
 
 void RedisCluster::EndMove(int slot, size_t to) {
   // Who takes it first, so that it is never nobody's.
-  const std::string id = IdOf(to);
+  const std::string id = ids_[to];
   Expect(nodes_[to]->Command(
       {"CLUSTER", "SETSLOT", std::to_string(slot), "NODE", id}));
   for (size_t i = 0; i < options_.masters; ++i) {

@@ -51,12 +51,14 @@ class RedisCluster {
 
  private:
   void Introduce();
-  void AddReplicas();
+  std::string Line(size_t number, bool itself) const;  // of nodes.conf
   void WaitUntilWell();
+  void WaitForReplicas();
   std::string IdOf(size_t number) const;
 
   const RedisClusterOptions options_;
   std::vector<std::unique_ptr<RedisProcess>> nodes_;
+  std::vector<std::string> ids_;
 };
 
 // The slot of a key, as Redis has it.

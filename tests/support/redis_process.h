@@ -60,6 +60,8 @@ class RedisProcess {
   int port() const { return port_; }
 
   int tls_port() const { return tls_port_; }
+  // Where it works, and reads nodes.conf.
+  const std::string& folder() const { return folder_; }
   int cluster_port() const { return cluster_port_; }  // for other nodes
 
   // Where it is with tcp, as in a URL: 127.0.0.1:port.

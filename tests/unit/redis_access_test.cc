@@ -34,7 +34,7 @@ class Folder {
 
   // As secrets are changed: at once, by a rename.
   std::string Write(const std::string& name, const std::string& text) const {
-    const std::string path = path_ / name;
+    std::string path = path_ / name;
     std::ofstream(path + ".new") << text;
     fs::rename(path + ".new", path);
     return path;

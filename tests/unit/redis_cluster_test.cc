@@ -114,6 +114,10 @@ TEST(RedisClusterTest, ALostMasterFailsOnlyItsSlots) {
     EXPECT_TRUE(absl::IsUnavailable(store.Take({both[1], both[0]}).status()));
   }
   EXPECT_TRUE(store.ready());
+  TopologyStore late(UrlOf(cluster));
+  late.WaitUntilReady();
+  EXPECT_TRUE(late.Take(kept, 9'000).ok());
+  EXPECT_TRUE(Unavailable(late.Take(lost, 9'000)));
 
   cluster.node(0).Start();
   WaitUntil("it to be back", [&] { return store.Take(lost, 9'000).ok(); });
