@@ -17,7 +17,7 @@ class CaddyTest(GatewayCases, harness.ProcessTest):
                 "http://:8000": f"http://127.0.0.1:{port}",
                 "unix//tmp/caddy-ratelimit.sock":
                     f"unix/{self.folder}/away.sock",
-                "250ms": f"{harness.PATIENCE_S}s"}))
+                "250ms": f"{self.wait_ms}ms"}))
 
         return Gateway(self.folder, [
             "env", f"HOME={self.folder}", "caddy", "run", "--config",

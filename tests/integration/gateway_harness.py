@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 
@@ -66,6 +67,10 @@ def replaced(text, changes):
 class GatewayCases:
     """Joined with ProcessTest by the test of each gateway, which gives
     start_gateway(server's HTTP address, upstream's port)."""
+
+    # How long the gateway waits for an answer; a busy machine takes longer than
+    # what the configurations say.
+    wait_ms = harness.PATIENCE_S * 1000
 
     def setUp(self):
         super().setUp()
@@ -223,6 +228,15 @@ class GatewayCases:
         self.server.stop()
         self.assertEqual(self.statuses(FREE, count=3), [200] * 3)
         self.assertEqual(len(self.upstream.seen), 8)
+
+    def test_requests_pass_while_the_server_hangs(self):
+        self.wait_ms = 250
+        self.start()
+        self.server.process.send_signal(signal.SIGSTOP)
+        try:
+            self.assertEqual(self.statuses(FREE, count=7), [200] * 7)
+        finally:
+            self.server.process.send_signal(signal.SIGCONT)
 
     def test_requests_pass_while_the_servers_store_is_away(self):
         self.start(environment={"REDIS_URL": "redis://127.0.0.1:1"})

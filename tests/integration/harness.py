@@ -13,6 +13,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -152,7 +153,13 @@ class Upstream:
             def log_message(self, *unused):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class HttpServer(http.server.ThreadingHTTPServer):
+            def handle_error(self, *about):
+                # A gateway may drop its connections as it likes.
+                if not isinstance(sys.exc_info()[1], ConnectionError):
+                    super().handle_error(*about)
+
+        self.server = HttpServer(("127.0.0.1", 0), Handler)
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever)
         self.thread.start()

@@ -23,7 +23,7 @@ class NginxTest(GatewayCases, harness.ProcessTest):
                 "listen 8000": f"listen 127.0.0.1:{port}",
                 "/tmp/nginx-ratelimit.pid": self.folder / "nginx.pid",
                 "worker_processes auto": "worker_processes 2",
-                "250ms": f"{harness.PATIENCE_S}s",
+                "250ms": f"{self.wait_ms}ms",
                 "http {": f"http {{ {folders}"}))
 
         user = "user root; " if os.geteuid() == 0 else ""

@@ -1,0 +1,44 @@
+-- The action lua.ratelimit ADDRESS: asks the proxy there for /v1/forward-auth and
+-- keeps what it answers in txn.ratelimit_status, _body, _retry_after, _limit,
+-- _remaining and _reset. How long to wait is that proxy's business.
+
+-- What may tell who asks. A header that is not here is not sent.
+local identity = { "authorization", "x-api-key" }
+
+local answers = {
+  limit = "ratelimit-limit",
+  remaining = "ratelimit-remaining",
+  reset = "ratelimit-reset",
+  retry_after = "retry-after",
+}
+
+core.register_action("ratelimit", { "http-req" }, function(txn, address)
+  local sent = { ["x-forwarded-for"] = { txn.f:src() } }
+  local headers = txn.http:req_get_headers()
+  for _, name in ipairs(identity) do
+    if headers[name] ~= nil then
+      -- All of them: two tokens must not look like one. They count from 0.
+      sent[name] = {}
+      for i = 0, #headers[name] do
+        table.insert(sent[name], headers[name][i])
+      end
+    end
+  end
+
+  local answer = core.httpclient():get({
+    url = "http://ratelimitd/v1/forward-auth",
+    dst = address,
+    headers = sent,
+  })
+  if answer == nil or answer.status == nil or answer.status == 0 then
+    return
+  end
+  txn:set_var("txn.ratelimit_status", answer.status)
+  txn:set_var("txn.ratelimit_body", answer.body or "")
+  for variable, name in pairs(answers) do
+    local values = (answer.headers or {})[name]
+    if values ~= nil then
+      txn:set_var("txn.ratelimit_" .. variable, values[0])
+    end
+  end
+end, 1)
