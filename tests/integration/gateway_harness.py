@@ -170,9 +170,22 @@ class GatewayCases:
             self.call(("X-Forwarded-For", f"10.0.0.{number}"),
                       ("X-Real-IP", f"10.0.0.{number}"),
                       ("X_Forwarded_For", f"10.0.0.{number}"),
-                      ("Forwarded", f"for=10.0.0.{number}")).status
+                      ("Forwarded", f"for=10.0.0.{number}"),
+                      ("Connection", "close, x-forwarded-for")).status
             for number in range(11)]
         self.assertEqual(statuses, [200] * 10 + [429])
+
+    def test_a_token_cannot_be_hidden_from_the_server_alone(self):
+        self.start()
+        self.assert_limited_to(5, FREE)
+        answer = self.call(FREE, ("Connection", "close, authorization"))
+        # Some gateways drop the header that Connection names: then he is
+        # nobody, to the upstream too.
+        if answer.status == 200:
+            self.assertEqual(answer.headers["ratelimit-limit"], "10")
+            self.assertNotIn("authorization", self.upstream.seen[-1][1])
+        else:
+            self.assertEqual(answer.status, 429)
 
     def test_two_tokens_are_nobodys(self):
         self.start()

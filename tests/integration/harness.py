@@ -129,6 +129,8 @@ class Upstream:
 
     def __init__(self):
         self.seen = seen = []  # (request line's words, headers, body)
+        self.status = 200
+        upstream = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -141,7 +143,7 @@ class Upstream:
                         int(self.headers.get("content-length", 0)))
                 seen.append((self.requestline.split(), self.headers, sent))
                 body = b'{"status": 200, "cost_cents": 15}'
-                self.send_response(200)
+                self.send_response(upstream.status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
@@ -195,12 +197,13 @@ def allow_slow_answers(config):
 class Envoy:
     """The real Envoy with deploy/envoy/envoy.yaml, on free ports."""
 
-    def __init__(self, folder, grpc, upstream_port):
+    def __init__(self, folder, grpc, upstream_port, change=allow_slow_answers):
+        """`change` may alter the configuration as it was read."""
         config = yaml.safe_load((ROOT / "deploy/envoy/envoy.yaml").read_text())
         set_port(config, "listeners", "http", 0)
         set_port(config, "clusters", "ratelimitd", grpc.rsplit(":", 1)[1])
         set_port(config, "clusters", "upstream", upstream_port)
-        allow_slow_answers(config)
+        change(config)
         config["admin"] = {"address": {"socket_address": {
             "address": "127.0.0.1", "port_value": 0}}}
         path = pathlib.Path(folder)
@@ -212,10 +215,10 @@ class Envoy:
              path / "base-id", "--use-dynamic-base-id"],
             stdout=self.output, stderr=subprocess.STDOUT)
         try:
-            admin = wait_for("Envoy's admin address", lambda:
-                             self.read_admin(path / "admin"))
+            self.admin = wait_for("Envoy's admin address", lambda:
+                                  self.read_admin(path / "admin"))
             self.port = wait_for("Envoy's listener", lambda:
-                                 self.listener_port(admin))
+                                 self.listener_port(self.admin))
         except AssertionError:
             self.stop()
             raise AssertionError((path / "envoy.log").read_text()) from None
@@ -265,10 +268,10 @@ class ProcessTest(unittest.TestCase):
         self.assertEqual(server.stop(), 0, server.log())
         server.stderr.close()
 
-    def start_envoy(self, server):
-        upstream = Upstream()
-        self.addCleanup(upstream.stop)
-        envoy = Envoy(self.folder, server.grpc, upstream.port)
+    def start_envoy(self, server, **options):
+        self.upstream = Upstream()
+        self.addCleanup(self.upstream.stop)
+        envoy = Envoy(self.folder, server.grpc, self.upstream.port, **options)
         self.addCleanup(envoy.stop)
         return envoy
 
