@@ -4,12 +4,14 @@ program with its configuration from deploy/gateways."""
 import collections
 import contextlib
 import http.client
+import http.server
 import json
 import os
 import pathlib
 import signal
 import socket
 import subprocess
+import threading
 
 import harness
 
@@ -19,6 +21,30 @@ REFUSED = {"status": 429,
            "message": "Rate limit exceeded. Free tier: 5 req/min"}
 
 Answer = collections.namedtuple("Answer", "status headers body")
+
+
+QUEUE = """
+rate_limit:
+  default_rps: 10
+  user_tiers: {free: {rps: 5, window_seconds: 60}}
+  user_assignments: {user-123: free}
+  enforce: queue
+"""
+
+
+class CheaperModel(http.server.BaseHTTPRequestHandler):
+    """Stands for a server that lets the request pass with headers for the
+    upstream."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("X-RateLimit-Degraded", "true")
+        self.send_header("X-Model", "gpt-3.5-turbo")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *unused):
+        pass
 
 
 class Gateway:
@@ -51,8 +77,9 @@ class Gateway:
         return self.output.read()
 
     def stop(self):
-        self.process.terminate()
-        self.process.wait(harness.PATIENCE_S)
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(harness.PATIENCE_S)
         self.output.close()
 
 
@@ -77,8 +104,8 @@ class GatewayCases:
         self.upstream = harness.Upstream()
         self.addCleanup(self.upstream.stop)
 
-    def start(self, **options):
-        self.server = self.start_server("--config", harness.RECIPE, **options)
+    def start(self, config=harness.RECIPE, **options):
+        self.server = self.start_server("--config", config, **options)
         self.gateway = self.start_gateway(self.server.http, self.upstream.port)
         self.addCleanup(self.gateway.stop)
         harness.quiet_minute()
@@ -227,6 +254,34 @@ class GatewayCases:
         last = self.call(("Authorization", "Bearer user-789"))
         self.assertEqual(last.headers["ratelimit-remaining"], "499")
 
+    def test_headers_for_the_upstream_are_the_servers_and_never_the_clients(
+            self):
+        self.start()
+        spoofed = (("X-RateLimit-Degraded", "false"), ("X-Model", "gpt-4"))
+        self.assertEqual(self.call(FREE, *spoofed).status, 200)
+        for name, _ in spoofed:
+            self.assertNotIn(name, self.upstream.seen[-1][1])
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), CheaperModel)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        address = f"127.0.0.1:{server.server_address[1]}"
+        self.gateway.stop()
+        self.gateway = self.start_gateway(address, self.upstream.port)
+        self.addCleanup(self.gateway.stop)
+        self.assertEqual(self.call(FREE, *spoofed).status, 200)
+        seen = self.upstream.seen[-1][1]
+        self.assertEqual(seen.get_all("X-RateLimit-Degraded"), ["true"])
+        self.assertEqual(seen.get_all("X-Model"), ["gpt-3.5-turbo"])
+
+    def test_where_others_would_wait_a_request_is_refused_at_once(self):
+        self.start(config=self.write("queue.yaml", QUEUE))
+        self.assert_limited_to(5, FREE)
+        self.assertIn(int(self.call(FREE).headers["retry-after"]), range(1, 61))
+
     def test_many_at_once_are_counted_exactly(self):
         self.start()
         done = self.run_program(
@@ -241,6 +296,8 @@ class GatewayCases:
         self.server.stop()
         self.assertEqual(self.statuses(FREE, count=3), [200] * 3)
         self.assertEqual(len(self.upstream.seen), 8)
+        self.assertFalse(self.call(FREE).headers.get("ratelimit-limit"))
+        self.assertFalse(self.upstream.seen[-1][1].get("x-model"))
 
     def test_requests_pass_while_the_server_hangs(self):
         self.wait_ms = 250

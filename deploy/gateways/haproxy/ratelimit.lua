@@ -1,15 +1,18 @@
 -- The action lua.ratelimit ADDRESS: asks the proxy there for /v1/forward-auth and
--- keeps what it answers in txn.ratelimit_status, _body, _retry_after, _limit,
--- _remaining and _reset. How long to wait is that proxy's business.
+-- keeps what it answers in txn.ratelimit_status, txn.ratelimit_body and one
+-- variable for each header of `answers`. How long to wait is that proxy's business.
 
 -- What may tell who asks. A header that is not here is not sent.
 local identity = { "authorization", "x-api-key" }
 
+-- What is kept of the answer's headers: txn.ratelimit_limit and so on.
 local answers = {
   limit = "ratelimit-limit",
   remaining = "ratelimit-remaining",
   reset = "ratelimit-reset",
   retry_after = "retry-after",
+  degraded = "x-ratelimit-degraded",
+  model = "x-model",
 }
 
 core.register_action("ratelimit", { "http-req" }, function(txn, address)
