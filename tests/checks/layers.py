@@ -15,7 +15,7 @@ RANKS = {
     "base": 0,
     "metrics": 1, "limit": 1, "net": 1,
     "store": 2, "rules": 2,
-    "store_memory": 3, "store_redis": 3, "config": 3,
+    "store_memory": 3, "store_redis": 3, "config": 3, "tiers": 3,
     "limiter": 4,
     "rpc": 5,
     "admin": 6,
@@ -32,18 +32,20 @@ HOMES = {
     r"google/protobuf/": "rpc",
     r"envoy/": "rpc",
     r"hiredis/": "store_redis",
+    r"curl/": "tiers",
+    r"nlohmann/": "tiers",
     r"httplib\.h": "admin",
     r"CLI/": "app",
 }
 
 # Folders of programs and the libraries that they may name: the client, and the
 # load of the tests, ask a server themselves and read their own command line;
-# tests ask a Redis themselves.
+# tests ask a Redis, and serve HTTP, themselves.
 PROGRAMS = {
     "bench": set(),
     "client": {r"grpc", r"google/protobuf/", r"envoy/", r"CLI/"},
     "tests/load": {r"grpc", r"google/protobuf/", r"envoy/", r"CLI/"},
-    "tests/support": {r"hiredis/"},
+    "tests/support": {r"hiredis/", r"httplib\.h"},
 }
 
 LINKED = re.compile(r"\brls_(\w+)")
