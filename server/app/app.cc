@@ -19,6 +19,7 @@
 #include "rules/rule_book.h"
 #include "store_memory/memory_store.h"
 #include "store_redis/redis_store.h"
+#include "tiers/tier_sources.h"
 
 namespace rls {
 namespace {
@@ -31,11 +32,13 @@ class AppImpl final : public App {
       : drain_time_(settings.drain_time),
         clock_(NewSystemClock()),
         metrics_(NewMetrics()),
+        tier_sources_(NewHttpTierSources(*clock_, *metrics_)),
         config_(NewConfigManager({.paths = settings.config_paths,
                                   .environment = environment,
                                   .rules = rules_,
                                   .metrics = *metrics_,
-                                  .clock = *clock_})),
+                                  .clock = *clock_,
+                                  .tier_sources = tier_sources_.get()})),
         memory_(NewMemoryStore(*clock_, {.max_counters = settings.max_counters,
                                          .seed = RandomSeed()})) {}
 
@@ -44,6 +47,7 @@ class AppImpl final : public App {
     grpc_.reset();
     admin_.reset();
     config_.reset();
+    tier_sources_.reset();
     loop_->Stop();
     if (loop_thread_.joinable()) loop_thread_.join();
   }
@@ -139,6 +143,7 @@ class AppImpl final : public App {
   // For what waits: requests that are held.
   const std::unique_ptr<EventLoop> loop_ = NewEventLoop();
   std::thread loop_thread_;
+  std::unique_ptr<TierSources> tier_sources_;
   std::unique_ptr<ConfigManager> config_;
   const std::unique_ptr<MemoryStore>
       memory_;                         // local_store, where Redis counts

@@ -162,7 +162,8 @@ class ConfigManagerImpl final : public ConfigManager {
     if (known != sources_.hash_of_domain.end() && known->second == hash) {
       return CurrentDomain(name);
     }
-    auto compiled = CompileDomain(*result.file.domain, parts_.metrics);
+    auto compiled =
+        CompileDomain(*result.file.domain, parts_.metrics, parts_.tier_sources);
     if (compiled.ok()) return *std::move(compiled);
     errors.push_back({.origin = result.path,
                       .text = std::string(compiled.status().message())});

@@ -48,6 +48,7 @@ struct ConfigParts {
   RuleBookHolder& rules;
   Metrics& metrics;
   const Clock& clock;
+  TierSources* tier_sources = nullptr;  // null: as CompileDomain()
 };
 
 std::unique_ptr<ConfigManager> NewConfigManager(ConfigParts parts);

@@ -11,6 +11,7 @@
 #include "config/limit_format.h"
 #include "config/queue_format.h"
 #include "config/tier_message.h"
+#include "config/tier_source_format.h"
 #include "config/yaml_map.h"
 
 namespace rls {
@@ -31,10 +32,10 @@ class TierFormat {
   void Read(const YAML::Node& node) {
     const YamlMap map(
         reader_, node, "rate_limit",
-        {"enabled", "domain", "accounting", "identity", "default_rps",
-         "user_tiers", "user_assignments", "user_tier_source", "enforce",
-         "queue", "degrade", "degrade_to", "on_backend_error"});
-    map.Refuse({"user_tier_source"}, " is not supported yet");
+        WithTierSourceKeys({"enabled", "domain", "accounting", "identity",
+                            "default_rps", "user_tiers", "user_assignments",
+                            "enforce", "queue", "degrade", "degrade_to",
+                            "on_backend_error"}));
     bool enabled = true;
     map.Read("enabled", enabled);
     domain_.name = "default";
@@ -47,6 +48,7 @@ class TierFormat {
     ReadDefault(map);
     ReadTiers(map);
     ReadAssignments(map);
+    ReadTierSource(top_, map, tiers_.source);
     domain_.tiers = std::move(tiers_);
     file_.tiers = std::move(summary_);
     if (!enabled) file_.domain.reset();
@@ -208,8 +210,7 @@ void ReadTierFormat(YamlReader& reader, const YAML::Node& root,
                     LoadedFile& file) {
   const YamlMap map(
       reader, root, "the file",
-      {"rate_limit", "providers", "models", "user_tier_source", "redis"});
-  map.Refuse({"user_tier_source"}, " is not supported yet");
+      WithTierSourceKeys({"rate_limit", "providers", "models", "redis"}));
   if (const YAML::Node* node = map.Find("rate_limit")) {
     TierFormat(map, file).Read(*node);
   } else {

@@ -153,6 +153,17 @@ std::optional<size_t> YamlReader::Word(
   return std::nullopt;
 }
 
+std::optional<std::string> YamlReader::Variable(const YAML::Node& node,
+                                                const std::string& name) {
+  std::optional<std::string> value;
+  if (environment_ != nullptr) value = (*environment_)(name);
+  if (!value.has_value()) {
+    Fail(node,
+         absl::StrCat("environment variable ", Quoted(name), " is not set"));
+  }
+  return value;
+}
+
 std::vector<ConfigError> YamlReader::TakeErrors() {
   std::stable_sort(errors_.begin(), errors_.end(),
                    [](const ConfigError& a, const ConfigError& b) {
@@ -170,12 +181,8 @@ std::optional<std::string> YamlReader::Expand(const YAML::Node& node,
     const size_t end = rest.find('}', at);
     if (end == rest.npos) break;
     const std::string name(rest.substr(at + 2, end - at - 2));
-    const std::optional<std::string> value = (*environment_)(name);
-    if (!value.has_value()) {
-      Fail(node,
-           absl::StrCat("environment variable ", Quoted(name), " is not set"));
-      return std::nullopt;
-    }
+    const std::optional<std::string> value = Variable(node, name);
+    if (!value.has_value()) return std::nullopt;
     absl::StrAppend(&expanded, rest.substr(0, at), *value);
     rest.remove_prefix(end + 1);
   }

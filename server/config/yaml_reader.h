@@ -44,6 +44,10 @@ class YamlReader {
   std::optional<size_t> Word(const YAML::Node& node, absl::string_view what,
                              const std::vector<absl::string_view>& words);
 
+  // The value of an environment variable; a mistake when there is none.
+  std::optional<std::string> Variable(const YAML::Node& node,
+                                      const std::string& name);
+
   // All that was found, in line order.
   std::vector<ConfigError> TakeErrors();
 

@@ -45,8 +45,6 @@ Decision::Decision(std::shared_ptr<const RuleBook> book, const Domain& domain,
       slots_(query.descriptors.size()) {
   verdict_.statuses.resize(slots_.size());
   FindLimits();
-  DropReplaced();
-  MakeCharges();
 }
 
 void Decision::FindLimits() {
@@ -65,11 +63,16 @@ void Decision::FindLimits() {
       continue;
     }
     domain_.Find(descriptor.entries, slot.match);
-    status.rule = slot.match.rule;
-    if (status.rule == nullptr) continue;
-    status.unlimited = status.rule->unlimited;
-    if (!status.unlimited) status.policy = &status.rule->policy;
+    SetRule(slot.match.rule, status);
+    if (slot.match.asks_source) ++asks_;
   }
+}
+
+void Decision::SetRule(const CompiledRule* rule, LimitStatus& status) {
+  status.rule = rule;
+  if (rule == nullptr) return;
+  status.unlimited = rule->unlimited;
+  status.policy = rule->unlimited ? nullptr : &rule->policy;
 }
 
 // Every matched rule whose name another matched rule lists is dropped, in
@@ -89,6 +92,7 @@ void Decision::DropReplaced() {
 }
 
 void Decision::MakeCharges() {
+  DropReplaced();
   for (size_t i = 0; i < slots_.size(); ++i) {
     const LimitStatus& status = verdict_.statuses[i];
     if (status.policy == nullptr) continue;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,8 @@
 namespace rls {
 
 // One request on its way: the limits that apply to it, the charges that follow
-// from them, and the verdict that the store's outcomes make. No I/O.
+// from them, and the verdict that the store's outcomes make. No I/O. When it
+// asks for tiers, SetTier() comes first; then MakeCharges() and Judge().
 //
 // Threads: none; its owner hands it on.
 // Lifetime: `query` must outlive it; it keeps the rule snapshot alive.
@@ -28,6 +30,17 @@ class Decision {
   Decision(const Decision&) = delete;
   Decision& operator=(const Decision&) = delete;
 
+  // The domain's tier source, when any descriptor's user is to be asked for.
+  TierSource* tier_source() const {
+    return asks_ == 0 ? nullptr : domain_.tier_source();
+  }
+  size_t descriptors() const { return slots_.size(); }
+  // The user of a descriptor that is to be asked for; none of the others'.
+  std::optional<absl::string_view> UserToAsk(size_t descriptor) const;
+  // The answer. May be called for several descriptors at once.
+  void SetTier(size_t descriptor, absl::string_view tier);
+
+  void MakeCharges();
   absl::Span<const Charge> charges() const { return charges_; }
   Accounting accounting() const { return domain_.accounting(); }
   absl::Time deadline() const { return query_.deadline; }
@@ -104,8 +117,8 @@ class Decision {
 
   static bool Queues(const Charge& charge);
   void FindLimits();
+  void SetRule(const CompiledRule* rule, LimitStatus& status);
   void DropReplaced();
-  void MakeCharges();
   int64_t CostOf(const Descriptor& descriptor) const;
   void KeepCharges(OnBackendError policy);
   OnBackendError PolicyOf(size_t charge) const;
@@ -120,6 +133,7 @@ class Decision {
   const Domain& domain_;
   const Query& query_;
   absl::InlinedVector<Slot, 2> slots_;
+  size_t asks_ = 0;  // descriptors whose user is to be asked for
   absl::InlinedVector<Charge, 2> charges_;
   absl::InlinedVector<size_t, 2> charged_;  // charges_[i] is of this descriptor
   std::vector<Policy> shares_;              // of local charges

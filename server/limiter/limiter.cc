@@ -9,6 +9,7 @@
 #include "base/log_throttle.h"
 #include "limiter/decision.h"
 #include "limiter/patience.h"
+#include "limiter/tier_question.h"
 #include "limiter/waiting_room.h"
 
 namespace rls {
@@ -49,8 +50,13 @@ class LimiterImpl final : public Limiter {
     }
     auto decision = std::make_unique<Decision>(std::move(book), *domain, query);
     decision->done = std::move(done);
-    if (decision->queues()) patience_.Give(*decision, room_.held());
-    Charge(std::move(decision));
+    if (decision->tier_source() == nullptr) {
+      Proceed(std::move(decision));
+      return;
+    }
+    AskTiers(std::move(decision), [this](std::unique_ptr<Decision> told) {
+      Proceed(std::move(told));
+    });
   }
 
   void Drain(absl::Duration grace) override {
@@ -64,6 +70,12 @@ class LimiterImpl final : public Limiter {
         {.name = "ratelimitd_degraded_total",
          .help = "Requests that the store could not answer, by what was done",
          .labels = {{"policy", policy}}});
+  }
+
+  void Proceed(std::unique_ptr<Decision> decision) {
+    decision->MakeCharges();
+    if (decision->queues()) patience_.Give(*decision, room_.held());
+    Charge(std::move(decision));
   }
 
   void Charge(std::unique_ptr<Decision> decision) {

@@ -15,10 +15,12 @@ namespace {
 
 class DomainImpl final : public Domain {
  public:
-  absl::Status Compile(DomainSpec spec, Metrics& metrics) {
+  absl::Status Compile(DomainSpec spec, Metrics& metrics,
+                       TierSources* sources) {
     name_ = std::move(spec.name);
     accounting_ = spec.accounting;
     if (spec.tiers.has_value()) {
+      OpenSource(*spec.tiers, metrics, sources);
       tiers_.emplace(*std::move(spec.tiers), rules_);
     }
     if (absl::Status compiled = tree_.Compile(std::move(spec.nodes), rules_);
@@ -50,8 +52,18 @@ class DomainImpl final : public Domain {
     if (tiers_.has_value()) {
       tiers_->Find(entries, match);
     } else {
+      match.asks_source = false;
       tree_.Find(entries, match);
     }
+  }
+
+  TierSource* tier_source() const override { return source_.get(); }
+
+  const CompiledRule* RuleOfTier(absl::string_view tier) const override {
+    const CompiledRule* rule =
+        tiers_.has_value() ? tiers_->RuleOfTier(tier) : nullptr;
+    if (rule == nullptr && unknown_tier_ != nullptr) unknown_tier_->Add(1);
+    return rule;
   }
 
   void ForEachRule(
@@ -60,6 +72,17 @@ class DomainImpl final : public Domain {
   }
 
  private:
+  void OpenSource(TierSpec& spec, Metrics& metrics, TierSources* sources) {
+    if (sources == nullptr) spec.source.reset();
+    if (!spec.source.has_value()) return;
+    source_ = sources->Open(name_, *spec.source);
+    unknown_tier_ = &metrics.GetCounter(
+        {.name = "ratelimitd_tier_unknown_total",
+         .help = "Decisions for users whose tier, as the source names it, the "
+                 "configuration does not know",
+         .labels = {{"domain", name_}}});
+  }
+
   Counter& HitCounter(Metrics& metrics, const Rule& rule,
                       const std::string& result) const {
     return metrics.GetCounter(
@@ -74,14 +97,17 @@ class DomainImpl final : public Domain {
   std::deque<CompiledRule> rules_;  // never moves what it holds
   Tree tree_;
   std::optional<Tiers> tiers_;
+  std::shared_ptr<TierSource> source_;
+  Counter* unknown_tier_ = nullptr;  // null as `source_`
 };
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const Domain>> CompileDomain(DomainSpec spec,
-                                                            Metrics& metrics) {
+absl::StatusOr<std::shared_ptr<const Domain>> CompileDomain(
+    DomainSpec spec, Metrics& metrics, TierSources* sources) {
   auto domain = std::make_shared<DomainImpl>();
-  if (absl::Status compiled = domain->Compile(std::move(spec), metrics);
+  if (absl::Status compiled =
+          domain->Compile(std::move(spec), metrics, sources);
       !compiled.ok()) {
     return compiled;
   }

@@ -13,6 +13,7 @@
 #include "metrics/metrics.h"
 #include "rules/domain_spec.h"
 #include "rules/rule.h"
+#include "rules/tier_source.h"
 
 namespace rls {
 
@@ -45,6 +46,9 @@ struct Match {
   absl::InlinedVector<absl::string_view, 8> parts;
   size_t tag_part = 1;
   bool secret = false;
+  // The domain's tier source is to be asked for the user, parts[1]; `rule` is
+  // for want of its answer.
+  bool asks_source = false;
 };
 
 // Whether what comes under this key of a descriptor may be a secret that must
@@ -68,6 +72,14 @@ class Domain {
   // Overwrites `match`, so that a caller can reuse its memory.
   virtual void Find(absl::Span<const Entry> entries, Match& match) const = 0;
 
+  // Who tells the tiers of users that the configuration does not list; null
+  // when nobody does. Good as long as the domain.
+  virtual TierSource* tier_source() const = 0;
+
+  // The rule of a tier that the source has named. Null, and counted, when there
+  // is no such tier.
+  virtual const CompiledRule* RuleOfTier(absl::string_view tier) const = 0;
+
   // Calls `visit` for each rule, in file order, tiers' default rule last.
   virtual void ForEachRule(
       absl::FunctionRef<void(const CompiledRule&)> visit) const = 0;
@@ -75,9 +87,10 @@ class Domain {
 
 // Failure: INVALID_ARGUMENT, naming the node, for two nodes of one level with
 // the same key and value.
-// Lifetime: `metrics` must outlive the domain.
-absl::StatusOr<std::shared_ptr<const Domain>> CompileDomain(DomainSpec spec,
-                                                            Metrics& metrics);
+// Lifetime: `metrics` must outlive the domain, and `sources` what asks it; with
+// null a source that the spec describes is not there.
+absl::StatusOr<std::shared_ptr<const Domain>> CompileDomain(
+    DomainSpec spec, Metrics& metrics, TierSources* sources = nullptr);
 
 // CounterKey::scope for a policy that is in no rule (a request's own limit).
 std::string CounterScope(absl::string_view domain, const Policy& policy);

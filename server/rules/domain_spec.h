@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "limit/charge.h"
 #include "rules/rule.h"
+#include "rules/tier_source.h"
 
 namespace rls {
 
@@ -32,13 +33,15 @@ struct IdentityKey {
 };
 
 // Per-user tiers (recipe.txt). A user is looked up in `assignments`; users that
-// are not listed get `default_rule` each; requests without any identity get it
-// per `remote_address`, or else all together.
+// are not listed get the tier that `source` tells, or `default_rule`, each;
+// requests without any identity get it per `remote_address`, or else all
+// together.
 struct TierSpec {
   std::vector<IdentityKey> identity;  // the first one present counts
   std::vector<Rule> tiers;
   absl::flat_hash_map<std::string, size_t> assignments;  // user -> tiers[i]
   Rule default_rule;
+  std::optional<TierSourceSpec> source;
 };
 
 // A domain has a tree of nodes, or tiers.

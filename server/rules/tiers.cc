@@ -19,11 +19,14 @@ const Entry* EntryOf(absl::Span<const Entry> entries, absl::string_view key) {
 }  // namespace
 
 Tiers::Tiers(TierSpec spec, std::deque<CompiledRule>& rules)
-    : identity_(std::move(spec.identity)) {
+    : identity_(std::move(spec.identity)),
+      ask_unassigned_(spec.source.has_value()),
+      ask_assigned_(ask_unassigned_ && spec.source->ask_assigned) {
   std::vector<const CompiledRule*> tiers;
   for (Rule& tier : spec.tiers) {
     rules.push_back({std::move(tier)});
     tiers.push_back(&rules.back());
+    rule_of_tier_.emplace(rules.back().tier, &rules.back());
   }
   rules.push_back({std::move(spec.default_rule)});
   default_rule_ = &rules.back();
@@ -36,6 +39,7 @@ Tiers::Tiers(TierSpec spec, std::deque<CompiledRule>& rules)
 void Tiers::Find(absl::Span<const Entry> entries, Match& match) const {
   match.rule = default_rule_;
   match.tag_part = 1;
+  match.asks_source = false;
   // The first part tells the kinds apart, so that no user can be named so as
   // to share the counter of an address.
   if (const auto user = UserOf(entries)) {
@@ -45,6 +49,7 @@ void Tiers::Find(absl::Span<const Entry> entries, Match& match) const {
     // under whichever identity it comes.
     match.secret = it == rule_of_user_.end();
     if (!match.secret) match.rule = it->second;
+    match.asks_source = match.secret ? ask_unassigned_ : ask_assigned_;
     return;
   }
   match.secret = false;
@@ -53,6 +58,11 @@ void Tiers::Find(absl::Span<const Entry> entries, Match& match) const {
   } else {
     match.parts = {"anonymous"};
   }
+}
+
+const CompiledRule* Tiers::RuleOfTier(absl::string_view tier) const {
+  const auto it = rule_of_tier_.find(tier);
+  return it == rule_of_tier_.end() ? nullptr : it->second;
 }
 
 std::optional<absl::string_view> Tiers::UserOf(

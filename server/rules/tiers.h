@@ -24,13 +24,19 @@ class Tiers {
   // what was used stays counted when the user's tier changes.
   void Find(absl::Span<const Entry> entries, Match& match) const;
 
+  // Null when there is no such tier.
+  const CompiledRule* RuleOfTier(absl::string_view tier) const;
+
  private:
   std::optional<absl::string_view> UserOf(
       absl::Span<const Entry> entries) const;
 
   std::vector<IdentityKey> identity_;
   absl::flat_hash_map<std::string, const CompiledRule*> rule_of_user_;
+  absl::flat_hash_map<absl::string_view, const CompiledRule*> rule_of_tier_;
   const CompiledRule* default_rule_ = nullptr;
+  bool ask_unassigned_ = false;
+  bool ask_assigned_ = false;
 };
 
 }  // namespace rls

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "fake_clock.h"
+#include "unit/fake_tier_source.h"
 
 namespace rls {
 namespace {
@@ -50,7 +51,8 @@ class ConfigManagerTest : public ::testing::Test {
          .environment = [](const std::string&) { return std::nullopt; },
          .rules = rules_,
          .metrics = *metrics_,
-         .clock = clock_});
+         .clock = clock_,
+         .tier_sources = &tier_sources_});
     return *manager_;
   }
 
@@ -76,6 +78,7 @@ class ConfigManagerTest : public ::testing::Test {
   fs::path folder_;
   FakeClock clock_;
   std::unique_ptr<Metrics> metrics_ = NewMetrics();
+  FakeTierSources tier_sources_;
   RuleBookHolder rules_;
   std::unique_ptr<ConfigManager> manager_;
 };
@@ -238,6 +241,31 @@ TEST_F(ConfigManagerTest, AFolderThatComesBackBadKeepsTheLastGoodRules) {
   Write("c/a.yaml", "][");
   EXPECT_FALSE(manager.Load().ok());
   EXPECT_EQ(Active("a"), 1);
+}
+
+TEST_F(ConfigManagerTest, AReloadKeepsTheTierSourceUntilItsDescriptionChanges) {
+  const std::string head =
+      "rate_limit:\n  default_rps: 10\n  user_tier_source: ";
+  const std::string tail = "/{user_id}\n";
+  Write("a.yaml", head + "http://one" + tail);
+  ConfigManager& manager = Manage({folder_});
+  ASSERT_TRUE(manager.Load().ok());
+  const auto source = [this] {
+    return rules_.Get()->Find("default")->tier_source();
+  };
+  const TierSource* const first = source();
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(tier_sources_.last_domain, "default");
+  Write("a.yaml", head + "http://one" + tail + "# a comment\n");
+  ASSERT_TRUE(manager.Load().ok());
+  EXPECT_EQ(source(), first);
+  Write("a.yaml", head + "http://two" + tail);
+  ASSERT_TRUE(manager.Load().ok());
+  EXPECT_NE(source(), first);
+  EXPECT_EQ(tier_sources_.last_spec.url, "http://two/{user_id}");
+  Write("a.yaml", "rate_limit:\n  default_rps: 10\n");
+  ASSERT_TRUE(manager.Load().ok());
+  EXPECT_EQ(source(), nullptr);
 }
 
 TEST_F(ConfigManagerTest, WatchingSeesAnEditARenameAndASwappedLink) {

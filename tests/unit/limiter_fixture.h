@@ -59,7 +59,7 @@ class LimiterTest : public testing::Test {
  protected:
   void Load(DomainSpec spec) {
     spec.name = "domain";
-    auto domain = CompileDomain(std::move(spec), metrics_);
+    auto domain = CompileDomain(std::move(spec), metrics_, tier_sources_);
     ASSERT_TRUE(domain.ok()) << domain.status();
     domain_ = *domain;
     auto book = std::make_shared<RuleBook>();
@@ -123,6 +123,7 @@ class LimiterTest : public testing::Test {
   FakeClock clock_;
   FakeMetrics metrics_;
   RuleBookHolder rules_;
+  TierSources* tier_sources_ = nullptr;  // for what is loaded after
   std::shared_ptr<const Domain> domain_;
   std::unique_ptr<MemoryStore> memory_ = NewMemoryStore(clock_, {});
   std::unique_ptr<MemoryStore> local_ = NewMemoryStore(clock_, {});

@@ -1,0 +1,212 @@
+#include "config/tier_source_format.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace rls {
+namespace {
+
+constexpr char kSource[] = "user_tier_source";
+constexpr char kUser[] = "{user_id}";
+
+// A drain waits for what is under way, so a call cannot take for ever.
+constexpr absl::Duration kMaxTimeout = absl::Seconds(10);
+constexpr absl::Duration kMaxTtl = absl::Hours(7 * 24);
+constexpr int64_t kMaxCached = 10'000'000;
+constexpr int64_t kMaxConcurrent = 1000;
+
+struct Range {
+  absl::Duration least;
+  absl::Duration most;
+};
+
+void ReadDuration(const YamlMap& map, absl::string_view key, const Range& range,
+                  absl::Duration& into) {
+  const YAML::Node* node = map.Find(key);
+  if (node == nullptr) return;
+  const auto text = map.reader().Text(*node, key);
+  if (!text.has_value()) return;
+  absl::Duration value;
+  if (absl::ParseDuration(*text, &value) && value >= range.least &&
+      value <= range.most) {
+    into = value;
+    return;
+  }
+  map.reader().Unexpected(
+      *node, key,
+      absl::StrCat("a duration from ", absl::FormatDuration(range.least),
+                   " to ", absl::FormatDuration(range.most),
+                   ", such as 500ms, 30s or 5m"));
+}
+
+// What is wrong with a URL, "" when nothing is. The user must not be able to
+// choose the host.
+std::string FaultOf(absl::string_view url) {
+  absl::string_view rest = url;
+  if (!absl::ConsumePrefix(&rest, "https://") &&
+      !absl::ConsumePrefix(&rest, "http://")) {
+    return "a URL that begins with https:// or http://";
+  }
+  const absl::string_view host = rest.substr(0, rest.find_first_of("/?#"));
+  if (host.empty() || host.find_first_of("{}@\\") != host.npos) {
+    return "a URL with a plain host, without user, password or {user_id}";
+  }
+  if (!absl::StrContains(rest, kUser)) {
+    return "a URL with {user_id} in its path or query";
+  }
+  const bool has_odd = std::any_of(url.begin(), url.end(), [](char byte) {
+    const auto value = static_cast<unsigned char>(byte);
+    return !absl::ascii_isgraph(value) || byte == '#';
+  });
+  if (has_odd) return "a URL without spaces, fragment or bytes beyond ASCII";
+  return "";
+}
+
+void ReadUrl(YamlReader& reader, const YAML::Node& node, std::string& into) {
+  std::optional<std::string> url = reader.Text(node, kSource);
+  if (!url.has_value()) return;
+  if (const std::string fault = FaultOf(*url); !fault.empty()) {
+    // Not what was found: a URL may hold a secret.
+    reader.Fail(node, absl::StrCat(kSource, ": expected ", fault));
+    return;
+  }
+  into = *std::move(url);
+}
+
+bool IsHeaderName(absl::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char byte) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(byte)) ||
+           absl::string_view("!#$%&'*+-.^_`|~").find(byte) !=
+               absl::string_view::npos;
+  });
+}
+
+// None of the texts shows the value, which is secret.
+void ReadHeaderValue(const YamlMap& map, TierSourceSpec& spec) {
+  const YAML::Node* value = map.Find("value");
+  const YAML::Node* variable = map.Find("value_env");
+  const YAML::Node* file = map.ReadName("value_file", spec.header_file);
+  const int given = (value != nullptr ? 1 : 0) + (variable != nullptr ? 1 : 0) +
+                    (file != nullptr ? 1 : 0);
+  if (given != 1) {
+    map.reader().Fail(map.node(),
+                      "header: expected one of value_file, value_env, value");
+    return;
+  }
+  if (file != nullptr) return;
+  const YAML::Node& node = value != nullptr ? *value : *variable;
+  std::optional<std::string> text =
+      map.reader().Text(node, value != nullptr ? "value" : "value_env");
+  if (variable != nullptr && text.has_value()) {
+    text = map.reader().Variable(node, *text);
+  }
+  if (!text.has_value()) return;
+  const bool is_bad =
+      text->empty() || std::any_of(text->begin(), text->end(), [](char byte) {
+        return absl::ascii_iscntrl(static_cast<unsigned char>(byte));
+      });
+  if (is_bad) {
+    map.reader().Fail(node,
+                      "header: the value is empty or has control characters");
+    return;
+  }
+  spec.header_value = *std::move(text);
+}
+
+void ReadHeader(const YamlMap& source, TierSourceSpec& spec) {
+  const YAML::Node* node = source.Find("header");
+  if (node == nullptr) return;
+  if (!node->IsMap()) {
+    source.reader().Fail(
+        *node, "header: expected a map of name and value_file, or value_env");
+    return;
+  }
+  const YamlMap map(source.reader(), *node, "header",
+                    {"name", "value", "value_env", "value_file"});
+  if (map.ReadName("name", spec.header_name) == nullptr ||
+      !IsHeaderName(spec.header_name)) {
+    map.reader().Fail(*node, "header: expected the name of a header as name");
+  }
+  ReadHeaderValue(map, spec);
+}
+
+void ReadMap(YamlReader& reader, const YAML::Node& node, TierSourceSpec& spec) {
+  const YamlMap map(
+      reader, node, kSource,
+      {"url", "timeout", "ttl", "stale", "negative_ttl", "max_cached",
+       "max_concurrent", "wait", "ask_assigned", "ca_file", "header"});
+  if (const YAML::Node* url = map.Find("url")) {
+    ReadUrl(reader, *url, spec.url);
+  } else {
+    reader.Fail(node, absl::StrCat(kSource, ": found no url"));
+  }
+  ReadDuration(map, "timeout", {absl::Milliseconds(1), kMaxTimeout},
+               spec.timeout);
+  ReadDuration(map, "ttl", {absl::Seconds(1), kMaxTtl}, spec.ttl);
+  spec.stale = spec.ttl / 2;
+  ReadDuration(map, "stale", {absl::ZeroDuration(), spec.ttl}, spec.stale);
+  ReadDuration(map, "negative_ttl", {absl::Seconds(1), kMaxTtl},
+               spec.negative_ttl);
+  int64_t cached = static_cast<int64_t>(spec.max_cached);
+  map.ReadInteger("max_cached", 1, kMaxCached, cached);
+  spec.max_cached = static_cast<size_t>(cached);
+  int64_t concurrent = static_cast<int64_t>(spec.max_concurrent);
+  map.ReadInteger("max_concurrent", 1, kMaxConcurrent, concurrent);
+  spec.max_concurrent = static_cast<size_t>(concurrent);
+  map.Read("wait", spec.wait);
+  map.Read("ask_assigned", spec.ask_assigned);
+  map.ReadName("ca_file", spec.ca_file);
+  ReadHeader(map, spec);
+}
+
+}  // namespace
+
+std::vector<absl::string_view> WithTierSourceKeys(
+    std::vector<absl::string_view> keys) {
+  keys.insert(keys.end(), {kSource, "user_tier_timeout", "user_tier_wait"});
+  return keys;
+}
+
+void ReadTierSource(const YamlMap& file, const YamlMap& rate_limit,
+                    std::optional<TierSourceSpec>& into) {
+  YamlReader& reader = file.reader();
+  const YAML::Node* const top = file.Find(kSource);
+  const YAML::Node* const below = rate_limit.Find(kSource);
+  if (top != nullptr && below != nullptr) {
+    reader.Fail(*below,
+                absl::StrCat(kSource, " is at the top of the file too"));
+  }
+  const YAML::Node* const node = top != nullptr ? top : below;
+  if (node == nullptr) {
+    for (const YamlMap* map : {&file, &rate_limit}) {
+      map->Refuse({"user_tier_timeout", "user_tier_wait"},
+                  " goes with user_tier_source only");
+    }
+    return;
+  }
+  TierSourceSpec& spec = into.emplace();
+  if (node->IsMap()) {
+    ReadMap(reader, *node, spec);
+    for (const YamlMap* map : {&file, &rate_limit}) {
+      map->Refuse({"user_tier_timeout", "user_tier_wait"},
+                  " goes with the URL alone; this user_tier_source has its "
+                  "keys timeout and wait");
+    }
+    return;
+  }
+  ReadUrl(reader, *node, spec.url);
+  for (const YamlMap* map : {&file, &rate_limit}) {
+    ReadDuration(*map, "user_tier_timeout",
+                 {absl::Milliseconds(1), kMaxTimeout}, spec.timeout);
+    map->Read("user_tier_wait", spec.wait);
+  }
+}
+
+}  // namespace rls
