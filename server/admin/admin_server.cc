@@ -10,6 +10,7 @@
 #include "absl/time/clock.h"
 #include "admin/forward_auth.h"
 #include "admin/http_port.h"
+#include "admin/refresh_tier.h"
 #include "admin/rules_page.h"
 #include "rpc/ask.h"
 #include "rpc/json.h"
@@ -22,6 +23,10 @@ constexpr char kForwardAuthPath[] = "/v1/forward-auth";
 constexpr char kText[] = "text/plain; charset=utf-8";
 constexpr char kJson[] = "application/json";
 constexpr char kExposition[] = "text/plain; version=0.0.4; charset=utf-8";
+
+constexpr char kDebugPages[] =
+    "/rlconfig  the rules, one line each\n"
+    "POST /tiers/{user}/refresh[?domain=NAME]  asks the tier source anew\n";
 
 constexpr absl::Duration kAnswerTimeout = absl::Seconds(5);
 
@@ -95,11 +100,18 @@ class AdminServerImpl final : public AdminServer {
     AddForwardAuth(http);
     httplib::Server& debug = debug_.server();
     debug.Get("/", [](const Request&, Response& response) {
-      Answer(response, 200, "/rlconfig  the rules, one line each\n", kText);
+      Answer(response, 200, kDebugPages, kText);
     });
     debug.Get("/rlconfig", [this](const Request&, Response& response) {
       Answer(response, 200, RulesPage(*parts_.rules.Get()), kText);
     });
+    debug.Post("/tiers/(.+)/refresh",
+               [this](const Request& request, Response& response) {
+                 const RefreshedTier refreshed = RefreshTier(
+                     *parts_.rules.Get(), request.get_param_value("domain"),
+                     request.matches[1].str());
+                 Answer(response, refreshed.http_status, refreshed.text, kText);
+               });
     if (absl::Status bound = http_.Listen(options.http_address); !bound.ok()) {
       return bound;
     }

@@ -34,7 +34,8 @@ struct AdminParts {
 // /live (200 as long as the process answers), /metrics, POST /json (200, 429
 // over limit, 400 for a bad body, 503 when the store cannot answer),
 // /v1/forward-auth by any method (the same statuses; see forward_auth.h).
-// Debug port: / lists the pages; /rlconfig shows one line per rule.
+// Debug port: / lists the pages; /rlconfig shows one line per rule; POST
+// /tiers/{user}/refresh as refresh_tier.h.
 class AdminServer {
  public:
   virtual ~AdminServer() = default;  // stops both ports

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "unit/fake_limiter.h"
+#include "unit/fake_tier_source.h"
 
 namespace rls {
 namespace {
@@ -145,6 +146,33 @@ TEST_F(AdminServerTest, RlconfigShowsOneLineForEachRule) {
             "(earned), shadow_mode: false, quota_mode: false\n");
   EXPECT_THAT(ClientOf(server_->debug_address()).Get("/")->body,
               HasSubstr("/rlconfig"));
+}
+
+TEST_F(AdminServerTest, RefreshAsksTheTierSourcesAnew) {
+  const auto refresh = [this](const std::string& path) {
+    return ClientOf(server_->debug_address()).Post(path.c_str());
+  };
+  EXPECT_EQ(refresh("/tiers/u/refresh")->status, 404);
+  FakeTierSources sources;
+  TierSpec tiers{.tiers = {Rule{.path = "tier pro", .tier = "pro"}},
+                 .source = TierSourceSpec{}};
+  auto book = std::make_shared<RuleBook>();
+  for (const char* name : {"a", "b"}) {
+    book->domains.emplace(name, *CompileDomain({.name = name, .tiers = tiers},
+                                               *metrics_, &sources));
+  }
+  rules_.Set(std::move(book));
+  sources.source->tiers = {{"u", "pro"}, {"a b/c", ""}, {"odd", "gold"}};
+  EXPECT_EQ(refresh("/tiers/u/refresh")->body, "a: tier pro\nb: tier pro\n");
+  EXPECT_EQ(refresh("/tiers/a%20b%2Fc/refresh?domain=b")->body, "b: no tier\n");
+  EXPECT_EQ(refresh("/tiers/odd/refresh?domain=a")->body,
+            "a: tier gold, not in user_tiers\n");
+  EXPECT_EQ(refresh("/tiers/u/refresh?domain=c")->status, 404);
+  const auto failed = refresh("/tiers/stranger/refresh?domain=a");
+  EXPECT_EQ(failed->status, 502);
+  EXPECT_EQ(failed->body, "a: no reply\n");
+  EXPECT_EQ(ClientOf(server_->debug_address()).Get("/tiers/u/refresh")->status,
+            404);
 }
 
 TEST_F(AdminServerTest, ATakenAddressIsAnErrorThatNamesIt) {
