@@ -20,7 +20,7 @@ RUN ldd /out/usr/bin/* | awk '/=> \// {print $3}' | sort -u | \
 FROM debian:trixie-slim
 COPY --from=build /out/runtime-packages /tmp/
 RUN apt-get update -qq && \
-    xargs apt-get install -qq -y --no-install-recommends tzdata \
+    xargs apt-get install -qq -y --no-install-recommends ca-certificates tzdata \
       < /tmp/runtime-packages > /dev/null && \
     rm -rf /var/lib/apt/lists/* /tmp/runtime-packages
 COPY --from=build /out/usr/bin/ /usr/bin/
