@@ -100,7 +100,7 @@ class AppImpl final : public App {
   // It does not wait for Redis: what is missing shows in NotReady().
   absl::Status MakeLimiter(const Settings& settings,
                            const RedisSettings& redis_settings) {
-    if (!redis_settings.url.empty()) {
+    if (!redis_settings.server.url.empty()) {
       absl::StatusOr<RedisStoreOptions> options =
           RedisOptionsOf(redis_settings);
       if (!options.ok()) return options.status();

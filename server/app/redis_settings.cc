@@ -24,7 +24,7 @@ RedisCredentials CredentialsOf(absl::string_view auth) {
 
 // REDIS_URL as the reference writes it, as a URL that tells its kind itself:
 // "master,host:port,..." of sentinels, "host:port,..." of a cluster.
-absl::StatusOr<std::string> UrlOf(const RedisSettings& settings) {
+absl::StatusOr<std::string> UrlOf(const RedisServerSettings& settings) {
   const std::string& url = settings.url;
   if (absl::StrContains(url, "://")) return url;
   const std::string type = absl::AsciiStrToLower(settings.type);
@@ -33,29 +33,55 @@ absl::StatusOr<std::string> UrlOf(const RedisSettings& settings) {
   const size_t comma = url.find(',');
   if (comma == std::string::npos) {
     return absl::InvalidArgumentError(
-        "REDIS_URL: expected master,host:port,... as REDIS_TYPE is sentinel");
+        "a Redis URL: expected master,host:port,... as its type is sentinel");
   }
   return absl::StrCat("redis+sentinel://", url.substr(comma + 1), "/",
                       url.substr(0, comma));
 }
 
+// `prefix` is of the variables.
+void ReadServer(EnvironmentReader& reader, const std::string& prefix,
+                RedisServerSettings& server) {
+  reader.Read((prefix + "URL").c_str(), server.url);
+  const std::string type_name = prefix + "TYPE";
+  reader.Read(type_name.c_str(), server.type);
+  const std::string type = absl::AsciiStrToLower(server.type);
+  if (!type.empty() && type != "single" && type != "sentinel" &&
+      type != "cluster") {
+    reader.Fail(type_name.c_str(), server.type, "single, sentinel or cluster");
+  }
+  std::string socket_type;
+  reader.Read((prefix + "SOCKET_TYPE").c_str(), socket_type);
+  reader.Read((prefix + "TLS").c_str(), server.tls);
+  server.tls |= absl::EqualsIgnoreCase(socket_type, "tls");
+  reader.Read((prefix + "AUTH").c_str(), server.auth);
+  reader.Read((prefix + "AUTH_FILE").c_str(), server.auth_file);
+  reader.Read((prefix + "SENTINEL_AUTH").c_str(), server.sentinel_auth);
+}
+
+absl::StatusOr<RedisTarget> TargetOf(const RedisServerSettings& server,
+                                     const TlsOptions& tls_options) {
+  absl::StatusOr<std::string> url = UrlOf(server);
+  if (!url.ok()) return url.status();
+  absl::StatusOr<RedisTarget> target = ParseRedisUrl(*url);
+  if (!target.ok()) return target.status();
+  if (!server.auth.empty()) target->credentials = CredentialsOf(server.auth);
+  if (!server.auth_file.empty()) {
+    target->credentials.password_file = server.auth_file;
+  }
+  if (!server.sentinel_auth.empty()) {
+    target->sentinel_credentials = CredentialsOf(server.sentinel_auth);
+  }
+  if (server.tls || target->tls.has_value()) target->tls = tls_options;
+  return target;
+}
+
 }  // namespace
 
 void ReadRedisSettings(EnvironmentReader& reader, RedisSettings& settings) {
-  reader.Read("REDIS_URL", settings.url);
-  reader.Read("REDIS_TYPE", settings.type);
-  const std::string type = absl::AsciiStrToLower(settings.type);
-  if (!type.empty() && type != "single" && type != "sentinel" &&
-      type != "cluster") {
-    reader.Fail("REDIS_TYPE", settings.type, "single, sentinel or cluster");
-  }
-  std::string socket_type;
-  reader.Read("REDIS_SOCKET_TYPE", socket_type);
-  reader.Read("REDIS_TLS", settings.tls);
-  settings.tls |= absl::EqualsIgnoreCase(socket_type, "tls");
-  reader.Read("REDIS_AUTH", settings.auth);
-  reader.Read("REDIS_AUTH_FILE", settings.auth_file);
-  reader.Read("REDIS_SENTINEL_AUTH", settings.sentinel_auth);
+  ReadServer(reader, "REDIS_", settings.server);
+  reader.Read("REDIS_PERSECOND", settings.has_per_second);
+  ReadServer(reader, "REDIS_PERSECOND_", settings.per_second);
   reader.Read("REDIS_TLS_CACERT", settings.tls_options.ca_file);
   reader.Read("REDIS_TLS_CLIENT_CERT", settings.tls_options.certificate_file);
   reader.Read("REDIS_TLS_CLIENT_KEY", settings.tls_options.key_file);
@@ -77,8 +103,8 @@ void ReadRedisSettings(EnvironmentReader& reader, RedisSettings& settings) {
 
 absl::StatusOr<RedisSettings> RedisSettingsWith(const RedisPlace& place,
                                                 RedisSettings settings) {
-  if (place.url.empty() || !settings.url.empty()) return settings;
-  settings.url = place.url;
+  if (place.url.empty() || !settings.server.url.empty()) return settings;
+  settings.server.url = place.url;
   if (const auto options = RedisOptionsOf(settings); !options.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat(place.origin, ": redis: ", options.status().message()));
@@ -88,27 +114,23 @@ absl::StatusOr<RedisSettings> RedisSettingsWith(const RedisPlace& place,
 
 absl::StatusOr<RedisStoreOptions> RedisOptionsOf(
     const RedisSettings& settings) {
-  absl::StatusOr<std::string> url = UrlOf(settings);
-  if (!url.ok()) return url.status();
-  absl::StatusOr<RedisTarget> target = ParseRedisUrl(*url);
+  absl::StatusOr<RedisTarget> target =
+      TargetOf(settings.server, settings.tls_options);
   if (!target.ok()) return target.status();
-  if (!settings.auth.empty()) {
-    target->credentials = CredentialsOf(settings.auth);
-  }
-  if (!settings.auth_file.empty()) {
-    target->credentials.password_file = settings.auth_file;
-  }
-  if (!settings.sentinel_auth.empty()) {
-    target->sentinel_credentials = CredentialsOf(settings.sentinel_auth);
-  }
-  if (settings.tls || target->tls.has_value()) {
-    target->tls = settings.tls_options;
-  }
   if (settings.store.command_timeout <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("REDIS_TIMEOUT: expected more than 0");
   }
   RedisStoreOptions options = settings.store;
   options.target = *std::move(target);
+  if (!settings.has_per_second) return options;
+  if (settings.per_second.url.empty()) {
+    return absl::InvalidArgumentError(
+        "REDIS_PERSECOND: expected REDIS_PERSECOND_URL, too");
+  }
+  absl::StatusOr<RedisTarget> per_second =
+      TargetOf(settings.per_second, settings.tls_options);
+  if (!per_second.ok()) return per_second.status();
+  options.per_second = *std::move(per_second);
   return options;
 }
 

@@ -12,17 +12,25 @@
 
 namespace rls {
 
-// What is told of the Redis that keeps the counters, in the words of
-// envoyproxy/ratelimit's environment variables.
+// Where a Redis is and who we are to it, in the words of envoyproxy/ratelimit's
+// environment variables: REDIS_..., or REDIS_PERSECOND_...
+struct RedisServerSettings {
+  std::string url;
+  std::string type;           // _TYPE: single, sentinel or cluster, in any case
+  std::string auth;           // _AUTH: password, or user:password
+  std::string auth_file;      // _AUTH_FILE: a file with the password
+  std::string sentinel_auth;  // _SENTINEL_AUTH, as _AUTH
+  bool tls = false;           // _TLS, or _SOCKET_TYPE=tls
+};
+
+// What is told of the Redis that keeps the counters.
 struct RedisSettings {
-  std::string url;   // REDIS_URL, --redis-url, `redis:`; "": in memory
-  std::string type;  // REDIS_TYPE: single, sentinel or cluster, in any case
-  std::string auth;  // REDIS_AUTH: password, or user:password
-  std::string auth_file;      // REDIS_AUTH_FILE: a file with the password
-  std::string sentinel_auth;  // REDIS_SENTINEL_AUTH, as REDIS_AUTH
-  bool tls = false;           // REDIS_TLS, or REDIS_SOCKET_TYPE=tls
-  TlsOptions tls_options;     // REDIS_TLS_...
-  RedisStoreOptions store;    // all but its target
+  // Its url is REDIS_URL, --redis-url or `redis:`; "": counters are in memory.
+  RedisServerSettings server;
+  bool has_per_second = false;     // REDIS_PERSECOND
+  RedisServerSettings per_second;  // for limits of a second
+  TlsOptions tls_options;          // REDIS_TLS_..., of both
+  RedisStoreOptions store;         // all but the targets
 };
 
 // Reads the variables; the reader keeps the first mistake.
@@ -35,7 +43,7 @@ void ReadRedisSettings(EnvironmentReader& reader, RedisSettings& settings);
 absl::StatusOr<RedisSettings> RedisSettingsWith(const RedisPlace& place,
                                                 RedisSettings settings);
 
-// The options of the store; `settings.url` is not empty.
+// The options of the store; `settings.server.url` is not empty.
 //
 // Failure: INVALID_ARGUMENT, never with a password in it.
 absl::StatusOr<RedisStoreOptions> RedisOptionsOf(const RedisSettings& settings);

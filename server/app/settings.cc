@@ -32,7 +32,7 @@ absl::StatusOr<std::string> ParseFlags(int argc, const char* const* argv,
                  "[env: RUNTIME_ROOT, RUNTIME_SUBDIRECTORY]")
       ->type_name("PATH")
       ->allow_extra_args(false);
-  cli.add_option("--redis-url", settings.redis.url,
+  cli.add_option("--redis-url", settings.redis.server.url,
                  "Where the counters are, e.g. redis://host:6379, rediss://, "
                  "unix:///path, redis+sentinel://host,host/master, "
                  "redis+cluster://host,host; in memory without it "
@@ -92,7 +92,7 @@ absl::Status CheckSettings(const Settings& settings) {
         absl::StrCat("--log-level: found ", Quoted(settings.log_level),
                      ", expected debug, info, warn or error")));
   }
-  if (!settings.redis.url.empty()) {
+  if (!settings.redis.server.url.empty()) {
     status.Update(RedisOptionsOf(settings.redis).status());
   }
   if (settings.config_paths.empty()) {

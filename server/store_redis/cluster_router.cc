@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <functional>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
@@ -19,6 +17,7 @@
 #include "store_redis/cluster_slots.h"
 #include "store_redis/cluster_watch.h"
 #include "store_redis/split_take.h"
+#include "store_redis/split_takes.h"
 
 namespace rls {
 namespace {
@@ -30,12 +29,12 @@ constexpr std::chrono::milliseconds kTryAgainPause{2};
 
 class ClusterRouter final : public Router,
                             private PipelineOwner,
-                            private ClusterWatch::Owner,
-                            private SplitTake::Owner {
+                            private ClusterWatch::Owner {
  public:
   ClusterRouter(const PipelineParts& parts, const RedisTarget& target)
       : parts_(parts),
         loop_(parts.stream.loop),
+        splits_(loop_, parts.command_timeout, *this),
         pause_(loop_.NewTimer([this] { EndPause(); })),
         watch_(parts.stream, target.credentials, target.endpoints, *this),
         nodes_(std::make_unique<ClusterNodes>(
@@ -43,15 +42,10 @@ class ClusterRouter final : public Router,
 
   ~ClusterRouter() override {
     nodes_.reset();
-    // What fails may send again.
-    while (!later_.empty() || !paused_.empty()) {
-      PendingTakes takes = std::exchange(paused_, {});
-      std::move(later_.begin(), later_.end(), std::back_inserter(takes));
-      later_.clear();
-      for (const std::unique_ptr<PendingTake>& take : takes) {
-        take->Fail(absl::UnavailableError("the Redis store is closing"));
-      }
+    for (std::unique_ptr<PendingTake>& take : paused_) {
+      splits_.Later(std::move(take));
     }
+    splits_.FailAll();
   }
 
   void Open() override { watch_.Open(); }
@@ -65,7 +59,7 @@ class ClusterRouter final : public Router,
     }
     if (std::adjacent_find(slot_of.begin(), slot_of.end(),
                            std::not_equal_to<>()) != slot_of.end()) {
-      Split(std::move(take), RanksOf<int>(slot_of));
+      splits_.Split(std::move(take), RanksOf<int>(slot_of));
     } else {
       take->slot = slot_of[0];
       Route(std::move(take));
@@ -73,16 +67,20 @@ class ClusterRouter final : public Router,
   }
 
   void Flush() override {
-    while (!later_.empty()) {
-      for (std::unique_ptr<PendingTake>& take : std::exchange(later_, {})) {
-        if (take->answer_by <= loop_.Now()) {
-          take->Expire();
-        } else {
-          Route(std::move(take));
+    for (PendingTakes due = splits_.TakeDue(); !due.empty();
+         due = splits_.TakeDue()) {
+      for (std::unique_ptr<PendingTake>& take : due) {
+        if (take->slot == PendingTake::kNoSlot) {
+          take->slot = ClusterSlotOf(take->keys[0]);
         }
+        Route(std::move(take));
       }
     }
     nodes_->Flush();
+  }
+
+  size_t PartOf(absl::string_view key) const override {
+    return static_cast<size_t>(ClusterSlotOf(key));
   }
 
  private:
@@ -96,39 +94,6 @@ class ClusterRouter final : public Router,
           absl::StrCat("no master has slot ", take->slot)));
     }
   }
-
-  // For callbacks of pipelines, which must not be flushed within them.
-  void Later(std::unique_ptr<PendingTake> take) {
-    later_.push_back(std::move(take));
-    FlushLater();
-  }
-
-  void FlushLater() {
-    if (std::exchange(flush_posted_, true)) return;
-    loop_.Post([this] {
-      flush_posted_ = false;
-      Flush();
-    });
-  }
-
-  void Split(std::unique_ptr<PendingTake> take,
-             absl::Span<const size_t> part_of) {
-    SplitTake::Owner& self = *this;
-    auto split = std::make_unique<SplitTake>(std::move(take), part_of, loop_,
-                                             parts_.command_timeout, self);
-    SplitTake* const begun = split.get();
-    splits_.emplace(begun, std::move(split));
-    begun->Begin();
-  }
-
-  // SplitTake::Owner
-
-  void SendPart(std::unique_ptr<PendingTake> part) override {
-    part->slot = ClusterSlotOf(part->keys[0]);
-    Later(std::move(part));
-  }
-
-  void OnOver(SplitTake& take) override { splits_.erase(&take); }
 
   // PipelineOwner
 
@@ -158,24 +123,24 @@ class ClusterRouter final : public Router,
   void Redirect(std::unique_ptr<PendingTake> take,
                 const Redirection& redirection) {
     if (redirection.for_good) {
-      Later(std::move(take));
+      splits_.Later(std::move(take));
       return;
     }
     take->asking = true;
     nodes_->At(redirection.to).Add(std::move(take));
-    FlushLater();
+    splits_.FlushLater();
   }
 
   // While a slot moves, a call can reach only keys that are on one side: those
   // of one take, and if that is too many, each alone.
   void TryAgain(std::unique_ptr<PendingTake> take) {
     if (!std::exchange(take->alone, true)) {
-      Later(std::move(take));
+      splits_.Later(std::move(take));
     } else if (take->keys.size() > 1 && take->part != nullptr) {
       take->part->scattered();
     } else if (take->keys.size() > 1) {
       const std::vector<size_t> part_of = RanksOf<std::string>(take->keys);
-      Split(std::move(take), part_of);
+      splits_.Split(std::move(take), part_of);
     } else {
       if (paused_.empty()) pause_->Set(loop_.Now() + kTryAgainPause);
       paused_.push_back(std::move(take));
@@ -184,7 +149,7 @@ class ClusterRouter final : public Router,
 
   void EndPause() {
     for (std::unique_ptr<PendingTake>& take : std::exchange(paused_, {})) {
-      Later(std::move(take));
+      splits_.Later(std::move(take));
     }
   }
 
@@ -209,14 +174,12 @@ class ClusterRouter final : public Router,
 
   const PipelineParts parts_;
   EventLoop& loop_;
+  SplitTakes splits_;
   const std::unique_ptr<EventLoop::Timer> pause_;
   ClusterWatch watch_;
   std::unique_ptr<ClusterNodes> nodes_;
-  absl::flat_hash_map<SplitTake*, std::unique_ptr<SplitTake>> splits_;
-  PendingTakes later_;   // for the next Flush()
   PendingTakes paused_;  // for the next EndPause()
-  bool flush_posted_ = false;
-  bool lost_ = false;  // no node could tell of the slots
+  bool lost_ = false;    // no node could tell of the slots
 };
 
 }  // namespace

@@ -30,9 +30,10 @@ class DenyCache {
   // The clocks of two machines drift apart, and Redis' may be set: so it is
   // asked again after this time.
   static constexpr absl::Duration kMaxAge = absl::Seconds(10);
-  // In a cluster, where a counter may be refused for what a take of several
-  // slots gives back a moment later. So much longer does that last at most.
-  static constexpr absl::Duration kMaxClusterAge = absl::Milliseconds(100);
+  // Where takes go part by part (a cluster, a second Redis), so that a counter
+  // may be refused for what a take gives back a moment later. So much longer
+  // does that last at most.
+  static constexpr absl::Duration kMaxSplitAge = absl::Milliseconds(100);
 
   // `entries` 0 switches it off.
   DenyCache(size_t entries, absl::Duration max_age);

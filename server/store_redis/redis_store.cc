@@ -25,7 +25,8 @@ size_t ThreadNumber() {
 class RedisStoreImpl final : public RedisStore, private Exhausted {
  public:
   RedisStoreImpl(const RedisStoreOptions& options, const Clock& clock,
-                 Metrics& metrics, std::unique_ptr<TlsContext> tls)
+                 Metrics& metrics, RedisServers servers,
+                 std::optional<RedisServers> per_second)
       : options_(options),
         clock_(clock),
         cache_answers_(metrics.GetCounter(
@@ -33,21 +34,22 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
              .help = "Requests refused from what was known of an exhausted "
                      "counter, without asking Redis"})),
         key_text_(options.key_prefix, options.hash_secret),
-        deny_cache_(options.deny_cache_entries,
-                    options.target.kind == RedisTarget::Kind::kCluster
-                        ? DenyCache::kMaxClusterAge
-                        : DenyCache::kMaxAge),
+        deny_cache_(options.deny_cache_entries, MayBeSplit(options)
+                                                    ? DenyCache::kMaxSplitAge
+                                                    : DenyCache::kMaxAge),
         resolver_(NewResolver()),
-        tls_(std::move(tls)) {
+        servers_(std::move(servers)),
+        per_second_(std::move(per_second)) {
     const WorkerParts parts = {
+        .servers = servers_,
+        .per_second = per_second_.has_value() ? &*per_second_ : nullptr,
         .resolver = *resolver_,
-        .tls = tls_.get(),
         .clock = clock_,
         .exhausted = *this,
         .command_timeout = absl::ToChronoNanoseconds(options_.command_timeout),
     };
     for (int i = 0; i < std::max(1, options_.threads); ++i) {
-      workers_.push_back(std::make_unique<Worker>(parts, options_.target));
+      workers_.push_back(std::make_unique<Worker>(parts));
     }
   }
 
@@ -87,10 +89,16 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
 
   bool ready() const override {
     return std::all_of(workers_.begin(), workers_.end(),
-                       [](const auto& worker) { return worker->usable(); });
+                       [](const auto& worker) { return worker->ready(); });
   }
 
  private:
+  // Whether a take may go part by part, and give back what others have seen.
+  static bool MayBeSplit(const RedisStoreOptions& options) {
+    return options.target.kind == RedisTarget::Kind::kCluster ||
+           options.per_second.has_value();
+  }
+
   // The keys of a take, each counter once.
   void NameCounters(PendingTake& take) const {
     for (const Charge& charge : take.charges) {
@@ -158,22 +166,34 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
   const KeyText key_text_;
   mutable DenyCache deny_cache_;
   const std::unique_ptr<Resolver> resolver_;
-  const std::unique_ptr<TlsContext> tls_;
+  const RedisServers servers_;
+  const std::optional<RedisServers> per_second_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };
+
+absl::StatusOr<RedisServers> ServersAt(const RedisTarget& target) {
+  RedisServers servers{.target = target, .tls = nullptr};
+  if (!target.tls.has_value()) return servers;
+  auto tls = NewTlsContext(*target.tls);
+  if (!tls.ok()) return tls.status();
+  servers.tls = *std::move(tls);
+  return servers;
+}
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RedisStore>> NewRedisStore(
     const RedisStoreOptions& options, const Clock& clock, Metrics& metrics) {
-  std::unique_ptr<TlsContext> tls;
-  if (options.target.tls.has_value()) {
-    auto made = NewTlsContext(*options.target.tls);
+  absl::StatusOr<RedisServers> servers = ServersAt(options.target);
+  if (!servers.ok()) return servers.status();
+  std::optional<RedisServers> per_second;
+  if (options.per_second.has_value()) {
+    absl::StatusOr<RedisServers> made = ServersAt(*options.per_second);
     if (!made.ok()) return made.status();
-    tls = *std::move(made);
+    per_second = *std::move(made);
   }
-  return std::make_unique<RedisStoreImpl>(options, clock, metrics,
-                                          std::move(tls));
+  return std::make_unique<RedisStoreImpl>(
+      options, clock, metrics, *std::move(servers), std::move(per_second));
 }
 
 }  // namespace rls

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -17,6 +18,8 @@ namespace rls {
 
 struct RedisStoreOptions {
   RedisTarget target;
+  // Where the counters of windows of a second are; none: with all others.
+  std::optional<RedisTarget> per_second;
   std::string key_prefix;   // before each key, e.g. "rl:"
   std::string hash_secret;  // keys the hashes of secret values; see KeyText
   // A take is answered within this, or by its caller's deadline if that is

@@ -1,8 +1,10 @@
 #ifndef RLS_STORE_REDIS_ROUTER_H_
 #define RLS_STORE_REDIS_ROUTER_H_
 
+#include <cstddef>
 #include <memory>
 
+#include "absl/strings/string_view.h"
 #include "store_redis/pending_take.h"
 #include "store_redis/pipeline.h"
 #include "store_redis/redis_target.h"
@@ -19,12 +21,17 @@ class Router {
   // Begins to connect.
   virtual void Open() = 0;
 
-  // May be asked by any thread: whether a take has a chance now.
+  // May be asked by any thread: whether some take has a chance now, and whether
+  // all servers answer that it needs to begin with.
   virtual bool usable() const = 0;
+  virtual bool ready() const { return usable(); }
 
   virtual void Add(std::unique_ptr<PendingTake> take) = 0;
   // Sends what was added, as far as it is time. Call it after the last Add().
   virtual void Flush() = 0;
+
+  // One call can reach keys of the same part.
+  virtual size_t PartOf(absl::string_view) const { return 0; }
 };
 
 // The parts must outlive it.

@@ -2,19 +2,36 @@
 
 #include <utility>
 
+#include "store_redis/per_second_router.h"
+
 namespace rls {
 
-Worker::Worker(const WorkerParts& parts, const RedisTarget& target)
-    : loop_(NewEventLoop()),
-      router_(NewRouter({.stream = {.loop = *loop_,
-                                    .resolver = parts.resolver,
-                                    .tls = parts.tls},
-                         .clock = parts.clock,
-                         .exhausted = parts.exhausted,
-                         .command_timeout = parts.command_timeout,
-                         .access = {.credentials = target.credentials,
-                                    .database = target.database}},
-                        target)) {
+namespace {
+
+std::unique_ptr<Router> RouterTo(const RedisServers& servers,
+                                 const WorkerParts& parts, EventLoop& loop) {
+  return NewRouter({.stream = {.loop = loop,
+                               .resolver = parts.resolver,
+                               .tls = servers.tls.get()},
+                    .clock = parts.clock,
+                    .exhausted = parts.exhausted,
+                    .command_timeout = parts.command_timeout,
+                    .access = {.credentials = servers.target.credentials,
+                               .database = servers.target.database}},
+                   servers.target);
+}
+
+std::unique_ptr<Router> RouterOf(const WorkerParts& parts, EventLoop& loop) {
+  std::unique_ptr<Router> router = RouterTo(parts.servers, parts, loop);
+  if (parts.per_second == nullptr) return router;
+  return NewPerSecondRouter(loop, parts.command_timeout, std::move(router),
+                            RouterTo(*parts.per_second, parts, loop));
+}
+
+}  // namespace
+
+Worker::Worker(const WorkerParts& parts)
+    : loop_(NewEventLoop()), router_(RouterOf(parts, *loop_)) {
   loop_->Post([this] { router_->Open(); });
   thread_ = std::thread([this] { loop_->Run(); });
 }

@@ -8,15 +8,23 @@
 #include "base/mutex.h"
 #include "net/event_loop.h"
 #include "net/resolver.h"
+#include "net/tls.h"
 #include "store_redis/pending_take.h"
 #include "store_redis/redis_target.h"
 #include "store_redis/router.h"
 
 namespace rls {
 
+// Servers with counters, and how they are spoken to; null: without TLS.
+struct RedisServers {
+  RedisTarget target;
+  std::unique_ptr<TlsContext> tls;
+};
+
 struct WorkerParts {
+  const RedisServers& servers;
+  const RedisServers* per_second;  // of limits of a second; null: as all others
   Resolver& resolver;
-  const TlsContext* tls;
   const Clock& clock;
   Exhausted& exhausted;
   SteadyDuration command_timeout;
@@ -24,15 +32,16 @@ struct WorkerParts {
 
 // An event loop, its thread, and its share of the way to Redis.
 //
-// Threads: Add() and usable() may be called by many threads at once.
+// Threads: Add(), usable() and ready() may be called by many threads at once.
 class Worker {
  public:
-  Worker(const WorkerParts& parts, const RedisTarget& target);
+  explicit Worker(const WorkerParts& parts);
   ~Worker();  // fails what waits
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
   bool usable() const { return router_->usable(); }
+  bool ready() const { return router_->ready(); }
   void Add(std::unique_ptr<PendingTake> take);
 
  private:

@@ -30,6 +30,26 @@ class RedisOfItsOwn final : public CounterStore {
   const std::unique_ptr<TestRedisStore> store_;
 };
 
+// Two of them: one has the limits of a second.
+class RedisPerSecond final : public CounterStore {
+ public:
+  explicit RedisPerSecond(FakeClock& clock)
+      : rest_({.clock = &clock}),
+        per_second_({.clock = &clock}),
+        store_(NewReadyRedisStore(rest_, clock, {.per_second = &per_second_})) {
+  }
+
+  void Take(absl::Span<const Charge> charges, Accounting accounting,
+            absl::Time deadline, TakeCallback done) override {
+    store_->Take(charges, accounting, deadline, std::move(done));
+  }
+
+ private:
+  RedisProcess rest_;
+  RedisProcess per_second_;
+  const std::unique_ptr<TestRedisStore> store_;
+};
+
 // A cluster with that clock. Most of the suite's counters are far apart in it.
 class ClusterOfItsOwn final : public CounterStore {
  public:
@@ -70,6 +90,13 @@ std::vector<StoreKind> AllStores() {
              return std::make_unique<RedisOfItsOwn>(
                  clock, TestRedisOptions{.deny_cache_entries = 0});
            }},
+      {.name = "RedisPerSecond",
+       .tick = absl::Microseconds(1),
+       .make =
+           [](FakeClock& clock) {
+             return std::make_unique<RedisPerSecond>(clock);
+           },
+       .atomic = false},
       {.name = "RedisCluster",
        .tick = absl::Microseconds(1),
        .make =

@@ -29,6 +29,9 @@ RedisStoreOptions OptionsFor(RedisTarget target,
   made.command_timeout = options.command_timeout;
   made.threads = options.threads;
   made.deny_cache_entries = options.deny_cache_entries;
+  if (options.per_second != nullptr) {
+    made.per_second = TargetFor(*options.per_second);
+  }
   return made;
 }
 

@@ -19,6 +19,8 @@ struct TestRedisOptions {
   absl::Duration command_timeout = absl::Seconds(60);
   int threads = 1;
   size_t deny_cache_entries = 1000;
+  // Of limits of a second; null: where all others are.
+  const RedisProcess* per_second = nullptr;
 };
 
 // A Redis store and what it needs; the servers are somebody else's.

@@ -140,7 +140,7 @@ TEST_F(SettingsTest, ABadVariableIsNamedWithWhatWasExpected) {
 }
 
 TEST_F(SettingsTest, WithoutARedisCountersAreInMemory) {
-  EXPECT_EQ(MustRead({"--config", "a"}).redis.url, "");
+  EXPECT_EQ(MustRead({"--config", "a"}).redis.server.url, "");
 }
 
 TEST_F(SettingsTest, ReferenceVariablesNameTheRedis) {
@@ -177,6 +177,37 @@ TEST_F(SettingsTest, ReferenceVariablesNameSentinelsAndACluster) {
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_EQ(options->target.kind, RedisTarget::Kind::kCluster);
   EXPECT_EQ(options->target.endpoints.size(), 2u);
+}
+
+TEST_F(SettingsTest, ASecondRedisMayHaveTheLimitsOfASecond) {
+  variables_ = {{"REDIS_URL", "main:6379"},
+                {"REDIS_PERSECOND", "true"},
+                {"REDIS_PERSECOND_URL", "fast:6380"},
+                {"REDIS_PERSECOND_AUTH", "pass"}};
+  const auto options = RedisOptionsOf(MustRead({"--config", "a"}).redis);
+  ASSERT_TRUE(options.ok()) << options.status();
+  ASSERT_TRUE(options->per_second.has_value());
+  EXPECT_EQ(options->per_second->endpoints[0].ToString(), "fast:6380");
+  EXPECT_EQ(options->per_second->credentials.password, "pass");
+  EXPECT_EQ(options->target.credentials.password, "");
+  variables_.erase("REDIS_PERSECOND");
+  EXPECT_FALSE(RedisOptionsOf(MustRead({"--config", "a"}).redis)
+                   ->per_second.has_value());
+  variables_ = {{"REDIS_URL", "main:6379"}, {"REDIS_PERSECOND", "true"}};
+  EXPECT_THAT(MustFail({"--config", "a"}), HasSubstr("REDIS_PERSECOND_URL"));
+}
+
+TEST_F(SettingsTest, AFileMayNameTheRedisUnlessItIsToldOtherwise) {
+  const RedisPlace place{.url = "redis://file:1", .origin = "c.yaml:3"};
+  RedisSettings settings;
+  EXPECT_EQ(RedisSettingsWith(place, settings)->server.url, "redis://file:1");
+  settings.server.url = "redis://flag:1";
+  EXPECT_EQ(RedisSettingsWith(place, settings)->server.url, "redis://flag:1");
+  EXPECT_EQ(RedisSettingsWith({}, RedisSettings())->server.url, "");
+  const auto bad = RedisSettingsWith({.url = "http://a", .origin = "c.yaml:3"},
+                                     RedisSettings());
+  EXPECT_THAT(std::string(bad.status().message()),
+              testing::StartsWith("c.yaml:3: redis: "));
 }
 
 TEST_F(SettingsTest, TheFlagWinsOverREDIS_URL) {
