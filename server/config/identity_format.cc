@@ -1,7 +1,18 @@
 #include "config/identity_format.h"
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/text.h"
+#include "config/limit_format.h"
+#include "config/tier_message.h"
+
 namespace rls {
 namespace {
+
+constexpr char kHashed[] = "sha256:";
+constexpr size_t kHexDigits = 64;
+constexpr int64_t kMaxRps = UINT32_MAX;
 
 // Where a user is looked for unless `identity:` says otherwise.
 std::vector<IdentityKey> DefaultIdentity() {
@@ -36,6 +47,84 @@ void ReadIdentity(const YamlMap& map, std::vector<IdentityKey>& into) {
     if (const YAML::Node* prefix = entry.Find("strip_prefix")) {
       identity.strip_prefix = reader.Text(*prefix, "strip_prefix").value_or("");
     }
+  }
+}
+
+std::optional<std::string> HashOfUser(YamlReader& reader,
+                                      const YAML::Node& node,
+                                      const std::string& user) {
+  if (!absl::StartsWith(user, kHashed)) return std::nullopt;
+  const std::string digits =
+      absl::AsciiStrToLower(user.substr(sizeof(kHashed) - 1));
+  if (digits.size() != kHexDigits ||
+      digits.find_first_not_of("0123456789abcdef") != digits.npos) {
+    reader.Fail(node, absl::StrCat("found ", Quoted(user),
+                                   ", expected sha256: and 64 hexadecimal "
+                                   "digits"));
+  }
+  return digits;
+}
+
+void ReadExempt(const YamlMap& map, std::optional<ExemptSpec>& exempt) {
+  YamlReader& reader = map.reader();
+  const YAML::Node* list = map.Find("exempt");
+  if (list == nullptr) return;
+  if (!list->IsSequence()) {
+    reader.Unexpected(*list, "exempt", "a list of users and networks");
+    return;
+  }
+  ExemptSpec& spec = exempt.emplace();
+  for (const YAML::Node& item : *list) {
+    const auto name = reader.Name(item, "exempt");
+    if (!name.has_value()) continue;
+    if (auto hash = HashOfUser(reader, item, *name)) {
+      spec.hashed_users.insert(*std::move(hash));
+    } else if (const auto network = Network::Parse(*name)) {
+      spec.networks.push_back(*network);
+    } else if (ParseIpAddress(name->substr(0, name->find('/')))) {
+      reader.Unexpected(item, "exempt",
+                        "a network such as 10.0.0.0/8 or 2001:db8::/32");
+    } else {
+      spec.users.insert(*name);
+    }
+  }
+}
+
+void ReadAnonymous(const YamlMap& map,
+                   std::optional<AnonymousSpec>& anonymous) {
+  const YAML::Node* node = map.Find("anonymous");
+  if (node == nullptr) return;
+  const YamlMap entries(
+      map.reader(), *node, "anonymous",
+      WithLimitKeys({"rps", "window_seconds", "by", "ipv4_prefix",
+                     "ipv6_prefix", "unknown_users"}));
+  AnonymousSpec& spec = anonymous.emplace();
+  spec.rule.path = "anonymous";
+  if (entries.ReadInteger("rps", 0, kMaxRps, spec.rule.policy.limit) ==
+      nullptr) {
+    map.reader().Fail(*node, "anonymous: found no rps");
+  }
+  int64_t seconds = 60;
+  const bool has_window =
+      entries.ReadInteger("window_seconds", 1, absl::ToInt64Seconds(kMaxWindow),
+                          seconds) != nullptr;
+  spec.rule.policy.window = absl::Seconds(seconds);
+  ReadOnBackendError(map, spec.rule.on_backend_error);
+  ReadLimitKeys(entries, has_window ? "window_seconds" : "", spec.rule);
+  if (const YAML::Node* by = entries.Find("by")) {
+    const auto word =
+        map.reader().Word(*by, "by", {"remote_address", "shared"});
+    spec.by_address = word.value_or(0) == 0;
+  }
+  int64_t ipv4 = spec.ipv4_prefix;
+  int64_t ipv6 = spec.ipv6_prefix;
+  entries.ReadInteger("ipv4_prefix", 0, 32, ipv4);
+  entries.ReadInteger("ipv6_prefix", 0, 128, ipv6);
+  spec.ipv4_prefix = static_cast<int>(ipv4);
+  spec.ipv6_prefix = static_cast<int>(ipv6);
+  entries.Read("unknown_users", spec.unknown_users);
+  if (spec.rule.message.empty()) {
+    spec.rule.message = TierMessage("anonymous", spec.rule.policy);
   }
 }
 

@@ -35,7 +35,7 @@ class TierFormat {
         WithTierSourceKeys({"enabled", "domain", "accounting", "identity",
                             "default_rps", "user_tiers", "user_assignments",
                             "enforce", "queue", "degrade", "degrade_to",
-                            "on_backend_error"}));
+                            "on_backend_error", "anonymous", "exempt"}));
     bool enabled = true;
     map.Read("enabled", enabled);
     domain_.name = "default";
@@ -49,6 +49,8 @@ class TierFormat {
     ReadTiers(map);
     ReadAssignments(map);
     ReadTierSource(top_, map, tiers_.source);
+    ReadAnonymous(map, tiers_.anonymous);
+    ReadExempt(map, tiers_.exempt);
     domain_.tiers = std::move(tiers_);
     file_.tiers = std::move(summary_);
     if (!enabled) file_.domain.reset();
@@ -167,7 +169,12 @@ class TierFormat {
     const std::optional<size_t> index = TierNamed(tier);
     if (!index.has_value()) {
       FailUnknownTier(node, tier);
-    } else if (!tiers_.assignments.emplace(user, *index).second) {
+      return;
+    }
+    const auto hash = HashOfUser(reader_, key, user);
+    auto& assignments =
+        hash.has_value() ? tiers_.hashed_assignments : tiers_.assignments;
+    if (!assignments.emplace(hash.value_or(user), *index).second) {
       reader_.Fail(key, absl::StrCat("user ", Quoted(user), " is there twice"));
     } else {
       summary_.assignments.emplace_back(user, tier);

@@ -2,8 +2,11 @@
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/sha.h>
 
 #include <cstdlib>
+
+#include "absl/strings/escaping.h"
 
 namespace rls {
 
@@ -16,6 +19,14 @@ std::string HmacSha256(absl::string_view key, absl::string_view text) {
            digest, &length);
   if (made == nullptr) std::abort();  // only without memory
   return {reinterpret_cast<const char*>(digest), length};
+}
+
+std::string Sha256Hex(absl::string_view text) {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+         digest);
+  return absl::BytesToHexString(
+      {reinterpret_cast<const char*>(digest), sizeof(digest)});
 }
 
 }  // namespace rls

@@ -49,6 +49,7 @@ struct Match {
   // The domain's tier source is to be asked for the user, parts[1]; `rule` is
   // for want of its answer.
   bool asks_source = false;
+  std::string text;  // what a part views that the request does not hold
 };
 
 // Whether what comes under this key of a descriptor may be a secret that must
@@ -80,7 +81,8 @@ class Domain {
   // is no such tier.
   virtual const CompiledRule* RuleOfTier(absl::string_view tier) const = 0;
 
-  // Calls `visit` for each rule, in file order, tiers' default rule last.
+  // Calls `visit` for each rule, in file order; after the tiers their default
+  // rule, that of anonymous requests, and that of exempt ones.
   virtual void ForEachRule(
       absl::FunctionRef<void(const CompiledRule&)> visit) const = 0;
 };

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "limit/charge.h"
+#include "rules/network.h"
 #include "rules/rule.h"
 #include "rules/tier_source.h"
 
@@ -32,6 +34,24 @@ struct IdentityKey {
   std::string strip_prefix;  // dropped from the value, in any letter case
 };
 
+// One limit for all requests that no listed user makes.
+struct AnonymousSpec {
+  Rule rule;
+  bool by_address = true;  // a counter for each network; else one for all
+  int ipv4_prefix = 32;    // bits of an address that name its network
+  int ipv6_prefix = 64;
+  // Also for users that are not listed, who could call themselves anything;
+  // unless a source is asked for them.
+  bool unknown_users = true;
+};
+
+// Who passes without counting.
+struct ExemptSpec {
+  absl::flat_hash_set<std::string> users;
+  absl::flat_hash_set<std::string> hashed_users;  // as hashed_assignments
+  std::vector<Network> networks;                  // of remote_address
+};
+
 // Per-user tiers (recipe.txt). A user is looked up in `assignments`; users that
 // are not listed get the tier that `source` tells, or `default_rule`, each;
 // requests without any identity get it per `remote_address`, or else all
@@ -40,6 +60,10 @@ struct TierSpec {
   std::vector<IdentityKey> identity;  // the first one present counts
   std::vector<Rule> tiers;
   absl::flat_hash_map<std::string, size_t> assignments;  // user -> tiers[i]
+  // The same by Sha256Hex() of the user, so that a file need not hold keys.
+  absl::flat_hash_map<std::string, size_t> hashed_assignments;
+  std::optional<AnonymousSpec> anonymous;  // none: default_rule
+  std::optional<ExemptSpec> exempt;
   Rule default_rule;
   std::optional<TierSourceSpec> source;
 };

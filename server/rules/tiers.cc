@@ -1,8 +1,10 @@
 #include "rules/tiers.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "net/digest.h"
 
 namespace rls {
 namespace {
@@ -30,34 +32,104 @@ Tiers::Tiers(TierSpec spec, std::deque<CompiledRule>& rules)
   }
   rules.push_back({std::move(spec.default_rule)});
   default_rule_ = &rules.back();
+  anonymous_ = std::move(spec.anonymous);
+  if (anonymous_.has_value()) {
+    rules.push_back({anonymous_->rule});
+    anonymous_rule_ = &rules.back();
+  }
+  exempt_ = std::move(spec.exempt);
+  if (exempt_.has_value()) {
+    rules.push_back({Rule{.path = "exempt", .unlimited = true}});
+    exempt_rule_ = &rules.back();
+  }
+  for (const auto& [hash, tier] : spec.hashed_assignments) {
+    rule_of_hash_.emplace(hash, tiers[tier]);
+  }
   rule_of_user_.reserve(spec.assignments.size());
   for (const auto& [user, tier] : spec.assignments) {
     rule_of_user_.emplace(user, tiers[tier]);
   }
 }
 
+// The first part of a key tells the kinds apart, so that no user can be named
+// so as to share the counter of an address.
 void Tiers::Find(absl::Span<const Entry> entries, Match& match) const {
   match.rule = default_rule_;
   match.tag_part = 1;
-  match.asks_source = false;
-  // The first part tells the kinds apart, so that no user can be named so as
-  // to share the counter of an address.
-  if (const auto user = UserOf(entries)) {
-    match.parts = {"user", *user};
-    const auto it = rule_of_user_.find(*user);
-    // A name that the configuration shows is no secret; any other may be a key,
-    // under whichever identity it comes.
-    match.secret = it == rule_of_user_.end();
-    if (!match.secret) match.rule = it->second;
-    match.asks_source = match.secret ? ask_unassigned_ : ask_assigned_;
-    return;
-  }
   match.secret = false;
-  if (const Entry* address = EntryOf(entries, kRemoteAddress)) {
+  match.asks_source = false;
+  const auto user = UserOf(entries);
+  const Entry* const address = EntryOf(entries, kRemoteAddress);
+  if (exempt_.has_value() && IsExempt(user, address)) {
+    match.rule = exempt_rule_;
+    match.parts = {"exempt"};
+  } else if (user.has_value()) {
+    FindUser(*user, address, match);
+  } else if (anonymous_rule_ != nullptr) {
+    FindAnonymous(address, match);
+  } else if (address != nullptr) {
     match.parts = {kRemoteAddress, address->value};
   } else {
     match.parts = {"anonymous"};
   }
+}
+
+void Tiers::FindUser(absl::string_view user, const Entry* address,
+                     Match& match) const {
+  bool by_hash = false;
+  const CompiledRule* const listed = ListedRule(user, by_hash);
+  match.asks_source = listed == nullptr ? ask_unassigned_ : ask_assigned_;
+  if (listed == nullptr && !match.asks_source && anonymous_rule_ != nullptr &&
+      anonymous_->unknown_users) {
+    FindAnonymous(address, match);
+    return;
+  }
+  match.parts = {"user", user};
+  // A name that the configuration shows is no secret; any other may be a key,
+  // under whichever identity it comes.
+  match.secret = listed == nullptr || by_hash;
+  if (listed != nullptr) match.rule = listed;
+}
+
+void Tiers::FindAnonymous(const Entry* address, Match& match) const {
+  match.rule = anonymous_rule_;
+  if (!anonymous_->by_address || address == nullptr) {
+    match.parts = {"anonymous"};
+    return;
+  }
+  match.parts = {kRemoteAddress, address->value};
+  if (const auto parsed = ParseIpAddress(address->value)) {
+    match.text = parsed->NetworkText(parsed->is_v4 ? anonymous_->ipv4_prefix
+                                                   : anonymous_->ipv6_prefix);
+    match.parts[1] = match.text;
+  }
+}
+
+const CompiledRule* Tiers::ListedRule(absl::string_view user,
+                                      bool& by_hash) const {
+  const auto it = rule_of_user_.find(user);
+  if (it != rule_of_user_.end()) return it->second;
+  if (rule_of_hash_.empty()) return nullptr;
+  const auto hashed = rule_of_hash_.find(Sha256Hex(user));
+  if (hashed == rule_of_hash_.end()) return nullptr;
+  by_hash = true;
+  return hashed->second;
+}
+
+bool Tiers::IsExempt(std::optional<absl::string_view> user,
+                     const Entry* address) const {
+  if (user.has_value() &&
+      (exempt_->users.contains(*user) ||
+       (!exempt_->hashed_users.empty() &&
+        exempt_->hashed_users.contains(Sha256Hex(*user))))) {
+    return true;
+  }
+  if (address == nullptr || exempt_->networks.empty()) return false;
+  const auto parsed = ParseIpAddress(address->value);
+  return parsed.has_value() &&
+         std::any_of(
+             exempt_->networks.begin(), exempt_->networks.end(),
+             [&](const Network& network) { return network.Contains(*parsed); });
 }
 
 const CompiledRule* Tiers::RuleOfTier(absl::string_view tier) const {

@@ -30,11 +30,23 @@ class Tiers {
  private:
   std::optional<absl::string_view> UserOf(
       absl::Span<const Entry> entries) const;
+  // Null for a user that is not listed; `by_hash` when listed by its hash.
+  const CompiledRule* ListedRule(absl::string_view user, bool& by_hash) const;
+  bool IsExempt(std::optional<absl::string_view> user,
+                const Entry* address) const;
+  void FindUser(absl::string_view user, const Entry* address,
+                Match& match) const;
+  void FindAnonymous(const Entry* address, Match& match) const;
 
   std::vector<IdentityKey> identity_;
   absl::flat_hash_map<std::string, const CompiledRule*> rule_of_user_;
   absl::flat_hash_map<absl::string_view, const CompiledRule*> rule_of_tier_;
+  absl::flat_hash_map<std::string, const CompiledRule*> rule_of_hash_;
   const CompiledRule* default_rule_ = nullptr;
+  std::optional<AnonymousSpec> anonymous_;
+  const CompiledRule* anonymous_rule_ = nullptr;  // null: the default rule
+  std::optional<ExemptSpec> exempt_;
+  const CompiledRule* exempt_rule_ = nullptr;
   bool ask_unassigned_ = false;
   bool ask_assigned_ = false;
 };

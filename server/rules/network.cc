@@ -1,0 +1,81 @@
+#include "rules/network.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+
+#include "absl/strings/numbers.h"
+
+namespace rls {
+namespace {
+
+constexpr int kV4Bits = 32;
+constexpr int kV6Bits = 128;
+// Bytes before the IPv4 address of a mapped one.
+constexpr size_t kMapped = 12;
+
+IpAddress Masked(const IpAddress& address, int prefix) {
+  IpAddress masked = address;
+  const size_t size = address.is_v4 ? 4 : 16;
+  for (size_t i = 0; i < size; ++i) {
+    const int bits = std::clamp(prefix - static_cast<int>(8 * i), 0, 8);
+    masked.bytes[i] &= static_cast<uint8_t>(0xff00 >> bits);
+  }
+  return masked;
+}
+
+}  // namespace
+
+std::string IpAddress::NetworkText(int prefix) const {
+  const IpAddress masked = Masked(*this, prefix);
+  char text[INET6_ADDRSTRLEN] = "";
+  inet_ntop(is_v4 ? AF_INET : AF_INET6, masked.bytes.data(), text,
+            sizeof(text));
+  return text;
+}
+
+std::optional<IpAddress> ParseIpAddress(absl::string_view text) {
+  const std::string owned(text);
+  IpAddress address;
+  if (inet_pton(AF_INET, owned.c_str(), address.bytes.data()) == 1) {
+    address.is_v4 = true;
+    return address;
+  }
+  if (inet_pton(AF_INET6, owned.c_str(), address.bytes.data()) != 1) {
+    return std::nullopt;
+  }
+  constexpr std::array<uint8_t, kMapped> kPrefix = {0, 0, 0, 0, 0,    0,
+                                                    0, 0, 0, 0, 0xff, 0xff};
+  auto& bytes = address.bytes;
+  if (std::equal(kPrefix.begin(), kPrefix.end(), bytes.begin())) {
+    std::copy(bytes.begin() + kMapped, bytes.end(), bytes.begin());
+    std::fill(bytes.begin() + 4, bytes.end(), uint8_t{0});
+    address.is_v4 = true;
+  }
+  return address;
+}
+
+std::optional<Network> Network::Parse(absl::string_view text) {
+  const size_t slash = text.find('/');
+  const auto base = ParseIpAddress(text.substr(0, slash));
+  if (!base.has_value()) return std::nullopt;
+  Network network;
+  network.prefix_ = base->is_v4 ? kV4Bits : kV6Bits;
+  if (slash != text.npos) {
+    int prefix = -1;
+    if (!absl::SimpleAtoi(text.substr(slash + 1), &prefix) || prefix < 0 ||
+        prefix > network.prefix_) {
+      return std::nullopt;
+    }
+    network.prefix_ = prefix;
+  }
+  network.base_ = Masked(*base, network.prefix_);
+  return network;
+}
+
+bool Network::Contains(const IpAddress& address) const {
+  return address.is_v4 == base_.is_v4 &&
+         Masked(address, prefix_).bytes == base_.bytes;
+}
+
+}  // namespace rls
