@@ -5,6 +5,7 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <latch>
 #include <thread>
 
@@ -205,6 +206,67 @@ TEST_F(GrpcServerTest, AnswersMayComeLaterAndFromAnotherThread) {
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(Call(Request()).ok());
   limiter_.AwaitAnswered(20);
   for (std::thread& thread : answering) thread.join();
+}
+
+TEST_F(GrpcServerTest, ACallerThatGoesAwayWhileItIsHeldIsHeard) {
+  limiter_.SetAnswer([](const Query& query, Limiter::CheckCallback done) {
+    ASSERT_NE(query.caller, nullptr);
+    query.caller->OnGone([done = std::move(done)]() mutable {
+      done(absl::CancelledError("gone"));
+    });
+  });
+  grpc::ClientContext context;
+  std::thread caller([&] {
+    RateLimitResponse response;
+    EXPECT_EQ(
+        stub_->ShouldRateLimit(&context, Request(), &response).error_code(),
+        grpc::StatusCode::CANCELLED);
+  });
+  limiter_.AwaitAnswered(1);
+  context.TryCancel();
+  caller.join();
+  // Ends only when the call has been answered.
+  server_->Shutdown(absl::Minutes(1));
+}
+
+// More than the queue has registered up front.
+TEST_F(GrpcServerTest, HeldCallsKeepNobodyFromBeingAnswered) {
+  constexpr int kHeld = 1500;
+  std::vector<Limiter::CheckCallback> held;
+  limiter_.SetAnswer([&held](const Query&, Limiter::CheckCallback done) {
+    if (held.size() < kHeld) {
+      held.push_back(std::move(done));
+    } else {
+      Verdict verdict;
+      verdict.statuses.resize(1);
+      done(&verdict);
+    }
+  });
+  struct AsyncCall {
+    grpc::ClientContext context;
+    RateLimitResponse response;
+    grpc::Status status;
+    std::unique_ptr<grpc::ClientAsyncResponseReader<RateLimitResponse>> reader;
+  };
+  grpc::CompletionQueue queue;
+  std::deque<AsyncCall> calls(kHeld);
+  for (AsyncCall& call : calls) {
+    call.reader = stub_->AsyncShouldRateLimit(&call.context, Request(), &queue);
+    call.reader->Finish(&call.response, &call.status, &call);
+  }
+  limiter_.AwaitAnswered(kHeld);
+  EXPECT_TRUE(Call(Request()).ok());
+  for (Limiter::CheckCallback& done : held) {
+    Verdict verdict;
+    verdict.statuses.resize(1);
+    done(&verdict);
+  }
+  for (int i = 0; i < kHeld; ++i) {
+    void* tag = nullptr;
+    bool ok = false;
+    ASSERT_TRUE(queue.Next(&tag, &ok));
+    EXPECT_TRUE(static_cast<AsyncCall*>(tag)->status.ok());
+  }
 }
 
 TEST_F(GrpcServerTest, ShutdownFinishesWhatIsInFlight) {

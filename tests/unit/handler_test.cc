@@ -308,6 +308,39 @@ TEST_F(HandlerTest, MetadataTellsRuleTierAndNumbers) {
   EXPECT_EQ(fields.at("reset").number_value(), 9);
 }
 
+TEST_F(HandlerTest, ADegradedRequestIsToldTheModelOnItsWayOn) {
+  const DegradeRule degrade;
+  const auto answer = [&](absl::string_view model) {
+    return [this, &degrade, model](const Query&, auto done) {
+      Verdict verdict;
+      verdict.statuses.push_back(
+          {.degraded = true, .policy = &policy_, .rule = &rule_});
+      verdict.leading = &verdict.statuses[0];
+      verdict.degraded = &degrade;
+      verdict.model = model;
+      done(&verdict);
+    };
+  };
+  limiter_.SetAnswer(answer("small"));
+  const RateLimitResponse response = MustAsk();
+  EXPECT_EQ(response.overall_code(), RateLimitResponse::OK);
+  EXPECT_EQ(response.statuses(0).code(), RateLimitResponse::OK);
+  ASSERT_EQ(response.request_headers_to_add_size(), 2);
+  EXPECT_EQ(response.request_headers_to_add(0).key(), "x-ratelimit-degraded");
+  EXPECT_EQ(response.request_headers_to_add(0).value(), "true");
+  EXPECT_EQ(response.request_headers_to_add(1).key(), "x-model");
+  EXPECT_EQ(response.request_headers_to_add(1).value(), "small");
+  const auto& fields = response.dynamic_metadata().fields();
+  EXPECT_TRUE(fields.at("degraded").bool_value());
+  EXPECT_EQ(fields.at("model").string_value(), "small");
+  EXPECT_EQ(response.raw_body(), "");
+  // A value from a configuration, and still never a header of its own.
+  for (const char* model : {"", "a\r\nb: c"}) {
+    limiter_.SetAnswer(answer(model));
+    EXPECT_EQ(MustAsk().request_headers_to_add_size(), 1);
+  }
+}
+
 TEST_F(HandlerTest, ABadRequestNeverReachesTheLimiter) {
   EXPECT_TRUE(absl::IsInvalidArgument(AskFor("").status));
   EXPECT_TRUE(absl::IsInvalidArgument(AskFor("\xff\xff").status));
