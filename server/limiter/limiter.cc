@@ -1,5 +1,6 @@
 #include "limiter/limiter.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -60,8 +61,10 @@ class LimiterImpl final : public Limiter {
   }
 
   void Drain(absl::Duration grace) override {
-    patience_.EndIn(grace);
-    room_.Drain(grace);
+    const absl::Duration left =
+        std::max(absl::ZeroDuration(), grace - kAnswerTime);
+    patience_.EndIn(left);
+    room_.Drain(left);
   }
 
  private:

@@ -5,9 +5,6 @@
 namespace rls {
 namespace {
 
-// Of a caller's time that is left for the answer to reach it.
-constexpr absl::Duration kAnswerTime = absl::Milliseconds(10);
-
 Counter& Refused(Metrics& metrics, const char* reason) {
   return metrics.GetCounter(
       {.name = "ratelimitd_queue_refused_total",

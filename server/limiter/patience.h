@@ -11,6 +11,9 @@
 
 namespace rls {
 
+// Of a caller's or the process' time that is left for the answer to get there.
+inline constexpr absl::Duration kAnswerTime = absl::Milliseconds(10);
+
 // How long requests may be held: never past their deadline, nor past the end of
 // the process, not at all when nobody would be heard going away or too many are
 // held; and what ended the patience of those that are refused.
