@@ -195,11 +195,12 @@ def allow_slow_answers(config):
 
 
 class Envoy:
-    """The real Envoy with deploy/envoy/envoy.yaml, on free ports."""
+    """The real Envoy with a file of deploy/envoy, on free ports."""
 
-    def __init__(self, folder, grpc, upstream_port, change=allow_slow_answers):
+    def __init__(self, folder, grpc, upstream_port, change=allow_slow_answers,
+                 name="envoy.yaml"):
         """`change` may alter the configuration as it was read."""
-        config = yaml.safe_load((ROOT / "deploy/envoy/envoy.yaml").read_text())
+        config = yaml.safe_load((ROOT / "deploy/envoy" / name).read_text())
         set_port(config, "listeners", "http", 0)
         set_port(config, "clusters", "ratelimitd", grpc.rsplit(":", 1)[1])
         set_port(config, "clusters", "upstream", upstream_port)
