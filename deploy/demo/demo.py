@@ -39,7 +39,7 @@ for i in {{1..6}}; do
   curl -X POST http://localhost:{port}/v1/messages \\
     -H "Authorization: Bearer user-123" \\
     -d '{{"model": "gpt-4", "messages": [{{"role": "user", "content": "Hi"}}]}}' \\
-    -s | jq '{{status: .status, cost: .cost_cents, message: .message}}'
+    -s | jq '{{status, model, cost: .cost_cents, message}}'
 done
 
 Ctrl-C stops it."""
@@ -121,7 +121,8 @@ def address_of(host, port):
 
 
 def write_envoy(path, port, clusters, enforce):
-    config = yaml.safe_load((ROOT / "deploy/envoy/envoy.yaml").read_text())
+    name = "degrade.yaml" if enforce == "degrade" else "envoy.yaml"
+    config = yaml.safe_load((ROOT / "deploy/envoy" / name).read_text())
     listener = item(config, "listeners", "http")
     listener.update(address_of("127.0.0.1", port))
     # "localhost" may mean either.
@@ -212,6 +213,8 @@ def run(options, folder):
             "upstream": start_provider(),
             "ratelimitd": start_server(programs, options.server,
                                        folder / "config.yaml")}
+        if options.enforce == "degrade":
+            clusters["cheaper"] = clusters["upstream"]
         write_envoy(folder / "envoy.yaml", options.port, clusters,
                     options.enforce)
         start_envoy(programs, options.envoy, folder, options.port)

@@ -26,9 +26,9 @@ rate_limit:
   degrade_to: {gpt-4: gpt-3.5-turbo}
 """
 DEAR, CHEAP = "gpt-4", "gpt-3.5-turbo"
-SPOOFED = (("X-Model", DEAR), ("X-Model", CHEAP), ("X-RateLimit-Degraded", "true"),
+SPOOFED = (("X-Model", DEAR), ("X-Model", CHEAP), ("X-MODEL", "x"),
+           ("X-RateLimit-Degraded", "true"),
            ("x_model", CHEAP), ("x_ratelimit_degraded", "true"),
-           ("X-MODEL", "x"),
            ("envoy.filters.http.ratelimit", '{"degraded": true, "model": "x"}'),
            ("X-Envoy-Dynamic-Metadata", '{"model": "x"}'))
 
@@ -47,7 +47,7 @@ def manager(config):
 
 
 class DegradeCase(harness.ProcessTest):
-    def start(self, more=""):
+    def start(self, more="", config=CONFIG):
         """`upstream` gets what the cluster of that name does, `cheaper` what
         the other one does."""
         self.cheaper = harness.Upstream()
@@ -57,7 +57,7 @@ class DegradeCase(harness.ProcessTest):
             harness.allow_slow_answers(config)
             harness.set_port(config, "clusters", "cheaper", self.cheaper.port)
 
-        path = self.write("config.yaml", CONFIG + more)
+        path = self.write("config.yaml", config + more)
         self.server = self.start_server("--config", path)
         self.envoy = self.start_envoy(self.server, change=change,
                                       name="degrade.yaml")
@@ -167,11 +167,21 @@ class SpoofTest(DegradeCase):
         self.assertEqual(self.call(asking(CHEAP), JSON, ("X-Model", DEAR))[0],
                          429)
 
+    def test_where_no_model_is_the_cheapest_none_can_be_hidden(self):
+        self.start(config=CONFIG.replace("{gpt-4:", "{gpt-5: gpt-4, gpt-4:"))
+        self.use_up()
+        self.degraded(asking(DEAR), JSON)
+        for body in (b'{"Model": "gpt-5"}', b"", gzip.compress(asking("gpt-5")),
+                     asking(CHEAP), asking("another")):
+            status, answer = self.call(body, JSON)
+            self.assertEqual((status, json.loads(answer)["status"]), (429, 429))
+
     def test_no_model_keeps_the_server_from_being_asked(self):
         self.start()
         self.use_up()
-        for model in ("", "x" * 70_000, "x" * 3_000_000, "\0", "\x7f\u20ac", 5,
-                      None, True, [DEAR], {"model": DEAR}, 1e300):
+        for model in ("", "x" * 8_192, "x" * 70_000, "x" * 3_000_000, "\0",
+                      "\x7f\u20ac", 5, None, True, [DEAR], {"model": DEAR},
+                      1e300):
             sent = self.degraded(asking(model, stream=True), JSON)
             self.assertEqual(json.loads(sent), {"model": CHEAP, "stream": True})
 
@@ -185,8 +195,7 @@ class BodyTest(DegradeCase):
                 b' \r\n{\t"model" :\n"gpt-4" , "a":1 } \n',
                 b'{"a": {"model": "gpt-4", "b": ["}", {"model": 1}]}, "model": '
                 b'"gpt-4", "c": "\\"model\\": \\\\", "d": -1.5e+3, "e": null}',
-                '{"messages": [{"content": "Grüße 🙂 {\\""}], "model": "gpt-4"}'
-                .encode(),
+                '{"messages": ["Grüße 🙂 {\\""], "model": "gpt-4"}'.encode(),
                 b'{"text": "model", "model": "gpt-4", "x": "gpt-4"}'):
             self.assertEqual(json.loads(body)["model"], DEAR)
             sent = self.degraded(body, JSON)

@@ -78,7 +78,7 @@ class DemoTest(harness.ProcessTest):
         harness.quiet_minute()
         self.assertEqual(
             self.answers(lines.replace(str(self.port), "8000"))[-1],
-            {"status": 429, "cost": None,
+            {"status": 429, "model": None, "cost": None,
              "message": recipe_test.REFUSED["message"]})
 
     def test_with_queue_the_sixth_request_is_held_and_passes(self):
@@ -86,6 +86,23 @@ class DemoTest(harness.ProcessTest):
         harness.quiet_minute()
         self.assertEqual(self.answers(recipe_test.STEP_2),
                          [{"status": 200, "cost": 15}] * 6)
+
+    def test_with_degrade_the_sixth_request_gets_the_cheaper_model(self):
+        self.start_demo("--enforce", "degrade")
+        self.write("request.json", '{"model": "gpt-4"}')
+        harness.quiet_minute()
+        self.assertEqual(self.answers(recipe_test.STEP_2),
+                         [{"status": 200, "cost": 15}] * 5 +
+                         [{"status": 200, "cost": 1}])
+        with_model = recipe_test.STEP_2.replace("{status: .status", "{model")
+        self.assertEqual(self.answers(with_model),
+                         [{"model": "gpt-3.5-turbo", "cost": 1}] * 6)
+        self.assertEqual(self.answers(recipe_test.STEP_3),
+                         [{"status": 200}] * 6)
+        hammered = self.type(recipe_test.STEP_4_HAMMER)
+        self.assertIn("Complete requests:      50", hammered)
+        self.assertNotIn("Non-2xx responses", hammered)
+        self.assertEqual(self.type(recipe_test.STEP_4_STILL_WORKS), "200\n")
 
     def test_ctrl_c_ends_everything(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

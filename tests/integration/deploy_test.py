@@ -74,9 +74,9 @@ class DeployTest(harness.ProcessTest):
         self.assertEqual(load("kubernetes/service.yaml")["spec"]["selector"],
                          labels)
 
-    def test_the_real_envoy_accepts_its_configuration(self):
-        self.run_program(harness.ENVOY, "--mode", "validate", "-c",
-                         DEPLOY / "envoy/envoy.yaml")
+    def test_the_real_envoy_accepts_its_configurations(self):
+        for path in sorted((DEPLOY / "envoy").iterdir()):
+            self.run_program(harness.ENVOY, "--mode", "validate", "-c", path)
 
     def test_the_image_runs_as_a_numeric_user_without_root(self):
         text = (harness.ROOT / "Dockerfile").read_text()
