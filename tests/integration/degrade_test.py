@@ -5,6 +5,8 @@ import contextlib
 import gzip
 import http.client
 import json
+import signal
+import socket
 import unittest
 
 import yaml
@@ -257,6 +259,26 @@ class BodyTest(DegradeCase):
         for chunked in (False, True):
             self.assertEqual(self.call(asking(DEAR, text="x" * (4 << 20)), JSON,
                                        chunked=chunked)[0], 413)
+
+    def test_a_large_body_that_comes_before_the_verdict_does_not_hang(self):
+        self.start()
+        self.use_up()
+        body = asking(DEAR, text="x" * (3 << 20))
+        head = ("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                f"{': '.join(FREE)}\r\nContent-Length: {len(body)}\r\n\r\n")
+        self.server.process.send_signal(signal.SIGSTOP)
+        try:
+            with socket.create_connection(("127.0.0.1", self.envoy.port),
+                                          harness.PATIENCE_S) as connection:
+                connection.sendall(head.encode() + body)
+                harness.wait_for("a question",
+                                 lambda: self.envoy.asking() == 1)
+                self.server.process.send_signal(signal.SIGCONT)
+                self.assertIn(b" 200 ", connection.makefile("rb").readline())
+        finally:
+            self.server.process.send_signal(signal.SIGCONT)
+        self.assertEqual(self.cheaper.seen[0][2],
+                         asking(CHEAP, text="x" * (3 << 20)))
 
 
 class ConfigurationTest(unittest.TestCase):

@@ -4,7 +4,6 @@ deploy/envoy/envoy.yaml. Odd tokens and absent ones are in recipe_test.py."""
 import asyncio
 import contextlib
 import http.client
-import json
 import os
 import re
 import signal
@@ -243,16 +242,6 @@ class BypassTest(EnvoyCase):
 class CrowdTest(EnvoyCase):
     CROWD = 1500  # Envoy's default lets 1024 ask and the others pass
 
-    def active(self):
-        """How many requests wait for an answer of ratelimitd."""
-        connection = http.client.HTTPConnection(self.envoy.admin,
-                                                timeout=harness.PATIENCE_S)
-        with contextlib.closing(connection):
-            connection.request("GET", "/stats?format=json&filter="
-                               "^cluster.ratelimitd.upstream_rq_active$")
-            stats = json.loads(connection.getresponse().read())["stats"]
-        return next((item["value"] for item in stats if "value" in item), 0)
-
     async def one(self):
         reader, writer = await asyncio.open_connection("127.0.0.1",
                                                        self.envoy.port)
@@ -265,7 +254,7 @@ class CrowdTest(EnvoyCase):
     async def all(self):
         calls = [asyncio.create_task(self.one()) for _ in range(self.CROWD)]
         await asyncio.to_thread(
-            harness.wait_for, "the crowd", lambda: self.active() == self.CROWD)
+            harness.wait_for, "the crowd", lambda: self.envoy.asking() == self.CROWD)
         self.server.process.send_signal(signal.SIGCONT)
         return await asyncio.gather(*calls)
 

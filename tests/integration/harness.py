@@ -240,6 +240,15 @@ class Envoy:
             return listener["local_address"]["socket_address"]["port_value"]
         return None
 
+    def asking(self):
+        """How many requests wait for an answer of ratelimitd."""
+        connection = http.client.HTTPConnection(self.admin, timeout=PATIENCE_S)
+        with contextlib.closing(connection):
+            connection.request("GET", "/stats?format=json&filter="
+                               "^cluster.ratelimitd.upstream_rq_active$")
+            stats = json.loads(connection.getresponse().read())["stats"]
+        return next((item["value"] for item in stats if "value" in item), 0)
+
     def stop(self):
         self.process.terminate()
         self.process.wait(PATIENCE_S)
