@@ -40,10 +40,14 @@ std::string Summary(const TierSummary& tiers) {
                       " users (", absl::StrJoin(users, ", "), ")\n");
 }
 
-// What is said of one file; its mistakes are added to `errors`, its domain to
-// `path_of_domain`.
-std::string ReadOne(const std::string& path, Metrics& metrics,
-                    std::map<std::string, std::string>& path_of_domain,
+// What is known of the files so far.
+struct Known {
+  std::map<std::string, std::string> path_of_domain;
+  RedisPlace redis;
+};
+
+// What is said of one file; its mistakes are added to `errors`.
+std::string ReadOne(const std::string& path, Metrics& metrics, Known& known,
                     std::vector<std::string>& errors) {
   const absl::StatusOr<std::string> bytes = ReadFile(path, kMaxConfigBytes);
   if (!bytes.ok()) {
@@ -57,10 +61,15 @@ std::string ReadOne(const std::string& path, Metrics& metrics,
   if (!file.errors.empty()) return "";
   if (file.domain.has_value()) {
     const auto [other, is_first] =
-        path_of_domain.emplace(file.domain_name, path);
+        known.path_of_domain.emplace(file.domain_name, path);
     if (!is_first) {
       errors.push_back(DomainTwice(file, path, other->second).ToString());
     }
+  }
+  std::vector<ConfigError> redis_errors;
+  MergeRedis(file.redis, known.redis, redis_errors);
+  for (const ConfigError& error : redis_errors) {
+    errors.push_back(error.ToString());
   }
   if (file.tiers.has_value()) return Summary(*file.tiers);
   const auto domain = CompileDomain(*std::move(file.domain), metrics);
@@ -78,7 +87,7 @@ std::string ReadOne(const std::string& path, Metrics& metrics,
 
 int ValidateConfig(const std::vector<std::string>& paths) {
   const std::unique_ptr<Metrics> metrics = NewMetrics();
-  std::map<std::string, std::string> path_of_domain;
+  Known known;
   std::vector<std::string> errors;
   std::string text;
   for (const std::string& path : paths) {
@@ -88,7 +97,7 @@ int ValidateConfig(const std::vector<std::string>& paths) {
       continue;
     }
     for (const std::string& file : *files) {
-      text += ReadOne(file, *metrics, path_of_domain, errors);
+      text += ReadOne(file, *metrics, known, errors);
     }
   }
   for (const std::string& error : errors) {

@@ -103,11 +103,16 @@ void ReadRedisSettings(EnvironmentReader& reader, RedisSettings& settings) {
 
 absl::StatusOr<RedisSettings> RedisSettingsWith(const RedisPlace& place,
                                                 RedisSettings settings) {
-  if (place.url.empty() || !settings.server.url.empty()) return settings;
-  settings.server.url = place.url;
-  if (const auto options = RedisOptionsOf(settings); !options.ok()) {
+  if (settings.server.url.empty()) settings.server.url = place.url;
+  if (settings.server.url.empty()) {
+    if (!settings.has_per_second) return settings;
     return absl::InvalidArgumentError(
-        absl::StrCat(place.origin, ": redis: ", options.status().message()));
+        "REDIS_PERSECOND: expected REDIS_URL, too");
+  }
+  const auto target = TargetOf(settings.server, settings.tls_options);
+  if (settings.server.url == place.url && !target.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(place.origin, ": redis: ", target.status().message()));
   }
   return settings;
 }

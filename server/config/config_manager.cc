@@ -74,7 +74,8 @@ class ConfigManagerImpl final : public ConfigManager {
     }
     if (!errors.empty()) return Fail(errors, first);
     load_metrics_.Succeeded(parts_.clock.Now());
-    if (!first && redis.url != redis_.url) {
+    if (first) started_redis_url_ = redis.url;
+    if (redis.url != started_redis_url_ && redis.url != redis_.url) {
       LogWarning("redis: has changed, which takes effect at the next start");
     }
     redis_ = std::move(redis);
@@ -230,6 +231,7 @@ class ConfigManagerImpl final : public ConfigManager {
   mutable Mutex mutex_;
   LoadMetrics load_metrics_ ABSL_GUARDED_BY(mutex_);
   RedisPlace redis_ ABSL_GUARDED_BY(mutex_);
+  std::string started_redis_url_ ABSL_GUARDED_BY(mutex_);
   Sources sources_ ABSL_GUARDED_BY(mutex_);
   std::string loaded_fingerprint_ ABSL_GUARDED_BY(mutex_);
 };

@@ -2,6 +2,7 @@
 
 #include <yaml-cpp/depthguard.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -116,10 +117,15 @@ void ReadRedis(YamlReader& reader, const YAML::Node& root,
                absl::string_view origin, RedisPlace& redis) {
   const YAML::Node node = root["redis"];
   if (!node) return;
-  if (const auto url = reader.Name(node, "redis")) {
-    redis = {.url = *url,
-             .origin = absl::StrCat(origin, ":", node.Mark().line + 1)};
+  const auto url = reader.Text(node, "redis");
+  if (!url.has_value()) return;
+  if (url->empty() || EscapeControls(*url) != *url) {
+    // Not shown: it may hold a password.
+    reader.Fail(node, "redis: expected a URL in one line");
+    return;
   }
+  redis = {.url = *url,
+           .origin = absl::StrCat(origin, ":", node.Mark().line + 1)};
 }
 
 void Read(const YAML::Node& root, absl::string_view origin,
@@ -196,6 +202,10 @@ LoadedFile LoadConfig(absl::string_view yaml, absl::string_view origin,
   for (ConfigError& error : reader.TakeErrors()) {
     file.errors.push_back(std::move(error));
   }
+  std::stable_sort(file.errors.begin(), file.errors.end(),
+                   [](const ConfigError& a, const ConfigError& b) {
+                     return a.line < b.line;
+                   });
   if (!file.errors.empty()) file.domain.reset();
   return file;
 }

@@ -5,7 +5,8 @@
 namespace rls {
 namespace {
 
-constexpr int64_t kMaxQueued = 1'000'000;
+// Each one holds a call of its gRPC queue, of which there are 100,000.
+constexpr int64_t kMaxQueued = 90'000;
 
 }  // namespace
 

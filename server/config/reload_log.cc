@@ -27,7 +27,8 @@ std::string RuleText(const Rule& rule) {
       " ", AlgorithmWord(policy.algorithm),
       policy.burst == 0 ? "" : absl::StrCat(" burst ", policy.burst),
       policy.burst_mode == BurstMode::kUpfront ? " upfront" : "",
-      rule.shadow ? " shadow" : "", rule.quota ? " quota" : "");
+      rule.shadow ? " shadow" : "", rule.quota ? " quota" : "",
+      policy.queue ? " queue" : "", rule.degrade != nullptr ? " degrade" : "");
 }
 
 std::map<std::string, std::string> TextsOf(const Domain* domain) {

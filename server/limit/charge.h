@@ -22,7 +22,7 @@ enum class ChargeKind {
 // How a charge may wait for units of a later time. Only for policies that
 // queue, and kEnforce.
 struct Booking {
-  // At most, and no longer than kMaxBookingWait.
+  // At most; kMaxBookingWait at most.
   absl::Duration max_wait;
   // Units of the counter that may wait at once, those of this charge included.
   int64_t max_queued = 0;

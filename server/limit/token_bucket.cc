@@ -23,10 +23,9 @@ int64_t BucketCostNs(const Policy& policy, int64_t cost) {
 }
 
 int64_t BucketQueueNs(const Policy& policy, int64_t units) {
+  const int64_t unit_ns = BucketCostNs(policy, 1);
   if (policy.limit == 0) return 0;
-  return std::min(kMaxBacklogNs,
-                  MulDivFloor(units, absl::ToInt64Nanoseconds(policy.window),
-                              policy.limit));
+  return units > kMaxBacklogNs / unit_ns ? kMaxBacklogNs : units * unit_ns;
 }
 
 namespace {

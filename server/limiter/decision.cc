@@ -135,6 +135,10 @@ const Verdict& Decision::Judge(absl::Span<const Outcome> outcomes) {
 }
 
 void Decision::Apply(const Outcome& outcome, size_t charge) {
+  if (!degraded_.empty() && degraded_[charge] != nullptr) {
+    ApplyDegraded(outcome, charge);
+    return;
+  }
   LimitStatus& status = verdict_.statuses[charged_[charge]];
   const bool shadow = status.rule != nullptr && status.rule->shadow;
   status.over_limit = !outcome.allowed && !shadow;
@@ -160,6 +164,7 @@ void Decision::Conclude() {
     }
   }
   verdict_.over_limit |= any_quota && all_quota_over;
+  if (verdict_.over_limit) verdict_.degraded = nullptr;
 
   for (const LimitStatus& status : verdict_.statuses) {
     if (status.policy == nullptr) continue;
@@ -213,7 +218,7 @@ const Verdict& Decision::JudgeWithoutStore() {
   return verdict_;
 }
 
-absl::Span<const Charge> Decision::KeepLocalCharges(int replicas) {
+void Decision::KeepLocalCharges(int replicas) {
   KeepCharges(OnBackendError::kLocal);
   shares_.reserve(charges_.size());  // the charges point into it
   for (Charge& charge : charges_) {
@@ -221,7 +226,6 @@ absl::Span<const Charge> Decision::KeepLocalCharges(int replicas) {
     charge.policy = &shares_.back();
     charge.booking = nullptr;  // nobody waits for a store that is away
   }
-  return charges_;
 }
 
 // The descriptors of all other charges are answered as if no limit applied: it
@@ -235,6 +239,7 @@ void Decision::KeepCharges(OnBackendError policy) {
     }
     charges_[kept] = charges_[i];
     charged_[kept] = charged_[i];
+    if (!degraded_.empty()) degraded_[kept] = degraded_[i];
     ++kept;
   }
   charges_.resize(kept);

@@ -50,9 +50,9 @@ class Decision {
   // The most that all of them let a request wait.
   QueueRule queue_rule() const;
   // Before the charges are taken: those that queue may wait as long as that.
-  // `impatience` counts those for which it was too short.
-  void LetWait(absl::Duration longest, Counter& impatience);
-  Counter& impatience() const { return *waiting_->impatience; }
+  // `too_short` counts those for which it was.
+  void LetWait(absl::Duration longest, Counter& too_short);
+  Counter& too_short() const { return *waiting_->too_short; }
 
   // The verdict, from one outcome per charge. Counts what it decides, unless it
   // must wait: then Serve() or Refuse() does.
@@ -62,7 +62,9 @@ class Decision {
   absl::Duration wait() const {
     return waiting_ == nullptr ? absl::ZeroDuration() : waiting_->wait;
   }
-  // Whether it was refused because too many wait for one of its counters.
+  // Whether a limit that queues refused it, which would have let it wait longer;
+  // and whether that was because too many wait.
+  bool impatient() const { return waiting_ != nullptr && waiting_->impatient; }
   bool crowded() const { return waiting_ != nullptr && waiting_->crowded; }
 
   // What it has booked, in its charges' order. After LetWait() only.
@@ -78,12 +80,11 @@ class Decision {
   const Verdict& Serve();
   const Verdict& Refuse(absl::Duration retry_after);
 
-  // After the charges were taken, in place of Judge(): whether a request that
-  // is over limits may pass on a cheaper model, as all of these limits say.
-  // Then charges() are what is left to take: what other limits ask for, and
-  // what holds degraded traffic; JudgeDegraded() judges them.
+  // After the charges were taken, before Judge(): whether a request that is over
+  // limits may pass on a cheaper model, as all of these limits say. Then
+  // charges() are what is left to take: what other limits ask for, and what
+  // holds degraded traffic. Once only.
   bool Degrade(absl::Span<const Outcome> outcomes);
-  const Verdict& JudgeDegraded(absl::Span<const Outcome> outcomes);
 
   const Query& query() const { return query_; }
   const Domain& domain() const { return domain_; }
@@ -94,7 +95,7 @@ class Decision {
   const Verdict& JudgeWithoutStore();
   // Drops the charges of all rules but those that count locally meanwhile, and
   // makes the limits of these the share of one of `replicas`.
-  absl::Span<const Charge> KeepLocalCharges(int replicas);
+  void KeepLocalCharges(int replicas);
 
   Limiter::CheckCallback done;
 
@@ -107,8 +108,9 @@ class Decision {
 
   // Of one that may wait.
   struct Waiting {
-    Counter* impatience = nullptr;
+    Counter* too_short = nullptr;
     absl::Duration wait;
+    bool impatient = false;
     bool crowded = false;
     std::vector<Booking> bookings;  // the charges point into it
     std::vector<Booked> booked;
@@ -123,6 +125,7 @@ class Decision {
   void KeepCharges(OnBackendError policy);
   OnBackendError PolicyOf(size_t charge) const;
   void Apply(const Outcome& outcome, size_t charge);
+  void ApplyDegraded(const Outcome& outcome, size_t charge);
   void Book(const Outcome& outcome, size_t charge);
   const DegradeRule* DegradeOf(size_t charge) const;
   absl::string_view ValueOf(absl::string_view key) const;

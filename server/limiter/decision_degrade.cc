@@ -1,5 +1,7 @@
 // What a decision does of passing on a cheaper model.
 
+#include <utility>
+
 #include "limiter/decision.h"
 
 namespace rls {
@@ -32,6 +34,7 @@ absl::string_view Decision::ValueOf(absl::string_view key) const {
 }
 
 bool Decision::Degrade(absl::Span<const Outcome> outcomes) {
+  if (verdict_.degraded != nullptr) return false;
   const DegradeRule* degrade = nullptr;
   for (size_t i = 0; i < charges_.size(); ++i) {
     if (!IsOver(charges_[i], outcomes[i])) continue;
@@ -45,11 +48,12 @@ bool Decision::Degrade(absl::Span<const Outcome> outcomes) {
   verdict_.model = *model;
 
   size_t kept = 0;
+  std::vector<const DegradeRule*> held_by_rule;
   const auto keep = [&](const Charge& charge, size_t from,
                         const DegradeRule* held_by) {
     charges_[kept] = charge;
     charged_[kept] = charged_[from];
-    degraded_.push_back(held_by);
+    held_by_rule.push_back(held_by);
     ++kept;
   };
   for (size_t i = 0; i < charges_.size(); ++i) {
@@ -72,24 +76,16 @@ bool Decision::Degrade(absl::Span<const Outcome> outcomes) {
   }
   charges_.resize(kept);
   charged_.resize(kept);
+  degraded_ = std::move(held_by_rule);
   return true;
 }
 
-const Verdict& Decision::JudgeDegraded(absl::Span<const Outcome> outcomes) {
-  for (size_t i = 0; i < outcomes.size(); ++i) {
-    LimitStatus& status = verdict_.statuses[charged_[i]];
-    if (degraded_[i] == nullptr) {
-      Apply(outcomes[i], i);
-    } else if (!outcomes[i].allowed) {
-      status.over_limit = true;
-      status.degraded = false;
-      status.reset = outcomes[i].retry_after;
-    }
-  }
-  Conclude();
-  if (verdict_.over_limit) verdict_.degraded = nullptr;
-  Count();
-  return verdict_;
+void Decision::ApplyDegraded(const Outcome& outcome, size_t charge) {
+  if (outcome.allowed) return;
+  LimitStatus& status = verdict_.statuses[charged_[charge]];
+  status.over_limit = true;
+  status.degraded = false;
+  status.reset = outcome.retry_after;
 }
 
 }  // namespace rls

@@ -27,9 +27,9 @@ QueueRule Decision::queue_rule() const {
   return least;
 }
 
-void Decision::LetWait(absl::Duration longest, Counter& impatience) {
+void Decision::LetWait(absl::Duration longest, Counter& too_short) {
   waiting_ = std::make_unique<Waiting>();
-  waiting_->impatience = &impatience;
+  waiting_->too_short = &too_short;
   std::vector<Booking>& bookings = waiting_->bookings;
   bookings.reserve(charges_.size());
   const int64_t max_queued = queue_rule().max_queued_per_user;
@@ -41,8 +41,11 @@ void Decision::LetWait(absl::Duration longest, Counter& impatience) {
 }
 
 void Decision::Book(const Outcome& outcome, size_t charge) {
-  waiting_->crowded |= outcome.crowded;
-  if (!outcome.allowed) return;
+  if (!outcome.allowed) {
+    waiting_->impatient |= outcome.retry_after < absl::InfiniteDuration();
+    waiting_->crowded |= outcome.crowded;
+    return;
+  }
   waiting_->wait = std::max(waiting_->wait, outcome.wait);
   waiting_->booked.push_back({.charge = charge, .slot = outcome.slot});
 }

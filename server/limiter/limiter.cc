@@ -25,10 +25,10 @@ class LimiterImpl final : public Limiter {
         unknown_domain_(parts.metrics.GetCounter(
             {.name = "ratelimitd_unknown_domain_total",
              .help = "Requests for a domain that no configuration names"})),
-        error_(Degraded(parts.metrics, "error")),
-        allow_(Degraded(parts.metrics, "allow")),
-        deny_(Degraded(parts.metrics, "deny")),
-        local_(Degraded(parts.metrics, "local")),
+        error_(WithoutStore(parts.metrics, "error")),
+        allow_(WithoutStore(parts.metrics, "allow")),
+        deny_(WithoutStore(parts.metrics, "deny")),
+        local_(WithoutStore(parts.metrics, "local")),
         log_(parts.clock, kLogInterval),
         patience_(parts.clock, parts.metrics),
         room_(parts.loop, parts.store, parts.metrics) {
@@ -68,7 +68,7 @@ class LimiterImpl final : public Limiter {
   }
 
  private:
-  static Counter& Degraded(Metrics& metrics, const char* policy) {
+  static Counter& WithoutStore(Metrics& metrics, const char* policy) {
     return metrics.GetCounter(
         {.name = "ratelimitd_degraded_total",
          .help = "Requests that the store could not answer, by what was done",
@@ -78,61 +78,47 @@ class LimiterImpl final : public Limiter {
   void Proceed(std::unique_ptr<Decision> decision) {
     decision->MakeCharges();
     if (decision->queues()) patience_.Give(*decision, room_.held());
-    Charge(std::move(decision));
+    Charge(std::move(decision), /*local=*/false);
   }
 
-  void Charge(std::unique_ptr<Decision> decision) {
+  // `local`: as the store could not answer. A request over its limit may come
+  // here a second time, degraded.
+  void Charge(std::unique_ptr<Decision> decision, bool local) {
     Decision& d = *decision;
     if (d.charges().empty()) {
       d.done(&d.Judge({}));
       return;
     }
-    parts_.store.Take(
-        d.charges(), d.accounting(), d.deadline(),
-        [this, decision = std::move(decision)](
-            absl::StatusOr<absl::Span<const Outcome>> outcomes) mutable {
-          if (outcomes.ok()) {
-            Conclude(std::move(decision), *outcomes);
-          } else {
-            DecideWithoutStore(std::move(decision), outcomes.status());
-          }
-        });
+    CounterStore& store = local ? parts_.local_store : parts_.store;
+    store.Take(d.charges(), d.accounting(), d.deadline(),
+               [this, local, decision = std::move(decision)](
+                   absl::StatusOr<absl::Span<const Outcome>> outcomes) mutable {
+                 if (outcomes.ok()) {
+                   Conclude(std::move(decision), *outcomes, local);
+                 } else if (local) {
+                   decision->done(
+                       absl::UnavailableError(outcomes.status().message()));
+                 } else {
+                   DecideWithoutStore(std::move(decision), outcomes.status());
+                 }
+               });
   }
 
   void Conclude(std::unique_ptr<Decision> decision,
-                absl::Span<const Outcome> outcomes) {
+                absl::Span<const Outcome> outcomes, bool local) {
     if (decision->Degrade(outcomes)) {
-      ChargeDegraded(std::move(decision));
+      Charge(std::move(decision), local);
       return;
     }
     const Verdict& verdict = decision->Judge(outcomes);
     if (decision->wait() > absl::ZeroDuration()) {
-      room_.Hold(std::move(decision));
+      room_.Hold(std::move(decision), patience_.full());
       return;
     }
-    if (verdict.over_limit && decision->queues()) {
+    if (verdict.over_limit && decision->impatient()) {
       patience_.CountRefusal(*decision);
     }
     decision->done(&verdict);
-  }
-
-  // In a second step, which only requests over their limit need.
-  void ChargeDegraded(std::unique_ptr<Decision> decision) {
-    Decision& d = *decision;
-    if (d.charges().empty()) {
-      d.done(&d.JudgeDegraded({}));
-      return;
-    }
-    parts_.store.Take(
-        d.charges(), d.accounting(), d.deadline(),
-        [this, decision = std::move(decision)](
-            absl::StatusOr<absl::Span<const Outcome>> outcomes) mutable {
-          if (outcomes.ok()) {
-            decision->done(&decision->JudgeDegraded(*outcomes));
-          } else {
-            DecideWithoutStore(std::move(decision), outcomes.status());
-          }
-        });
   }
 
   void AskAgainWhoseRulesChanged() {
@@ -172,16 +158,8 @@ class LimiterImpl final : public Limiter {
       return;
     }
     Note(local_, "counted locally", status);
-    parts_.local_store.Take(
-        d.KeepLocalCharges(parts_.replicas), d.accounting(), d.deadline(),
-        [decision = std::move(decision)](
-            absl::StatusOr<absl::Span<const Outcome>> outcomes) mutable {
-          if (outcomes.ok()) {
-            decision->done(&decision->Judge(*outcomes));
-          } else {
-            decision->done(absl::UnavailableError(outcomes.status().message()));
-          }
-        });
+    d.KeepLocalCharges(parts_.replicas);
+    Charge(std::move(decision), /*local=*/true);
   }
 
   void Note(Counter& counter, absl::string_view done,

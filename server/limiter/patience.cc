@@ -51,7 +51,7 @@ Patience::Bound Patience::BoundOf(const Decision& decision,
 }
 
 void Patience::CountRefusal(const Decision& decision) const {
-  (decision.crowded() ? per_user_ : decision.impatience()).Add(1);
+  (decision.crowded() ? per_user_ : decision.too_short()).Add(1);
 }
 
 }  // namespace rls

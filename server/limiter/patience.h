@@ -32,7 +32,10 @@ class Patience {
   // Lets `decision` wait, while `held` others are.
   void Give(Decision& decision, int64_t held) const;
 
-  // `decision` was refused.
+  // Counts those that there was no room for in the end.
+  Counter& full() const { return max_queued_; }
+
+  // `decision` was refused, and impatient().
   void CountRefusal(const Decision& decision) const;
 
  private:

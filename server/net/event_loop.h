@@ -31,7 +31,8 @@ class EventLoop {
   // another thread it wakes the loop, at most once for many tasks.
   virtual void Post(absl::AnyInvocable<void()> task) = 0;
 
-  // The time when this turn began: one clock reading a turn.
+  // The time when this turn began, or when it came to what was posted: one or
+  // two clock readings a turn.
   virtual SteadyTime Now() const = 0;
 
   // What a descriptor is ready for; an error or hang-up counts as both.

@@ -35,6 +35,7 @@ std::string IpAddress::NetworkText(int prefix) const {
 }
 
 std::optional<IpAddress> ParseIpAddress(absl::string_view text) {
+  if (text.find('\0') != text.npos) return std::nullopt;
   const std::string owned(text);
   IpAddress address;
   if (inet_pton(AF_INET, owned.c_str(), address.bytes.data()) == 1) {
@@ -63,7 +64,10 @@ std::optional<Network> Network::Parse(absl::string_view text) {
   network.prefix_ = base->is_v4 ? kV4Bits : kV6Bits;
   if (slash != text.npos) {
     int prefix = -1;
-    if (!absl::SimpleAtoi(text.substr(slash + 1), &prefix) || prefix < 0 ||
+    if (!absl::SimpleAtoi(text.substr(slash + 1), &prefix)) return std::nullopt;
+    const bool is_mapped = base->is_v4 && text.find(':') != text.npos;
+    if (is_mapped) prefix -= kV6Bits - kV4Bits;
+    if (prefix < 0 ||
         prefix > network.prefix_) {
       return std::nullopt;
     }

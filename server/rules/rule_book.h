@@ -50,7 +50,8 @@ class RuleBookHolder {
     if (changed_) changed_();
   }
 
-  // Runs `changed` after each Set(), on its thread. Once, before any of them.
+  // Runs `changed` after each later Set(), on its thread. To be called once,
+  // before another thread may call Set().
   void OnChange(std::function<void()> changed) {
     changed_ = std::move(changed);
   }

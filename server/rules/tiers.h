@@ -16,7 +16,7 @@ namespace rls {
 // Finds the user of a descriptor and the rule of the user's tier.
 class Tiers {
  public:
-  // Rules are appended to `rules` in file order, the default rule last; the
+  // Rules are appended to `rules`, in the order of Domain::ForEachRule(); the
   // tiers point into it.
   Tiers(TierSpec spec, std::deque<CompiledRule>& rules);
 

@@ -13,7 +13,7 @@ namespace rls {
 
 // The way from one loop to the servers: knows which of them has which counters.
 //
-// Threads: its loop's only, but for usable().
+// Threads: its loop's only, but for usable() and ready().
 class Router {
  public:
   virtual ~Router() = default;  // fails what waits
