@@ -31,9 +31,15 @@ MORE = {
     "degrade": {"degrade_to": {"gpt-4": "gpt-3.5-turbo"}},
 }
 
+BEYOND = {
+    "reject": "is refused",
+    "queue": "is held until the next minute begins",
+    "degrade": "gets a cheaper model",
+}
+
 HELP = """\
 ready on http://localhost:{port}/v1/messages, enforce: {enforce}
-free user-123 has 5 requests a minute, pro user-456 has 50:
+free user-123 has 5 requests a minute, pro user-456 has 50; the next {beyond}:
 
 for i in {{1..6}}; do
   curl -X POST http://localhost:{port}/v1/messages \\
@@ -218,8 +224,8 @@ def run(options, folder):
         write_envoy(folder / "envoy.yaml", options.port, clusters,
                     options.enforce)
         start_envoy(programs, options.envoy, folder, options.port)
-        print(HELP.format(port=options.port, enforce=options.enforce),
-              flush=True)
+        print(HELP.format(port=options.port, enforce=options.enforce,
+                          beyond=BEYOND[options.enforce]), flush=True)
         while True:
             programs.check()
             time.sleep(0.5)

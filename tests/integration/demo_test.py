@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import unittest
 
 import harness
@@ -81,11 +82,14 @@ class DemoTest(harness.ProcessTest):
             {"status": 429, "model": None, "cost": None,
              "message": recipe_test.REFUSED["message"]})
 
-    def test_with_queue_the_sixth_request_is_held_and_passes(self):
-        self.start_demo("--enforce", "queue")
-        harness.quiet_minute()
+    def test_with_queue_the_sixth_request_is_answered_in_the_next_minute(self):
+        self.assertIn("enforce: queue", self.start_demo("--enforce", "queue"))
+        harness.quiet_minute(10)
+        minute = time.time() // 60
         self.assertEqual(self.answers(recipe_test.STEP_2),
                          [{"status": 200, "cost": 15}] * 6)
+        # Not held, it would have come within the same one.
+        self.assertEqual(time.time() // 60, minute + 1)
 
     def test_with_degrade_the_sixth_request_gets_the_cheaper_model(self):
         self.start_demo("--enforce", "degrade")

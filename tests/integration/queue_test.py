@@ -246,6 +246,18 @@ class LeaveTest(QueueCase):
         self.assertEqual([call.wait()[1] for call in calls[:3]],
                          [start, start + 1, start + 2])
 
+    def test_nobody_is_delayed_by_who_leaves_between_replicas(self):
+        self.start_redis()
+        start, calls = self.send_all(5)
+        calls[2].leave()
+        harness.wait_for("its leave", lambda: left(self.servers) == 1)
+        calls.append(self.send(server=1))
+        # The fifth has moved up at its replica, past the fourth at the other;
+        # its own slot went to the sixth.
+        self.assertEqual(
+            [call.wait() for call in calls if call is not calls[2]],
+            [("OK", start + number) for number in (0, 1, 3, 2, 4)])
+
     def test_when_all_leave_nothing_stays_booked(self):
         self.start_redis()
         start, calls = self.send_all(6)
@@ -404,6 +416,27 @@ class EnvoyTest(QueueCase):
                 self.assertEqual(response.status, 200)
         self.assertEqual(windows, [start, start + 1, start + 2])
         self.assertEqual(len(self.upstream.seen), 3)
+
+    def test_who_would_wait_longer_than_envoy_does_is_refused_and_not_let_by(
+            self):
+        def wait_5s(config):
+            harness.allow_slow_answers(config)
+            text = json.dumps(config).replace(
+                f'"{harness.PATIENCE_S}s"', '"5s"')
+            config.update(json.loads(text))
+
+        length_s = 10
+        self.start_memory(tier={"window_seconds": length_s})
+        self.envoy = self.start_envoy(self.servers[0], change=wait_5s)
+        new_window(length_s)
+        statuses = []
+        for _ in range(2):
+            client = self.connect()
+            self.post(client)
+            with contextlib.closing(client.getresponse()) as response:
+                statuses.append(response.status)
+        self.assertEqual(statuses, [200, 429])
+        self.assertEqual(refused(self.servers, "deadline"), 1)
 
 
 if __name__ == "__main__":
