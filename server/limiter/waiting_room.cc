@@ -109,16 +109,28 @@ WaitingRoom::Guest WaitingRoom::TakeOut(Guests::iterator guest,
   const std::string counter = std::get<0>(guest->first);
   absl::Time slot = std::get<1>(guest->first);
   SteadyTime due = guest->second.due;
-  Guests::iterator next = std::next(guest);
   Guest gone = Remove(guest);
   if (counter.empty()) return gone;
   const auto cost_of = [](const Decision& decision) {
     return decision.charges()[decision.booked()[0].charge].cost;
   };
   const int64_t cost = cost_of(*gone.decision);
-  while (next != guests_.end() && std::get<0>(next->first) == counter &&
-         cost_of(*next->second.decision) == cost) {
-    auto node = guests_.extract(next++);
+  // Those who share a slot stay; the first one of the next slot moves into it,
+  // and so on. A step for each guest instead would hold all others up when a
+  // gateway goes, and a crowd with it.
+  while (true) {
+    const auto next = guests_.upper_bound(Place(counter, slot, UINT64_MAX));
+    if (next == guests_.end() || std::get<0>(next->first) != counter ||
+        cost_of(*next->second.decision) != cost) {
+      break;
+    }
+    if (next != guests_.begin()) {
+      const auto& [place, before] = *std::prev(next);
+      if (std::get<0>(place) == counter && std::get<1>(place) == slot) {
+        due = std::max(due, before.due);
+      }
+    }
+    auto node = guests_.extract(next);
     const uint64_t number = std::get<2>(node.key());
     by_due_.erase({node.mapped().due, number});
     std::swap(std::get<1>(node.key()), slot);

@@ -186,6 +186,22 @@ TEST_F(LimiterQueueTest, ThoseBehindMoveUpInOrderAndNothingIsLost) {
   EXPECT_EQ(fourth_window.answer.dones, 1);
 }
 
+// A leave took a step for each of those behind: six thousand that left at once
+// held everybody else up for six seconds.
+TEST_F(LimiterQueueTest, ACrowdThatLeavesFromTheFrontKeepsTheOrderOfTheRest) {
+  Load(FreeTier({.max_wait = absl::Hours(2), .max_queued_per_user = 10'000}));
+  AskTimes(5);
+  const std::vector<Request*> crowd = AskTimes(500);
+  const std::vector<Request*> rest = AskTimes(7);
+  for (Request* request : crowd) request->caller.Leave();
+  order_.clear();
+  Advance(Seconds(60));
+  EXPECT_EQ(Served(rest), 5);
+  Advance(Seconds(60));
+  EXPECT_EQ(order_, rest);
+  EXPECT_EQ(Served(rest), 7);
+}
+
 TEST_F(LimiterQueueTest, ACallerThatHasLeftAlreadyIsNotHeld) {
   AskTimes(5);
   Request& request = requests_.emplace_back();
