@@ -97,7 +97,7 @@ void WaitingRoom::Leave(uint64_t number) {
   std::vector<Decision::Booked> slots;
   Guest guest = TakeOut(it->second, slots);
   SetTimer();
-  GiveBack(std::move(guest.decision), std::move(slots),
+  GiveBack(std::move(guest.decision), slots,
            [](std::unique_ptr<Decision> decision) {
              decision->done(absl::CancelledError("the caller has gone"));
            });
@@ -155,7 +155,8 @@ WaitingRoom::Guest WaitingRoom::Remove(Guests::iterator guest) {
 }
 
 void WaitingRoom::GiveBack(
-    std::unique_ptr<Decision> decision, std::vector<Decision::Booked> slots,
+    std::unique_ptr<Decision> decision,
+    absl::Span<const Decision::Booked> slots,
     absl::AnyInvocable<void(std::unique_ptr<Decision>)> then) {
   Decision& giver = *decision;
   // What the store says does not matter: a slot that it has not taken back
@@ -182,10 +183,10 @@ void WaitingRoom::Drain(absl::Duration grace) {
     // From the last one, so that each slot is the last of its counter.
     while (!by_due_.empty() && by_due_.rbegin()->first > end) {
       const auto guest = by_number_.at(by_due_.rbegin()->second);
-      std::vector<Decision::Booked> slots = SlotsOf(*guest);
+      const std::vector<Decision::Booked> slots = SlotsOf(*guest);
       const absl::Duration left =
           absl::FromChrono(guest->second.due - loop_.Now());
-      GiveBack(Remove(guest).decision, std::move(slots),
+      GiveBack(Remove(guest).decision, slots,
                [left](std::unique_ptr<Decision> decision) {
                  decision->done(&decision->Refuse(left));
                });
@@ -235,8 +236,8 @@ void WaitingRoom::Recall(absl::AnyInvocable<bool(const Decision&)> stale,
         // From the last one, as in Drain().
         for (const uint64_t number : numbers) {
           const auto guest = by_number_.at(number);
-          std::vector<Decision::Booked> slots = SlotsOf(*guest);
-          GiveBack(Remove(guest).decision, std::move(slots),
+          const std::vector<Decision::Booked> slots = SlotsOf(*guest);
+          GiveBack(Remove(guest).decision, slots,
                    [recalled, number](std::unique_ptr<Decision> decision) {
                      recalled->Add(number, std::move(decision));
                    });

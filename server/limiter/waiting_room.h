@@ -12,6 +12,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "limiter/decision.h"
 #include "metrics/metrics.h"
 #include "net/event_loop.h"
@@ -70,7 +71,7 @@ class WaitingRoom {
   static std::vector<Decision::Booked> SlotsOf(const Guests::value_type& guest);
   // `then` gets the decision when the store has been told.
   void GiveBack(std::unique_ptr<Decision> decision,
-                std::vector<Decision::Booked> slots,
+                absl::Span<const Decision::Booked> slots,
                 absl::AnyInvocable<void(std::unique_ptr<Decision>)> then);
 
   EventLoop& loop_;
