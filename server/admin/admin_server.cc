@@ -61,10 +61,9 @@ void Fail(httplib::Response& response, const absl::Status& status) {
 // All values of a header, as if the client had sent them in one.
 std::string HeaderOf(const httplib::Request& request, const std::string& name) {
   std::string joined;
-  const size_t count = request.get_header_value_count(name.c_str());
-  for (size_t i = 0; i < count; ++i) {
-    absl::StrAppend(&joined, i == 0 ? "" : ",",
-                    request.get_header_value(name.c_str(), i));
+  const auto [first, last] = request.headers.equal_range(name);
+  for (auto it = first; it != last; ++it) {
+    absl::StrAppend(&joined, it == first ? "" : ",", it->second);
   }
   return joined;
 }

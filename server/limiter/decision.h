@@ -62,26 +62,25 @@ class Decision {
   absl::Duration wait() const {
     return waiting_ == nullptr ? absl::ZeroDuration() : waiting_->wait;
   }
-  // Whether a limit that queues refused it, which would have let it wait longer;
-  // and whether that was because too many wait.
+  // Whether a limit that queues refused it, which would have let it wait
+  // longer; and whether that was because too many wait.
   bool impatient() const { return waiting_ != nullptr && waiting_->impatient; }
   bool crowded() const { return waiting_ != nullptr && waiting_->crowded; }
 
-  // What it has booked, in its charges' order. After LetWait() only.
+  // What it has booked, and charges that give it back; after LetWait() only.
   struct Booked {
     size_t charge = 0;
     absl::Time slot;
   };
   absl::Span<const Booked> booked() const { return waiting_->booked; }
-  // Charges that give back `booked`; kept here.
   absl::Span<const Charge> GiveBack(absl::Span<const Booked> booked);
   // The verdict of one that has waited, or that could not wait to the end and
   // may come back later.
   const Verdict& Serve();
   const Verdict& Refuse(absl::Duration retry_after);
 
-  // After the charges were taken, before Judge(): whether a request that is over
-  // limits may pass on a cheaper model, as all of these limits say. Then
+  // After the charges were taken, before Judge(): whether a request that is
+  // over limits may pass on a cheaper model, as all of these limits say. Then
   // charges() are what is left to take: what other limits ask for, and what
   // holds degraded traffic. Once only.
   bool Degrade(absl::Span<const Outcome> outcomes);
@@ -106,8 +105,7 @@ class Decision {
     std::string own_scope;  // of a caller's own limit
   };
 
-  // Of one that may wait.
-  struct Waiting {
+  struct Waiting {  // of one that may wait
     Counter* too_short = nullptr;
     absl::Duration wait;
     bool impatient = false;

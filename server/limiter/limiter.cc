@@ -31,7 +31,10 @@ class LimiterImpl final : public Limiter {
         local_(WithoutStore(parts.metrics, "local")),
         log_(parts.clock, kLogInterval),
         patience_(parts.clock, parts.metrics),
-        room_(parts.loop, parts.store, parts.metrics) {
+        room_(parts.loop, parts.store, parts.metrics,
+              [this](std::unique_ptr<Decision> decision) {
+                Check(decision->query(), std::move(decision->done));
+              }) {
     parts_.rules.OnChange([this] { AskAgainWhoseRulesChanged(); });
   }
 
@@ -90,18 +93,18 @@ class LimiterImpl final : public Limiter {
       return;
     }
     CounterStore& store = local ? parts_.local_store : parts_.store;
-    store.Take(d.charges(), d.accounting(), d.deadline(),
-               [this, local, decision = std::move(decision)](
-                   absl::StatusOr<absl::Span<const Outcome>> outcomes) mutable {
-                 if (outcomes.ok()) {
-                   Conclude(std::move(decision), *outcomes, local);
-                 } else if (local) {
-                   decision->done(
-                       absl::UnavailableError(outcomes.status().message()));
-                 } else {
-                   DecideWithoutStore(std::move(decision), outcomes.status());
-                 }
-               });
+    store.Take(
+        d.charges(), d.accounting(), d.deadline(),
+        [this, local, decision = std::move(decision)](
+            absl::StatusOr<absl::Span<const Outcome>> outcomes) mutable {
+          if (outcomes.ok()) {
+            Conclude(std::move(decision), *outcomes, local);
+          } else if (local) {
+            decision->done(absl::UnavailableError(outcomes.status().message()));
+          } else {
+            DecideWithoutStore(std::move(decision), outcomes.status());
+          }
+        });
   }
 
   void Conclude(std::unique_ptr<Decision> decision,
@@ -122,13 +125,9 @@ class LimiterImpl final : public Limiter {
   }
 
   void AskAgainWhoseRulesChanged() {
-    room_.Recall(
-        [book = parts_.rules.Get()](const Decision& decision) {
-          return book->Find(decision.query().domain) != &decision.domain();
-        },
-        [this](std::unique_ptr<Decision> decision) {
-          Check(decision->query(), std::move(decision->done));
-        });
+    room_.Recall([book = parts_.rules.Get()](const Decision& decision) {
+      return book->Find(decision.query().domain) != &decision.domain();
+    });
   }
 
   // The store could not answer: what the rules say for that case. One rule that

@@ -3,10 +3,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/mutex.h"
 
 namespace rls {
 namespace {
+
+// Of those that are decided anew: so many in a pause, as a store could not
+// answer a crowd in time.
+constexpr int kAgainAtOnce = 128;
+constexpr std::chrono::milliseconds kAgainPause{2};
 
 // The counter that all of it waits for; "" when there are several. Parts have
 // their length in front, so that no two counters share a text.
@@ -22,9 +26,10 @@ std::string CounterOf(const Decision& decision) {
 
 }  // namespace
 
-WaitingRoom::WaitingRoom(EventLoop& loop, CounterStore& store, Metrics& metrics)
+WaitingRoom::WaitingRoom(EventLoop& loop, CounterStore& store, Metrics& metrics,
+                         Again again)
     : loop_(loop),
-      store_(store),
+      again_(std::move(again)),
       queued_(metrics.GetGauge({.name = "ratelimitd_queued_requests",
                                 .help = "Requests held until their slot"})),
       left_(
@@ -34,18 +39,50 @@ WaitingRoom::WaitingRoom(EventLoop& loop, CounterStore& store, Metrics& metrics)
           {.name = "ratelimitd_queue_wait_seconds",
            .help = "How long requests were held that were served"},
           {0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600})),
-      timer_(loop.NewTimer([this] { OnTimer(); })) {}
+      returns_(loop, store),
+      timer_(loop.NewTimer([this] { OnTimer(); })),
+      pace_(loop.NewTimer([this] { AskAgain(); })) {}
 
-void WaitingRoom::Hold(std::unique_ptr<Decision> decision) {
-  held_.fetch_add(1, std::memory_order_relaxed);
-  loop_.Post([this, decision = std::move(decision)]() mutable {
-    Add(std::move(decision));
+void WaitingRoom::Hold(std::unique_ptr<Decision> decision, Counter& full) {
+  const int64_t most = decision->queue_rule().max_queued;
+  // Many may have been let wait before the first of them came here.
+  const bool is_full = held_.fetch_add(1, std::memory_order_relaxed) >= most;
+  if (is_full) full.Add(1);
+  loop_.Post([this, is_full, decision = std::move(decision)]() mutable {
+    if (is_full) {
+      TurnAway(std::move(decision), [](std::unique_ptr<Decision> refused) {
+        refused->done(&refused->Refuse(refused->wait()));
+      });
+    } else {
+      Add(std::move(decision));
+    }
   });
+}
+
+void WaitingRoom::TurnAway(std::unique_ptr<Decision> decision,
+                           SlotReturns::Then then) {
+  held_.fetch_sub(1, std::memory_order_relaxed);
+  const auto booked = decision->booked();
+  std::vector<Decision::Booked> slots(booked.begin(), booked.end());
+  returns_.Add(std::move(decision), std::move(slots), std::move(then));
 }
 
 void WaitingRoom::Add(std::unique_ptr<Decision> decision) {
   const uint64_t number = next_number_++;
   SteadyTime due = loop_.Now() + absl::ToChronoNanoseconds(decision->wait());
+  // It was decided before a reload or the drain, and comes after it.
+  if (stale_ && stale_(*decision)) {
+    TurnAway(std::move(decision), [this](std::unique_ptr<Decision> stale) {
+      again_(std::move(stale));
+    });
+    return;
+  }
+  if (due > end_) {
+    TurnAway(std::move(decision), [](std::unique_ptr<Decision> late) {
+      late->done(&late->Refuse(late->wait()));
+    });
+    return;
+  }
   std::string counter = CounterOf(*decision);
   const absl::Time slot =
       counter.empty() ? absl::UnixEpoch() : decision->booked()[0].slot;
@@ -73,11 +110,8 @@ void WaitingRoom::Add(std::unique_ptr<Decision> decision) {
 }
 
 void WaitingRoom::SetTimer() {
-  if (by_due_.empty()) {
-    timer_->Cancel();
-  } else {
-    timer_->Set(by_due_.begin()->first);
-  }
+  if (by_due_.empty()) return timer_->Cancel();
+  timer_->Set(by_due_.begin()->first);
 }
 
 void WaitingRoom::OnTimer() {
@@ -97,10 +131,10 @@ void WaitingRoom::Leave(uint64_t number) {
   std::vector<Decision::Booked> slots;
   Guest guest = TakeOut(it->second, slots);
   SetTimer();
-  GiveBack(std::move(guest.decision), slots,
-           [](std::unique_ptr<Decision> decision) {
-             decision->done(absl::CancelledError("the caller has gone"));
-           });
+  returns_.Add(std::move(guest.decision), std::move(slots),
+               [](std::unique_ptr<Decision> decision) {
+                 decision->done(absl::CancelledError("the caller has gone"));
+               });
 }
 
 WaitingRoom::Guest WaitingRoom::TakeOut(Guests::iterator guest,
@@ -118,22 +152,22 @@ WaitingRoom::Guest WaitingRoom::TakeOut(Guests::iterator guest,
   // Those who share a slot stay; the first one of the next slot moves into it,
   // and so on. A step for each guest instead would hold all others up when a
   // gateway goes, and a crowd with it.
-  while (true) {
-    const auto next = guests_.upper_bound(Place(counter, slot, UINT64_MAX));
+  for (;;) {
+    const auto next = guests_.upper_bound({counter, slot, UINT64_MAX});
     if (next == guests_.end() || std::get<0>(next->first) != counter ||
         cost_of(*next->second.decision) != cost) {
       break;
     }
     if (next != guests_.begin()) {
-      const auto& [place, before] = *std::prev(next);
-      if (std::get<0>(place) == counter && std::get<1>(place) == slot) {
-        due = std::max(due, before.due);
-      }
+      const auto& [last, before] = *std::prev(next);
+      const bool shares =
+          std::get<0>(last) == counter && std::get<1>(last) == slot;
+      if (shares) due = std::max(due, before.due);
     }
     auto node = guests_.extract(next);
-    const uint64_t number = std::get<2>(node.key());
+    auto& [name, place, number] = node.key();
     by_due_.erase({node.mapped().due, number});
-    std::swap(std::get<1>(node.key()), slot);
+    std::swap(place, slot);
     std::swap(node.mapped().due, due);
     by_due_.emplace(node.mapped().due, number);
     by_number_[number] = guests_.insert(std::move(node)).position;
@@ -154,20 +188,6 @@ WaitingRoom::Guest WaitingRoom::Remove(Guests::iterator guest) {
   return gone;
 }
 
-void WaitingRoom::GiveBack(
-    std::unique_ptr<Decision> decision,
-    absl::Span<const Decision::Booked> slots,
-    absl::AnyInvocable<void(std::unique_ptr<Decision>)> then) {
-  Decision& giver = *decision;
-  // What the store says does not matter: a slot that it has not taken back
-  // stays empty.
-  store_.Take(giver.GiveBack(slots), giver.accounting(), absl::InfiniteFuture(),
-              [decision = std::move(decision), then = std::move(then)](
-                  const absl::StatusOr<absl::Span<const Outcome>>&) mutable {
-                then(std::move(decision));
-              });
-}
-
 std::vector<Decision::Booked> WaitingRoom::SlotsOf(
     const Guests::value_type& guest) {
   const auto booked = guest.second.decision->booked();
@@ -179,71 +199,51 @@ std::vector<Decision::Booked> WaitingRoom::SlotsOf(
 
 void WaitingRoom::Drain(absl::Duration grace) {
   loop_.Post([this, grace] {
-    const SteadyTime end = loop_.Now() + absl::ToChronoNanoseconds(grace);
+    end_ = loop_.Now() + absl::ToChronoNanoseconds(grace);
     // From the last one, so that each slot is the last of its counter.
-    while (!by_due_.empty() && by_due_.rbegin()->first > end) {
+    while (!by_due_.empty() && by_due_.rbegin()->first > end_) {
       const auto guest = by_number_.at(by_due_.rbegin()->second);
-      const std::vector<Decision::Booked> slots = SlotsOf(*guest);
+      std::vector<Decision::Booked> slots = SlotsOf(*guest);
       const absl::Duration left =
           absl::FromChrono(guest->second.due - loop_.Now());
-      GiveBack(Remove(guest).decision, slots,
-               [left](std::unique_ptr<Decision> decision) {
-                 decision->done(&decision->Refuse(left));
-               });
+      returns_.Add(Remove(guest).decision, std::move(slots),
+                   [left](std::unique_ptr<Decision> decision) {
+                     decision->done(&decision->Refuse(left));
+                   });
     }
     SetTimer();
   });
 }
 
-namespace {
-
-// Gathers those that are called back, and lets them go on once all are here.
-class Recalled {
- public:
-  Recalled(size_t count, WaitingRoom::Again again)
-      : missing_(count), again_(std::move(again)) {}
-
-  void Add(uint64_t number, std::unique_ptr<Decision> decision) {
-    {
-      const MutexLock lock(&mutex_);
-      decisions_.emplace(number, std::move(decision));
-      if (--missing_ > 0) return;
+void WaitingRoom::Recall(Stale stale) {
+  loop_.Post([this, stale = std::move(stale)]() mutable {
+    stale_ = std::move(stale);
+    std::vector<uint64_t> numbers;
+    // From the last one, as in Drain().
+    for (auto it = by_due_.rbegin(); it != by_due_.rend(); ++it) {
+      const Guest& guest = by_number_.at(it->second)->second;
+      if (stale_(*guest.decision)) numbers.push_back(it->second);
     }
-    for (auto& [key, one] : decisions_) again_(std::move(one));
-  }
-
- private:
-  Mutex mutex_;
-  size_t missing_;
-  // In order of arrival.
-  std::map<uint64_t, std::unique_ptr<Decision>> decisions_;
-  WaitingRoom::Again again_;
-};
-
-}  // namespace
-
-void WaitingRoom::Recall(absl::AnyInvocable<bool(const Decision&)> stale,
-                         Again again) {
-  loop_.Post(
-      [this, stale = std::move(stale), again = std::move(again)]() mutable {
-        std::vector<uint64_t> numbers;
-        for (auto it = by_due_.rbegin(); it != by_due_.rend(); ++it) {
-          const Guest& guest = by_number_.at(it->second)->second;
-          if (stale(*guest.decision)) numbers.push_back(it->second);
-        }
-        const auto recalled =
-            std::make_shared<Recalled>(numbers.size(), std::move(again));
-        // From the last one, as in Drain().
-        for (const uint64_t number : numbers) {
-          const auto guest = by_number_.at(number);
-          const std::vector<Decision::Booked> slots = SlotsOf(*guest);
-          GiveBack(Remove(guest).decision, slots,
-                   [recalled, number](std::unique_ptr<Decision> decision) {
-                     recalled->Add(number, std::move(decision));
+    recalling_ += numbers.size();
+    for (const uint64_t number : numbers) {
+      const auto guest = by_number_.at(number);
+      std::vector<Decision::Booked> slots = SlotsOf(*guest);
+      returns_.Add(Remove(guest).decision, std::move(slots),
+                   [this, number](std::unique_ptr<Decision> decision) {
+                     recalled_.emplace(number, std::move(decision));
+                     if (--recalling_ == 0) AskAgain();
                    });
-        }
-        SetTimer();
-      });
+    }
+    SetTimer();
+  });
+}
+
+void WaitingRoom::AskAgain() {
+  for (int i = 0; i < kAgainAtOnce && !recalled_.empty(); ++i) {
+    auto first = recalled_.extract(recalled_.begin());
+    again_(std::move(first.mapped()));
+  }
+  if (!recalled_.empty()) pace_->Set(loop_.Now() + kAgainPause);
 }
 
 }  // namespace rls

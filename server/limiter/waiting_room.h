@@ -12,8 +12,8 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
-#include "absl/types/span.h"
 #include "limiter/decision.h"
+#include "limiter/slot_returns.h"
 #include "metrics/metrics.h"
 #include "net/event_loop.h"
 #include "store/counter_store.h"
@@ -31,23 +31,28 @@ namespace rls {
 // while the loop runs.
 class WaitingRoom {
  public:
-  WaitingRoom(EventLoop& loop, CounterStore& store, Metrics& metrics);
+  using Again = absl::AnyInvocable<void(std::unique_ptr<Decision>)>;
+  using Stale = absl::AnyInvocable<bool(const Decision&)>;
+
+  // `again` decides anew, on the loop's thread.
+  WaitingRoom(EventLoop& loop, CounterStore& store, Metrics& metrics,
+              Again again);
   WaitingRoom(const WaitingRoom&) = delete;
   WaitingRoom& operator=(const WaitingRoom&) = delete;
 
-  // Serves `decision` after its wait(); its query has a caller.
-  void Hold(std::unique_ptr<Decision> decision);
+  // Serves `decision` after its wait(); its query has a caller. If more are
+  // held than its rule allows, it is refused, and counted in `full`.
+  void Hold(std::unique_ptr<Decision> decision, Counter& full);
 
   int64_t held() const { return held_.load(std::memory_order_relaxed); }
 
-  // Refuses those whose slot comes later than `grace` from now.
+  // Refuses those whose slot comes later than `grace` from now, also those that
+  // come later.
   void Drain(absl::Duration grace);
 
-  // Gives back the slots of those that `stale` names and then hands them, in
-  // the order in which they came, to `again`, which decides anew. `stale` runs
-  // on the loop's thread, `again` there or on one of the store.
-  using Again = absl::AnyInvocable<void(std::unique_ptr<Decision>)>;
-  void Recall(absl::AnyInvocable<bool(const Decision&)> stale, Again again);
+  // Gives back the slots of those that `stale` names, also of those that come
+  // later, and has them decided anew, in the order in which they came.
+  void Recall(Stale stale);
 
  private:
   // Its counter, "" for one that has booked several; its slot there; a number
@@ -61,6 +66,8 @@ class WaitingRoom {
   using Guests = std::map<Place, Guest>;
 
   void Add(std::unique_ptr<Decision> decision);
+  // One that is not to be held: refuses it, or has it decided anew.
+  void TurnAway(std::unique_ptr<Decision> decision, SlotReturns::Then then);
   void SetTimer();
   void OnTimer();
   void Leave(uint64_t number);
@@ -69,23 +76,28 @@ class WaitingRoom {
   Guest Remove(Guests::iterator guest);
   // As it is now, whoever has moved up.
   static std::vector<Decision::Booked> SlotsOf(const Guests::value_type& guest);
-  // `then` gets the decision when the store has been told.
-  void GiveBack(std::unique_ptr<Decision> decision,
-                absl::Span<const Decision::Booked> slots,
-                absl::AnyInvocable<void(std::unique_ptr<Decision>)> then);
+  void AskAgain();
 
   EventLoop& loop_;
-  CounterStore& store_;
+  Again again_;
   Gauge& queued_;
   Counter& left_;
   Histogram& waits_;
   std::atomic<int64_t> held_{0};
   // Of the loop's thread alone.
+  SlotReturns returns_;
   const std::unique_ptr<EventLoop::Timer> timer_;
   uint64_t next_number_ = 0;
   Guests guests_;
   std::map<uint64_t, Guests::iterator> by_number_;
   std::set<std::pair<SteadyTime, uint64_t>> by_due_;
+  SteadyTime end_ = SteadyTime::max();  // since Drain()
+  Stale stale_;                         // of the last Recall()
+  // To be decided anew, in order of arrival, and how many of a recall are still
+  // to give their slots back before.
+  std::map<uint64_t, std::unique_ptr<Decision>> recalled_;
+  size_t recalling_ = 0;
+  const std::unique_ptr<EventLoop::Timer> pace_;
 };
 
 }  // namespace rls

@@ -98,8 +98,8 @@ class EpollLoop final : public EventLoop {
       tasks_.swap(posted_);
       stopped = std::exchange(stopped_, false);
     }
-    // What is posted was decided before now: a task that counts from now on must
-    // not count from the beginning of the turn.
+    // What is posted was decided before now: a task that counts from now on
+    // must not count from the beginning of the turn.
     if (!tasks_.empty()) now_ = std::chrono::steady_clock::now();
     for (Task& task : tasks_) {
       task();

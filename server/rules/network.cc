@@ -67,8 +67,7 @@ std::optional<Network> Network::Parse(absl::string_view text) {
     if (!absl::SimpleAtoi(text.substr(slash + 1), &prefix)) return std::nullopt;
     const bool is_mapped = base->is_v4 && text.find(':') != text.npos;
     if (is_mapped) prefix -= kV6Bits - kV4Bits;
-    if (prefix < 0 ||
-        prefix > network.prefix_) {
+    if (prefix < 0 || prefix > network.prefix_) {
       return std::nullopt;
     }
     network.prefix_ = prefix;

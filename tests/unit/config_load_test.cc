@@ -295,6 +295,15 @@ TEST(LoadTest, BothFormatsMayNameTheRedis) {
   }
 }
 
+TEST(LoadTest, ARedisThatIsNoUrlIsNotShown) {
+  for (const char* redis : {"redis: |\n  redis://:secret@host\n", "redis: ''\n",
+                            "redis: [secret]\n"}) {
+    const std::string errors = ErrorsOf(absl::StrCat("domain: a\n", redis));
+    EXPECT_THAT(errors, HasSubstr("f.yaml:2: redis: "));
+    EXPECT_THAT(errors, testing::Not(HasSubstr("secret")));
+  }
+}
+
 TEST(LoadTest, TwoFilesMayNotNameTwoRedises) {
   RedisPlace all;
   std::vector<ConfigError> errors;

@@ -199,6 +199,13 @@ TEST_F(QueueTest, ABucketPacesEvenly) {
   EXPECT_EQ(Take(Seconds(12)).wait, Seconds(36));
 }
 
+TEST_F(QueueTest, AsManyMayWaitForABucketAsItSaysHoweverItRounds) {
+  policy_ = {.algorithm = Algorithm::kTokenBucket, .limit = 7, .queue = true};
+  booking_.max_queued = 3;
+  EXPECT_EQ(Waits(Seconds(0), 4).size(), 4u);
+  EXPECT_TRUE(Take(Seconds(0)).crowded);
+}
+
 TEST_F(QueueTest, ABucketTakesBackItsLastSlotOnly) {
   policy_.algorithm = Algorithm::kTokenBucket;
   policy_.burst = 0;

@@ -1,6 +1,7 @@
 // Requests that are held: when they are served, in which order, and what
 // becomes of the slots of those that do not wait to the end.
 
+#include <algorithm>
 #include <deque>
 #include <string>
 #include <vector>
@@ -156,6 +157,60 @@ TEST_F(LimiterQueueTest, TooManyInAllAreRefused) {
   Advance(Seconds(60));
   for (int i = 0; i < 5; ++i) Ask("user_id=bob");
   EXPECT_EQ(Ask("user_id=bob").answer.dones, 0);
+}
+
+TEST_F(LimiterQueueTest, NoMoreAreHeldThanMayBeHoweverManyAskAtOnce) {
+  Load(FreeTier({.max_wait = absl::Minutes(5), .max_queued = 2}));
+  store_.is_held = true;
+  const std::vector<Request*> asked = AskTimes(9);
+  store_.Release();
+  store_.is_held = false;
+  store_.Release();
+  EXPECT_EQ(Served(asked), 5);
+  EXPECT_TRUE(asked[7]->answer.over_limit);
+  EXPECT_TRUE(asked[8]->answer.over_limit);
+  EXPECT_EQ(Refused("max_queued"), 2);
+  Advance(Seconds(60));
+  EXPECT_EQ(Served(asked), 7);
+  // What the refused had booked is free again.
+  EXPECT_EQ(Remaining("user_id=alice"), 3);
+}
+
+TEST_F(LimiterQueueTest, WhoIsJudgedBeforeADrainAndComesAfterItIsRefused) {
+  AskTimes(5);
+  store_.is_held = true;
+  Request& late = Ask();
+  limiter_->Drain(Seconds(1));
+  store_.is_held = false;
+  store_.Release();
+  EXPECT_TRUE(late.answer.over_limit);
+}
+
+TEST_F(LimiterQueueTest, WhoIsJudgedByOldRulesIsDecidedAnew) {
+  AskTimes(5);
+  store_.is_held = true;
+  Request& late = Ask();
+  DomainSpec raised = FreeTier();
+  raised.tiers->default_rule.policy.limit = 8;
+  Load(std::move(raised));
+  store_.is_held = false;
+  store_.Release();
+  EXPECT_EQ(late.answer.dones, 1);
+  EXPECT_FALSE(late.answer.over_limit);
+}
+
+TEST_F(LimiterQueueTest, ACrowdIsDecidedAnewInPortionsAndInOrder) {
+  Load(FreeTier({.max_wait = absl::Hours(24), .max_queued_per_user = 10'000}));
+  const std::vector<Request*> asked = AskTimes(605);
+  DomainSpec raised = FreeTier({.max_queued_per_user = 10'000});
+  raised.tiers->default_rule.policy.limit = 1000;
+  order_.clear();
+  Load(std::move(raised));
+  EXPECT_GT(Served(asked), 5);
+  EXPECT_LT(Served(asked), 605);
+  for (int i = 0; i < 10; ++i) Advance(absl::Milliseconds(2));
+  EXPECT_EQ(Served(asked), 605);
+  EXPECT_TRUE(std::equal(order_.begin(), order_.end(), asked.begin() + 5));
 }
 
 TEST_F(LimiterQueueTest, ACallerThatGoesAwayGivesItsSlotBack) {

@@ -138,9 +138,12 @@ TEST(NetworkTest, ReadsWhatIsOne) {
   }
   for (const char* bad :
        {"", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "10.0.0/8", "::1/129",
-        "host/8", "10.0.0.0/8/8", "10.0.0.0/ 8x"}) {
+        "host/8", "10.0.0.0/8/8", "10.0.0.0/ 8x", "::ffff:10.0.0.1/24"}) {
     EXPECT_FALSE(Network::Parse(bad).has_value()) << bad;
   }
+  EXPECT_FALSE(ParseIpAddress(absl::string_view("10.0.0.1\0x", 10)));
+  EXPECT_TRUE(Network::Parse("::ffff:10.0.0.1/104")
+                  ->Contains(*ParseIpAddress("10.9.9.9")));
   const Network all = *Network::Parse("0.0.0.0/0");
   EXPECT_TRUE(all.Contains(*ParseIpAddress("255.1.2.3")));
   EXPECT_FALSE(all.Contains(*ParseIpAddress("::2")));
