@@ -25,11 +25,15 @@ constexpr size_t kMaxConnections = 512;
 constexpr size_t kMaxRequestsOfAConnection = 1000;
 constexpr time_t kIoTimeoutSeconds = 5;
 
+// Void, or in later versions of the library whether there is room.
+using Enqueued = decltype(std::declval<httplib::TaskQueue&>().enqueue(
+    std::function<void()>()));
+
 // A thread for each connection that is served. They are kept: as many as there
 // ever were connections at once.
 class ConnectionThreads final : public httplib::TaskQueue {
  public:
-  void enqueue(std::function<void()> serve) override {
+  Enqueued enqueue(std::function<void()> serve) override {
     {
       MutexLock lock(&mutex_);
       waiting_.push_back(std::move(serve));
@@ -38,6 +42,7 @@ class ConnectionThreads final : public httplib::TaskQueue {
       }
     }
     changed_.release();
+    return static_cast<Enqueued>(true);
   }
 
   void shutdown() override {
