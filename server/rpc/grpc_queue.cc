@@ -3,6 +3,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/handover.h"
+
 namespace rls {
 namespace {
 
@@ -34,6 +36,7 @@ class GrpcQueue::Call final : public QueueClient {
 
   // Waits for the next request.
   void Arm() {
+    answered_.Take();
     context_.emplace();
     writer_.emplace(&*context_);
     request_.Clear();
@@ -86,6 +89,7 @@ class GrpcQueue::Call final : public QueueClient {
 
   void Reply(const RateLimitHandler::Reply& reply) {
     owner_.context_.Count(reply.status, owner_.context_.clock.Now() - started_);
+    answered_.Give();  // back to the queue's thread, by way of gRPC
     if (!reply.status.ok()) {
       writer_->FinishWithError(ToGrpc(reply.status), &finished_);
       return;
@@ -105,6 +109,7 @@ class GrpcQueue::Call final : public QueueClient {
   grpc::Slice bytes_;
   absl::Time started_;
   std::optional<Caller> caller_;
+  Handover answered_;
   bool cancelled_ = false;
   int ends_ = 0;
 };
