@@ -11,15 +11,6 @@
 namespace rls {
 namespace {
 
-// A token of RFC 9110, section 5.6.2.
-bool IsHeaderName(absl::string_view name) {
-  constexpr absl::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
-           kMarks.find(c) != kMarks.npos;
-  });
-}
-
 absl::StatusOr<HeaderEntry> ParseEntry(absl::string_view text) {
   const size_t equals = std::min(text.find('='), text.size());
   HeaderEntry entry{

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "base/text.h"
 
 namespace rls {
@@ -20,14 +19,9 @@ void EnvironmentReader::Read(const char* name, std::string& into) const {
 void EnvironmentReader::ReadHeaderName(const char* name, std::string& into) {
   const auto value = Text(name);
   if (!value.has_value()) return;
-  // A token of RFC 9110, section 5.6.2.
-  for (const char byte : *value) {
-    if (absl::ascii_isalnum(static_cast<unsigned char>(byte))) continue;
-    if (absl::string_view("!#$%&'*+-.^_`|~").find(byte) ==
-        absl::string_view::npos) {
-      Fail(name, *value, "the name of a header");
-      return;
-    }
+  if (!IsHeaderName(*value)) {
+    Fail(name, *value, "the name of a header");
+    return;
   }
   into = *value;
 }

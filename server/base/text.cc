@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <numeric>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 namespace rls {
@@ -108,6 +109,27 @@ absl::string_view NearestWord(
     }
   }
   return nearest;
+}
+
+std::string DidYouMean(absl::string_view word,
+                       const std::vector<absl::string_view>& candidates) {
+  const absl::string_view nearest = NearestWord(word, candidates);
+  if (nearest.empty()) return "";
+  return absl::StrCat("; did you mean ", Quoted(nearest), "?");
+}
+
+bool HasControls(absl::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char byte) {
+    return absl::ascii_iscntrl(static_cast<unsigned char>(byte));
+  });
+}
+
+bool IsHeaderName(absl::string_view name) {
+  constexpr absl::string_view kMarks = "!#$%&'*+-.^_`|~";
+  return !name.empty() && std::all_of(name.begin(), name.end(), [&](char byte) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(byte)) ||
+           kMarks.find(byte) != kMarks.npos;
+  });
 }
 
 }  // namespace rls

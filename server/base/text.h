@@ -23,6 +23,18 @@ std::string Quoted(absl::string_view text);
 absl::string_view NearestWord(absl::string_view word,
                               const std::vector<absl::string_view>& candidates);
 
+// "; did you mean "x"?" for the nearest candidate, to end an error with; ""
+// when there is none.
+std::string DidYouMean(absl::string_view word,
+                       const std::vector<absl::string_view>& candidates);
+
+// Whether there is an ASCII control character in it: unfit for a log line or a
+// header.
+bool HasControls(absl::string_view text);
+
+// Whether it can be the name of a header: a token of RFC 9110, section 5.6.2.
+bool IsHeaderName(absl::string_view name);
+
 }  // namespace rls
 
 #endif  // RLS_BASE_TEXT_H_

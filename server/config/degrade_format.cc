@@ -10,9 +10,6 @@
 namespace rls {
 namespace {
 
-constexpr int64_t kMaxRps = UINT32_MAX;
-const int64_t kMaxWindowSeconds = absl::ToInt64Seconds(kMaxWindow);
-
 std::optional<double> ReadCost(YamlReader& reader, const YAML::Node& model) {
   if (!model.IsMap() || !model["cost"]) return std::nullopt;
   const YAML::Node node = model["cost"];
@@ -102,19 +99,11 @@ void DegradeFormat::ReadSettings(const YAML::Node& node) {
 
 void DegradeFormat::ReadLimit(const YAML::Node& node) {
   const YamlMap map(map_.reader(), node, "the limit of degrade",
-                    WithLimitKeys({"rps", "window_seconds"}));
+                    WithRpsKeys({}));
   map.Refuse({"message", "on_backend_error", "refundable"},
              " is said by the tier");
   Rule rule;
-  if (map.ReadInteger("rps", 0, kMaxRps, rule.policy.limit) == nullptr) {
-    map_.reader().Fail(node, "the limit of degrade: found no rps");
-  }
-  int64_t seconds = 60;
-  const bool has_window =
-      map.ReadInteger("window_seconds", 1, kMaxWindowSeconds, seconds) !=
-      nullptr;
-  rule.policy.window = absl::Seconds(seconds);
-  ReadLimitKeys(map, has_window ? "window_seconds" : "", rule);
+  ReadRps(map, rule);
   rule_.limit = rule.policy;
 }
 
@@ -152,12 +141,9 @@ void DegradeFormat::CheckModel(const YAML::Node& node,
     if (model.name == name) return;
     names.push_back(model.name);
   }
-  const absl::string_view nearest = NearestWord(name, names);
-  map_.reader().Fail(
-      node, absl::StrCat("model ", Quoted(name), " is not in models",
-                         nearest.empty() ? ""
-                                         : absl::StrCat("; did you mean ",
-                                                        Quoted(nearest), "?")));
+  map_.reader().Fail(node,
+                     absl::StrCat("model ", Quoted(name), " is not in models",
+                                  DidYouMean(name, names)));
 }
 
 }  // namespace rls

@@ -12,7 +12,6 @@ namespace {
 
 constexpr char kHashed[] = "sha256:";
 constexpr size_t kHexDigits = 64;
-constexpr int64_t kMaxRps = UINT32_MAX;
 
 // Where a user is looked for unless `identity:` says otherwise.
 std::vector<IdentityKey> DefaultIdentity() {
@@ -96,21 +95,11 @@ void ReadAnonymous(const YamlMap& map,
   if (node == nullptr) return;
   const YamlMap entries(
       map.reader(), *node, "anonymous",
-      WithLimitKeys({"rps", "window_seconds", "by", "ipv4_prefix",
-                     "ipv6_prefix", "unknown_users"}));
+      WithRpsKeys({"by", "ipv4_prefix", "ipv6_prefix", "unknown_users"}));
   AnonymousSpec& spec = anonymous.emplace();
   spec.rule.path = "anonymous";
-  if (entries.ReadInteger("rps", 0, kMaxRps, spec.rule.policy.limit) ==
-      nullptr) {
-    map.reader().Fail(*node, "anonymous: found no rps");
-  }
-  int64_t seconds = 60;
-  const bool has_window =
-      entries.ReadInteger("window_seconds", 1, absl::ToInt64Seconds(kMaxWindow),
-                          seconds) != nullptr;
-  spec.rule.policy.window = absl::Seconds(seconds);
   ReadOnBackendError(map, spec.rule.on_backend_error);
-  ReadLimitKeys(entries, has_window ? "window_seconds" : "", spec.rule);
+  ReadRps(entries, spec.rule);
   if (const YAML::Node* by = entries.Find("by")) {
     const auto word =
         map.reader().Word(*by, "by", {"remote_address", "shared"});

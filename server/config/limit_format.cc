@@ -1,6 +1,7 @@
 #include "config/limit_format.h"
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
@@ -83,6 +84,28 @@ void ReadLimitKeys(const YamlMap& map, absl::string_view window_key,
       rule.message = *std::move(text);
     }
   }
+}
+
+std::vector<absl::string_view> WithRpsKeys(
+    std::vector<absl::string_view> keys) {
+  keys.insert(keys.end(), {"rps", "window_seconds"});
+  return WithLimitKeys(std::move(keys));
+}
+
+void ReadRps(const YamlMap& map, Rule& rule) {
+  if (map.ReadInteger("rps", 0, kMaxRps, rule.policy.limit) == nullptr &&
+      map.node().IsMap()) {
+    map.reader().Fail(map.node(),
+                      absl::StrCat(map.what(),
+                                   ": found no rps, expected the requests per "
+                                   "window_seconds"));
+  }
+  int64_t seconds = 60;
+  const bool has_window =
+      map.ReadInteger("window_seconds", 1, absl::ToInt64Seconds(kMaxWindow),
+                      seconds) != nullptr;
+  rule.policy.window = absl::Seconds(seconds);
+  ReadLimitKeys(map, has_window ? "window_seconds" : "", rule);
 }
 
 void ReadOnBackendError(const YamlMap& map, OnBackendError& policy) {

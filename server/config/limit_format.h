@@ -1,6 +1,7 @@
 #ifndef RLS_CONFIG_LIMIT_FORMAT_H_
 #define RLS_CONFIG_LIMIT_FORMAT_H_
 
+#include <cstdint>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -24,6 +25,14 @@ std::vector<absl::string_view> WithLimitKeys(
 // calendar window has no length of its own.
 void ReadLimitKeys(const YamlMap& map, absl::string_view window_key,
                    Rule& rule);
+
+// A limit as format 2 has it: so many requests, `rps`, in `window_seconds` (60
+// unless given), and the keys above.
+void ReadRps(const YamlMap& map, Rule& rule);
+std::vector<absl::string_view> WithRpsKeys(std::vector<absl::string_view> keys);
+
+// The largest `rps` there can be.
+inline constexpr int64_t kMaxRps = UINT32_MAX;
 
 // `accounting:` of a domain.
 void ReadAccounting(const YamlMap& map, Accounting& accounting);

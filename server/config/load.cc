@@ -92,12 +92,11 @@ void FailFormat(YamlReader& reader, const YAML::Node& root) {
   for (const auto& entry : root) {
     if (!entry.first.IsScalar()) continue;
     const std::string& name = entry.first.Scalar();
-    const absl::string_view nearest =
-        NearestWord(name, {"domain", "descriptors", "rate_limit"});
-    if (nearest.empty()) continue;
+    const std::string hint =
+        DidYouMean(name, {"domain", "descriptors", "rate_limit"});
+    if (hint.empty()) continue;
     reader.Fail(entry.first, absl::StrCat("unknown key ", Quoted(name),
-                                          " in the file; did you mean ",
-                                          Quoted(nearest), "?"));
+                                          " in the file", hint));
     return;
   }
   reader.Fail(root,

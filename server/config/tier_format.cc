@@ -17,9 +17,6 @@
 namespace rls {
 namespace {
 
-constexpr int64_t kMaxRps = UINT32_MAX;
-const int64_t kMaxWindowSeconds = absl::ToInt64Seconds(kMaxWindow);
-
 class TierFormat {
  public:
   // `top` is the map that the file is.
@@ -118,19 +115,8 @@ class TierFormat {
       return;
     }
     const YamlMap map(reader_, node, absl::StrCat("tier ", Quoted(name)),
-                      WithLimitKeys({"rps", "window_seconds", "degrade_to"}));
-    if (map.ReadInteger("rps", 0, kMaxRps, rule.policy.limit) == nullptr &&
-        node.IsMap()) {
-      reader_.Fail(node, absl::StrCat(map.what(),
-                                      ": found no rps, expected the requests "
-                                      "per window_seconds"));
-    }
-    int64_t seconds = 60;
-    const bool has_window =
-        map.ReadInteger("window_seconds", 1, kMaxWindowSeconds, seconds) !=
-        nullptr;
-    rule.policy.window = absl::Seconds(seconds);
-    ReadLimitKeys(map, has_window ? "window_seconds" : "", rule);
+                      WithRpsKeys({"degrade_to"}));
+    ReadRps(map, rule);
     if (degrade_.has_value()) rule.degrade = degrade_->OfTier(map);
     if (queues_) MakeQueue(map, queue_, rule);
     if (rule.message.empty()) {
@@ -184,13 +170,9 @@ class TierFormat {
   void FailUnknownTier(const YAML::Node& node, const std::string& tier) {
     const std::vector<absl::string_view> names(summary_.tiers.begin(),
                                                summary_.tiers.end());
-    const absl::string_view nearest = NearestWord(tier, names);
-    reader_.Fail(
-        node, absl::StrCat(
-                  "tier ", Quoted(tier), " is not in user_tiers",
-                  nearest.empty()
-                      ? ""
-                      : absl::StrCat("; did you mean ", Quoted(nearest), "?")));
+    reader_.Fail(node,
+                 absl::StrCat("tier ", Quoted(tier), " is not in user_tiers",
+                              DidYouMean(tier, names)));
   }
 
   std::optional<size_t> TierNamed(absl::string_view name) const {

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/text.h"
 
 namespace rls {
 namespace {
@@ -21,30 +22,6 @@ constexpr absl::Duration kMaxTimeout = absl::Seconds(10);
 constexpr absl::Duration kMaxTtl = absl::Hours(7 * 24);
 constexpr int64_t kMaxCached = 10'000'000;
 constexpr int64_t kMaxConcurrent = 1000;
-
-struct Range {
-  absl::Duration least;
-  absl::Duration most;
-};
-
-void ReadDuration(const YamlMap& map, absl::string_view key, const Range& range,
-                  absl::Duration& into) {
-  const YAML::Node* node = map.Find(key);
-  if (node == nullptr) return;
-  const auto text = map.reader().Text(*node, key);
-  if (!text.has_value()) return;
-  absl::Duration value;
-  if (absl::ParseDuration(*text, &value) && value >= range.least &&
-      value <= range.most) {
-    into = value;
-    return;
-  }
-  map.reader().Unexpected(
-      *node, key,
-      absl::StrCat("a duration from ", absl::FormatDuration(range.least),
-                   " to ", absl::FormatDuration(range.most),
-                   ", such as 500ms, 30s or 5m"));
-}
 
 // What is wrong with a URL, "" when nothing is. The user must not be able to
 // choose the host.
@@ -80,14 +57,6 @@ void ReadUrl(YamlReader& reader, const YAML::Node& node, std::string& into) {
   into = *std::move(url);
 }
 
-bool IsHeaderName(absl::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char byte) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(byte)) ||
-           absl::string_view("!#$%&'*+-.^_`|~").find(byte) !=
-               absl::string_view::npos;
-  });
-}
-
 // None of the texts shows the value, which is secret.
 void ReadHeaderValue(const YamlMap& map, TierSourceSpec& spec) {
   const YAML::Node* value = map.Find("value");
@@ -108,11 +77,7 @@ void ReadHeaderValue(const YamlMap& map, TierSourceSpec& spec) {
     text = map.reader().Variable(node, *text);
   }
   if (!text.has_value()) return;
-  const bool is_bad =
-      text->empty() || std::any_of(text->begin(), text->end(), [](char byte) {
-        return absl::ascii_iscntrl(static_cast<unsigned char>(byte));
-      });
-  if (is_bad) {
+  if (text->empty() || HasControls(*text)) {
     map.reader().Fail(node,
                       "header: the value is empty or has control characters");
     return;
@@ -147,13 +112,12 @@ void ReadMap(YamlReader& reader, const YAML::Node& node, TierSourceSpec& spec) {
   } else {
     reader.Fail(node, absl::StrCat(kSource, ": found no url"));
   }
-  ReadDuration(map, "timeout", {absl::Milliseconds(1), kMaxTimeout},
-               spec.timeout);
-  ReadDuration(map, "ttl", {absl::Seconds(1), kMaxTtl}, spec.ttl);
+  map.ReadDuration("timeout", absl::Milliseconds(1), kMaxTimeout, spec.timeout);
+  map.ReadDuration("ttl", absl::Seconds(1), kMaxTtl, spec.ttl);
   spec.stale = spec.ttl / 2;
-  ReadDuration(map, "stale", {absl::ZeroDuration(), spec.ttl}, spec.stale);
-  ReadDuration(map, "negative_ttl", {absl::Seconds(1), kMaxTtl},
-               spec.negative_ttl);
+  map.ReadDuration("stale", absl::ZeroDuration(), spec.ttl, spec.stale);
+  map.ReadDuration("negative_ttl", absl::Seconds(1), kMaxTtl,
+                   spec.negative_ttl);
   int64_t cached = static_cast<int64_t>(spec.max_cached);
   map.ReadInteger("max_cached", 1, kMaxCached, cached);
   spec.max_cached = static_cast<size_t>(cached);
@@ -203,8 +167,8 @@ void ReadTierSource(const YamlMap& file, const YamlMap& rate_limit,
   }
   ReadUrl(reader, *node, spec.url);
   for (const YamlMap* map : {&file, &rate_limit}) {
-    ReadDuration(*map, "user_tier_timeout",
-                 {absl::Milliseconds(1), kMaxTimeout}, spec.timeout);
+    map->ReadDuration("user_tier_timeout", absl::Milliseconds(1), kMaxTimeout,
+                      spec.timeout);
     map->Read("user_tier_wait", spec.wait);
   }
 }

@@ -63,14 +63,12 @@ void YamlMap::Add(const YAML::Node& key, const YAML::Node& value,
   }
   const std::string& name = key.Scalar();
   if (std::find(keys.begin(), keys.end(), name) == keys.end()) {
-    const absl::string_view nearest = NearestWord(name, keys);
+    const std::string hint = DidYouMean(name, keys);
     reader_.Fail(
-        key,
-        absl::StrCat(
-            "unknown key ", Quoted(name), " in ", what_,
-            nearest.empty()
-                ? absl::StrCat("; expected one of ", absl::StrJoin(keys, ", "))
-                : absl::StrCat("; did you mean ", Quoted(nearest), "?")));
+        key, absl::StrCat("unknown key ", Quoted(name), " in ", what_,
+                          hint.empty() ? absl::StrCat("; expected one of ",
+                                                      absl::StrJoin(keys, ", "))
+                                       : hint));
     return;
   }
   if (!values_.emplace(name, value).second && !merged) {
@@ -101,15 +99,12 @@ const YAML::Node* YamlMap::ReadName(absl::string_view key,
 
 const YAML::Node* YamlMap::ReadHeaderName(absl::string_view key,
                                           std::string& into) const {
-  constexpr char kToken[] =
-      "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz";
   const YAML::Node* node = Find(key);
   if (node == nullptr) return nullptr;
   const auto text = reader_.Text(*node, key);
   if (!text.has_value()) return node;
-  const std::string name = absl::AsciiStrToLower(*text);
-  if (!name.empty() && name.find_first_not_of(kToken) == name.npos) {
-    into = name;
+  if (IsHeaderName(*text)) {
+    into = absl::AsciiStrToLower(*text);
   } else {
     reader_.Unexpected(*node, key, "the name of a header, such as x-model");
   }
@@ -142,7 +137,7 @@ const YAML::Node* YamlMap::ReadDuration(absl::string_view key,
     reader_.Unexpected(
         *node, key,
         absl::StrCat("a duration from ", absl::FormatDuration(least), " to ",
-                     absl::FormatDuration(most), ", such as 30s or 1m30s"));
+                     absl::FormatDuration(most), ", such as 500ms, 30s or 5m"));
   }
   return node;
 }

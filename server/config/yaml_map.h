@@ -34,7 +34,7 @@ class YamlMap {
   // null when the key is missing.
   const YAML::Node* Read(absl::string_view key, bool& into) const;
   const YAML::Node* ReadName(absl::string_view key, std::string& into) const;
-  // The name of a header, in lower case; RFC 9110, section 5.6.2.
+  // The name of a header, in lower case.
   const YAML::Node* ReadHeaderName(absl::string_view key,
                                    std::string& into) const;
   const YAML::Node* ReadInteger(absl::string_view key, int64_t least,

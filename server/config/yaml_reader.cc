@@ -36,12 +36,6 @@ bool IsPlain(const YAML::Node& node) {
   return node.IsScalar() && !InQuotes(node);
 }
 
-bool HasControls(absl::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char byte) {
-    return absl::ascii_iscntrl(static_cast<unsigned char>(byte));
-  });
-}
-
 // The integers of YAML 1.1.
 std::optional<int64_t> ParseInteger(absl::string_view text) {
   const std::string digits = absl::StrReplaceAll(text, {{"_", ""}});
@@ -143,13 +137,9 @@ std::optional<size_t> YamlReader::Word(
   if (!text.has_value()) return std::nullopt;
   const auto it = std::find(words.begin(), words.end(), *text);
   if (it != words.end()) return static_cast<size_t>(it - words.begin());
-  const absl::string_view nearest = NearestWord(*text, words);
-  Unexpected(node, what,
-             absl::StrCat(
-                 absl::StrJoin(words, ", "),
-                 nearest.empty()
-                     ? ""
-                     : absl::StrCat("; did you mean ", Quoted(nearest), "?")));
+  Unexpected(
+      node, what,
+      absl::StrCat(absl::StrJoin(words, ", "), DidYouMean(*text, words)));
   return std::nullopt;
 }
 

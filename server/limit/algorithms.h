@@ -32,6 +32,11 @@ int64_t FixedWindowExpiryNs(const Policy& policy, const CounterState& state);
 int64_t QueuedWindowExpiryNs(const Policy& policy, const CounterState& state);
 int64_t SlidingWindowExpiryNs(const Policy& policy, const CounterState& state);
 
+// Whether a fixed window banks what earlier ones have left.
+inline bool EarnsBurst(const Policy& policy) {
+  return policy.burst_mode == BurstMode::kEarned && policy.burst > 0;
+}
+
 struct WindowBounds {
   int64_t start_ns = 0;
   int64_t end_ns = 0;

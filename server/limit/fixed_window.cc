@@ -6,10 +6,6 @@
 namespace rls {
 namespace {
 
-bool EarnsBurst(const Policy& policy) {
-  return policy.burst_mode == BurstMode::kEarned && policy.burst > 0;
-}
-
 // The window of `unit`, or, where a clock set back repeats the end of a unit
 // that is already over, the one after it: windows never overlap.
 template <typename CivilUnit>

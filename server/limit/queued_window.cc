@@ -10,10 +10,6 @@ namespace {
 // `used` of the next one when that begins. A charge never straddles two
 // windows: what the earlier one has left for it is lost.
 
-bool EarnsBurst(const Policy& policy) {
-  return policy.burst_mode == BurstMode::kEarned && policy.burst > 0;
-}
-
 // Units of a window that finds nothing banked.
 int64_t PerWindow(const Policy& policy) {
   const bool upfront = policy.burst_mode == BurstMode::kUpfront;

@@ -18,7 +18,31 @@ const Entry* EntryOf(absl::Span<const Entry> entries, absl::string_view key) {
   return nullptr;
 }
 
+using RulesByName = absl::flat_hash_map<std::string, const CompiledRule*>;
+
+const CompiledRule* FindOrNull(const RulesByName& rules,
+                               absl::string_view name) {
+  const auto it = rules.find(name);
+  return it == rules.end() ? nullptr : it->second;
+}
+
 }  // namespace
+
+// Who asks; hashed at most once, and only where somebody is listed by hash.
+class Tiers::User {
+ public:
+  explicit User(absl::string_view name) : name_(name) {}
+
+  absl::string_view name() const { return name_; }
+  const std::string& hash() const {
+    if (hash_.empty()) hash_ = Sha256Hex(name_);
+    return hash_;
+  }
+
+ private:
+  const absl::string_view name_;
+  mutable std::string hash_;
+};
 
 Tiers::Tiers(TierSpec spec, std::deque<CompiledRule>& rules)
     : identity_(std::move(spec.identity)),
@@ -58,9 +82,11 @@ void Tiers::Find(absl::Span<const Entry> entries, Match& match) const {
   match.tag_part = 1;
   match.secret = false;
   match.asks_source = false;
-  const auto user = UserOf(entries);
+  std::optional<User> user;
+  if (const auto name = UserOf(entries)) user.emplace(*name);
   const Entry* const address = EntryOf(entries, kRemoteAddress);
-  if (exempt_.has_value() && IsExempt(user, address)) {
+  if (exempt_.has_value() &&
+      IsExempt(user.has_value() ? &*user : nullptr, address)) {
     match.rule = exempt_rule_;
     match.parts = {"exempt"};
   } else if (user.has_value()) {
@@ -74,20 +100,23 @@ void Tiers::Find(absl::Span<const Entry> entries, Match& match) const {
   }
 }
 
-void Tiers::FindUser(absl::string_view user, const Entry* address,
+void Tiers::FindUser(const User& user, const Entry* address,
                      Match& match) const {
-  bool by_hash = false;
-  const CompiledRule* const listed = ListedRule(user, by_hash);
+  const CompiledRule* listed = FindOrNull(rule_of_user_, user.name());
+  // A name that the configuration shows is no secret; any other may be a key,
+  // under whichever identity it comes.
+  const bool is_shown = listed != nullptr;
+  if (!is_shown && !rule_of_hash_.empty()) {
+    listed = FindOrNull(rule_of_hash_, user.hash());
+  }
   match.asks_source = listed == nullptr ? ask_unassigned_ : ask_assigned_;
   if (listed == nullptr && !match.asks_source && anonymous_rule_ != nullptr &&
       anonymous_->unknown_users) {
     FindAnonymous(address, match);
     return;
   }
-  match.parts = {"user", user};
-  // A name that the configuration shows is no secret; any other may be a key,
-  // under whichever identity it comes.
-  match.secret = listed == nullptr || by_hash;
+  match.parts = {"user", user.name()};
+  match.secret = !is_shown;
   if (listed != nullptr) match.rule = listed;
 }
 
@@ -105,23 +134,10 @@ void Tiers::FindAnonymous(const Entry* address, Match& match) const {
   }
 }
 
-const CompiledRule* Tiers::ListedRule(absl::string_view user,
-                                      bool& by_hash) const {
-  const auto it = rule_of_user_.find(user);
-  if (it != rule_of_user_.end()) return it->second;
-  if (rule_of_hash_.empty()) return nullptr;
-  const auto hashed = rule_of_hash_.find(Sha256Hex(user));
-  if (hashed == rule_of_hash_.end()) return nullptr;
-  by_hash = true;
-  return hashed->second;
-}
-
-bool Tiers::IsExempt(std::optional<absl::string_view> user,
-                     const Entry* address) const {
-  if (user.has_value() &&
-      (exempt_->users.contains(*user) ||
-       (!exempt_->hashed_users.empty() &&
-        exempt_->hashed_users.contains(Sha256Hex(*user))))) {
+bool Tiers::IsExempt(const User* user, const Entry* address) const {
+  if (user != nullptr && (exempt_->users.contains(user->name()) ||
+                          (!exempt_->hashed_users.empty() &&
+                           exempt_->hashed_users.contains(user->hash())))) {
     return true;
   }
   if (address == nullptr || exempt_->networks.empty()) return false;

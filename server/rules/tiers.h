@@ -30,12 +30,9 @@ class Tiers {
  private:
   std::optional<absl::string_view> UserOf(
       absl::Span<const Entry> entries) const;
-  // Null for a user that is not listed; `by_hash` when listed by its hash.
-  const CompiledRule* ListedRule(absl::string_view user, bool& by_hash) const;
-  bool IsExempt(std::optional<absl::string_view> user,
-                const Entry* address) const;
-  void FindUser(absl::string_view user, const Entry* address,
-                Match& match) const;
+  class User;
+  bool IsExempt(const User* user, const Entry* address) const;
+  void FindUser(const User& user, const Entry* address, Match& match) const;
   void FindAnonymous(const Entry* address, Match& match) const;
 
   std::vector<IdentityKey> identity_;

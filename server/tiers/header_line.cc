@@ -1,10 +1,9 @@
 #include "tiers/header_line.h"
 
-#include <algorithm>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
+#include "base/text.h"
 
 namespace rls {
 namespace {
@@ -22,11 +21,7 @@ absl::StatusOr<std::string> HeaderLine(const TierSourceSpec& spec) {
       ReadFile(spec.header_file, kMaxValueBytes);
   if (!text.ok()) return text.status();
   const absl::string_view value = absl::StripAsciiWhitespace(*text);
-  const bool has_controls =
-      std::any_of(value.begin(), value.end(), [](char byte) {
-        return absl::ascii_iscntrl(static_cast<unsigned char>(byte));
-      });
-  if (value.empty() || has_controls) {
+  if (value.empty() || HasControls(value)) {
     return absl::InvalidArgumentError(
         absl::StrCat(spec.header_file, ": not the value of a header"));
   }

@@ -1,6 +1,5 @@
 #include "tiers/tier_reply.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/ascii.h"
@@ -16,11 +15,8 @@ absl::Status Malformed(absl::string_view what) {
 absl::StatusOr<std::string> CheckedName(absl::string_view name) {
   if (name.empty()) return Malformed("an empty name");
   if (name.size() > kMaxTierNameBytes) return Malformed("a name too long");
-  const bool has_controls =
-      std::any_of(name.begin(), name.end(), [](char byte) {
-        return absl::ascii_iscntrl(static_cast<unsigned char>(byte));
-      });
-  if (has_controls || !IsUtf8(name)) return Malformed("a name that is no text");
+  if (HasControls(name) || !IsUtf8(name))
+    return Malformed("a name that is no text");
   return std::string(name);
 }
 

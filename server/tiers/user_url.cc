@@ -1,10 +1,9 @@
 #include "tiers/user_url.h"
 
-#include <algorithm>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "base/text.h"
 
 namespace rls {
 namespace {
@@ -14,13 +13,9 @@ bool IsUnreserved(char byte) {
          absl::string_view("-._~").find(byte) != absl::string_view::npos;
 }
 
-bool IsControl(char byte) {
-  return absl::ascii_iscntrl(static_cast<unsigned char>(byte));
-}
-
 bool MaySend(absl::string_view user) {
   if (user.empty() || user.size() > kMaxUserBytes) return false;
-  if (std::any_of(user.begin(), user.end(), IsControl)) return false;
+  if (HasControls(user)) return false;
   for (const absl::string_view part :
        absl::StrSplit(user, absl::ByAnyChar("/\\"))) {
     if (part == "." || part == "..") return false;
