@@ -1,9 +1,7 @@
 """Over the limit a request goes on with a cheaper model: the real Envoy with
 deploy/envoy/degrade.yaml."""
 
-import contextlib
 import gzip
-import http.client
 import json
 import signal
 import socket
@@ -65,20 +63,9 @@ class DegradeCase(harness.ProcessTest):
                                       name="degrade.yaml")
 
     def call(self, body, *headers, method="POST", chunked=False):
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", self.envoy.port, timeout=harness.PATIENCE_S)
-        with contextlib.closing(connection):
-            connection.putrequest(method, "/v1/messages")
-            for name, value in (FREE, *headers):
-                connection.putheader(name, value)
-            if chunked:
-                connection.putheader("Transfer-Encoding", "chunked")
-                body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
-            elif body is not None:
-                connection.putheader("Content-Length", len(body))
-            connection.endheaders(body)
-            response = connection.getresponse()
-            return response.status, response.read()
+        answer = harness.send_request(self.envoy.port, FREE, *headers,
+                                      method=method, body=body, chunked=chunked)
+        return answer.status, answer.body
 
     def use_up(self):
         for _ in range(LIMIT):

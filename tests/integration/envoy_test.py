@@ -2,8 +2,6 @@
 deploy/envoy/envoy.yaml. Odd tokens and absent ones are in recipe_test.py."""
 
 import asyncio
-import contextlib
-import http.client
 import os
 import re
 import signal
@@ -45,17 +43,8 @@ class EnvoyCase(harness.ProcessTest):
         harness.quiet_minute()
 
     def call(self, *headers, method="POST", path="/v1/messages", body=b"{}"):
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", self.envoy.port, timeout=harness.PATIENCE_S)
-        with contextlib.closing(connection):
-            connection.putrequest(method, path)
-            for name, value in headers:
-                connection.putheader(name, value)
-            connection.putheader("Content-Length", len(body))
-            connection.endheaders(body)
-            response = connection.getresponse()
-            response.read()
-            return response.status
+        return harness.send_request(self.envoy.port, *headers, method=method,
+                                    path=path, body=body).status
 
     def statuses(self, *headers, count, **request):
         return [self.call(*headers, **request) for _ in range(count)]

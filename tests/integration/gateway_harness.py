@@ -1,9 +1,7 @@
 """What every gateway that asks by a sub-request has to do, asked of the real
 program with its configuration from deploy/gateways."""
 
-import collections
 import contextlib
-import http.client
 import http.server
 import json
 import os
@@ -19,9 +17,6 @@ FREE = ("Authorization", "Bearer user-123")  # 5 a minute
 PRO = ("Authorization", "Bearer user-456")  # 50 a minute
 REFUSED = {"status": 429,
            "message": "Rate limit exceeded. Free tier: 5 req/min"}
-
-Answer = collections.namedtuple("Answer", "status headers body")
-
 
 QUEUE = """
 rate_limit:
@@ -112,20 +107,9 @@ class GatewayCases:
 
     def call(self, *headers, method="POST", path="/v1/messages", body=b"{}",
              chunked=False):
-        connection = http.client.HTTPConnection(
-            "127.0.0.1", self.gateway.port, timeout=harness.PATIENCE_S)
-        with contextlib.closing(connection):
-            connection.putrequest(method, path)
-            for name, value in headers:
-                connection.putheader(name, value)
-            if chunked:
-                connection.putheader("Transfer-Encoding", "chunked")
-                body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
-            elif body:
-                connection.putheader("Content-Length", len(body))
-            connection.endheaders(body or None)
-            response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
+        return harness.send_request(self.gateway.port, *headers, method=method,
+                                    path=path, body=body or None,
+                                    chunked=chunked)
 
     def statuses(self, *headers, count, **request):
         return [self.call(*headers, **request).status for _ in range(count)]

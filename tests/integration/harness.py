@@ -3,6 +3,7 @@
 Every port is a free one that its owner has taken itself.
 """
 
+import collections
 import contextlib
 import http.client
 import http.server
@@ -64,6 +65,28 @@ def free_port(host="127.0.0.1"):
 
 FREE_PORTS = ("--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0",
               "--debug-address", "127.0.0.1:0")
+
+
+Answer = collections.namedtuple("Answer", "status headers body")
+
+
+def send_request(port, *headers, method="POST", path="/v1/messages", body=None,
+                 chunked=False):
+    """The answer to one request; `headers` are pairs, sent as they stand."""
+    connection = http.client.HTTPConnection("127.0.0.1", port,
+                                            timeout=PATIENCE_S)
+    with contextlib.closing(connection):
+        connection.putrequest(method, path)
+        for name, value in headers:
+            connection.putheader(name, value)
+        if chunked:
+            connection.putheader("Transfer-Encoding", "chunked")
+            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        elif body is not None:
+            connection.putheader("Content-Length", len(body))
+        connection.endheaders(body)
+        response = connection.getresponse()
+        return Answer(response.status, response.headers, response.read())
 
 
 class Server:

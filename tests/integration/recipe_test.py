@@ -47,6 +47,29 @@ REFUSED = {"status": 429,
            "message": "Rate limit exceeded. Free tier: 5 req/min"}
 
 
+class Typing:
+    """Joined with ProcessTest by who types the recipe's lines, and gives the
+    address() that stands for localhost:8000."""
+
+    patience_s = harness.PATIENCE_S
+
+    def type(self, lines):
+        """Runs the recipe's lines, of which only the port is another one."""
+        self.assertIn("localhost:8000", lines)
+        done = subprocess.run(
+            ["bash", "-e", "-o", "pipefail", "-c",
+             lines.replace("localhost:8000", self.address())],
+            cwd=self.folder, capture_output=True, text=True,
+            timeout=self.patience_s)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def answers(self, lines):
+        """What jq has printed, one value for each request."""
+        return [json.loads(value) for value in
+                re.findall(r"^\{$.*?^\}$", self.type(lines), re.M | re.S)]
+
+
 class EnvoyTest(harness.ProcessTest):
     def setUp(self):
         super().setUp()
@@ -55,22 +78,9 @@ class EnvoyTest(harness.ProcessTest):
         self.url = f"http://{self.envoy.address}/v1/messages"
 
 
-class RecipeTest(EnvoyTest):
-    def type(self, lines):
-        """Runs the recipe's lines, of which only the port is another one."""
-        self.assertIn("localhost:8000", lines)
-        done = subprocess.run(
-            ["bash", "-e", "-o", "pipefail", "-c",
-             lines.replace("localhost:8000", self.envoy.address)],
-            cwd=self.folder, capture_output=True, text=True,
-            timeout=harness.PATIENCE_S)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        return done.stdout
-
-    def answers(self, lines):
-        """What jq has printed, one value for each request."""
-        return [json.loads(value) for value in
-                re.findall(r"^\{$.*?^\}$", self.type(lines), re.M | re.S)]
+class RecipeTest(Typing, EnvoyTest):
+    def address(self):
+        return self.envoy.address
 
     def test_step_1_validates_the_config(self):
         done = self.run_program(harness.CTL, "validate-config", harness.RECIPE)

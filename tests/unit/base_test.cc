@@ -9,6 +9,7 @@
 #include "base/log_throttle.h"
 #include "base/text.h"
 #include "fake_clock.h"
+#include "temp_folder.h"
 
 namespace rls {
 namespace {
@@ -54,19 +55,14 @@ TEST(LogTest, KnowsTheWordsOfLevelsInAnyCase) {
 
 class FilesTest : public ::testing::Test {
  protected:
-  FilesTest() {
-    std::string name = (fs::temp_directory_path() / "rls.XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-  }
-  ~FilesTest() override { fs::remove_all(folder_); }
-
   std::string Write(const std::string& name, const std::string& text) {
     fs::create_directories((folder_ / name).parent_path());
     std::ofstream(folder_ / name) << text;
     return (folder_ / name).string();
   }
 
-  fs::path folder_;
+  const TempFolder temp_;
+  const fs::path& folder_ = temp_.path();
 };
 
 TEST_F(FilesTest, ReadsUpToTheMostBytes) {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "fake_clock.h"
+#include "temp_folder.h"
 #include "unit/fake_tier_source.h"
 
 namespace rls {
@@ -22,14 +23,7 @@ using ::testing::Not;
 
 class ConfigManagerTest : public ::testing::Test {
  protected:
-  ConfigManagerTest() {
-    std::string name = (fs::temp_directory_path() / "rls.XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-  }
-  ~ConfigManagerTest() override {
-    manager_.reset();
-    fs::remove_all(folder_);
-  }
+  ~ConfigManagerTest() override { manager_.reset(); }
 
   std::string Write(const std::string& name, const std::string& text) {
     const fs::path path = folder_ / name;
@@ -75,7 +69,8 @@ class ConfigManagerTest : public ::testing::Test {
     return true;
   }
 
-  fs::path folder_;
+  const TempFolder temp_;
+  const fs::path& folder_ = temp_.path();
   FakeClock clock_;
   std::unique_ptr<Metrics> metrics_ = NewMetrics();
   FakeTierSources tier_sources_;

@@ -13,12 +13,12 @@ namespace rls {
 
 namespace {
 
-// A Redis that reads the test's clock, and the store over it.
-class RedisOfItsOwn final : public CounterStore {
+// A store and the servers that it is over, which go with it.
+class StoreOverOwn final : public CounterStore {
  public:
-  RedisOfItsOwn(FakeClock& clock, const TestRedisOptions& options)
-      : redis_({.clock = &clock}),
-        store_(NewReadyRedisStore(redis_, clock, options)) {}
+  StoreOverOwn(std::shared_ptr<const void> servers,
+               std::unique_ptr<TestRedisStore> store)
+      : servers_(std::move(servers)), store_(std::move(store)) {}
 
   void Take(absl::Span<const Charge> charges, Accounting accounting,
             absl::Time deadline, TakeCallback done) override {
@@ -26,48 +26,44 @@ class RedisOfItsOwn final : public CounterStore {
   }
 
  private:
-  RedisProcess redis_;
+  const std::shared_ptr<const void> servers_;
   const std::unique_ptr<TestRedisStore> store_;
 };
 
-// Two of them: one has the limits of a second.
-class RedisPerSecond final : public CounterStore {
- public:
-  explicit RedisPerSecond(FakeClock& clock)
-      : rest_({.clock = &clock}),
-        per_second_({.clock = &clock}),
-        store_(NewReadyRedisStore(rest_, clock, {.per_second = &per_second_})) {
-  }
+// The servers read the test's clock.
 
-  void Take(absl::Span<const Charge> charges, Accounting accounting,
-            absl::Time deadline, TakeCallback done) override {
-    store_->Take(charges, accounting, deadline, std::move(done));
-  }
+std::unique_ptr<CounterStore> OverOneRedis(FakeClock& clock,
+                                           const TestRedisOptions& options) {
+  const auto redis =
+      std::make_shared<RedisProcess>(RedisProcessOptions{.clock = &clock});
+  return std::make_unique<StoreOverOwn>(
+      redis, NewReadyRedisStore(*redis, clock, options));
+}
 
- private:
-  RedisProcess rest_;
-  RedisProcess per_second_;
-  const std::unique_ptr<TestRedisStore> store_;
-};
+// One of two has the limits of a second.
+std::unique_ptr<CounterStore> OverTwoRedises(FakeClock& clock) {
+  struct Servers {
+    explicit Servers(const RedisProcessOptions& options)
+        : rest(options), per_second(options) {}
+    RedisProcess rest;
+    RedisProcess per_second;
+  };
+  const auto servers =
+      std::make_shared<Servers>(RedisProcessOptions{.clock = &clock});
+  return std::make_unique<StoreOverOwn>(
+      servers, NewReadyRedisStore(servers->rest, clock,
+                                  {.per_second = &servers->per_second}));
+}
 
-// A cluster with that clock. Most of the suite's counters are far apart in it.
-class ClusterOfItsOwn final : public CounterStore {
- public:
-  explicit ClusterOfItsOwn(FakeClock& clock)
-      : cluster_({.clock = &clock}),
-        store_(NewReadyRedisStore(
-            *ParseRedisUrl("redis+cluster://" + cluster_.hosts()), clock, {})) {
-  }
-
-  void Take(absl::Span<const Charge> charges, Accounting accounting,
-            absl::Time deadline, TakeCallback done) override {
-    store_->Take(charges, accounting, deadline, std::move(done));
-  }
-
- private:
-  RedisCluster cluster_;
-  const std::unique_ptr<TestRedisStore> store_;
-};
+// Most of the suite's counters are far apart in it.
+std::unique_ptr<CounterStore> OverACluster(FakeClock& clock) {
+  const auto cluster =
+      std::make_shared<RedisCluster>(RedisClusterOptions{.clock = &clock});
+  return std::make_unique<StoreOverOwn>(
+      cluster,
+      NewReadyRedisStore(*ParseRedisUrl("redis+cluster://" + cluster->hosts()),
+                         clock, {}));
+}
 
 }  // namespace
 
@@ -78,31 +74,21 @@ std::vector<StoreKind> AllStores() {
        .make = [](FakeClock& clock) { return NewMemoryStore(clock, {}); }},
       {.name = "Redis",
        .tick = absl::Microseconds(1),
-       .make =
-           [](FakeClock& clock) {
-             return std::make_unique<RedisOfItsOwn>(clock, TestRedisOptions{});
-           }},
+       .make = [](FakeClock& clock) { return OverOneRedis(clock, {}); }},
       // Asked each time, also where it would know that it refuses.
       {.name = "RedisWithoutDenyCache",
        .tick = absl::Microseconds(1),
        .make =
            [](FakeClock& clock) {
-             return std::make_unique<RedisOfItsOwn>(
-                 clock, TestRedisOptions{.deny_cache_entries = 0});
+             return OverOneRedis(clock, {.deny_cache_entries = 0});
            }},
       {.name = "RedisPerSecond",
        .tick = absl::Microseconds(1),
-       .make =
-           [](FakeClock& clock) {
-             return std::make_unique<RedisPerSecond>(clock);
-           },
+       .make = OverTwoRedises,
        .atomic = false},
       {.name = "RedisCluster",
        .tick = absl::Microseconds(1),
-       .make =
-           [](FakeClock& clock) {
-             return std::make_unique<ClusterOfItsOwn>(clock);
-           },
+       .make = OverACluster,
        .atomic = false},
   };
 }

@@ -4,9 +4,11 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <cerrno>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -93,6 +95,31 @@ class Listener {
 
  private:
   FileDescriptor socket_;
+};
+
+// One whose queue is full: it neither answers nor refuses.
+class SilentListener {
+ public:
+  SilentListener() {
+    const SocketAddress to = listener_.Listen(0).address();
+    for (bool full = false; !full;) {
+      const FileDescriptor& filler = fillers_.emplace_back(
+          socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+      EXPECT_TRUE(connect(filler.get(),
+                          reinterpret_cast<const sockaddr*>(&to.storage),
+                          to.length) == 0 ||
+                  errno == EINPROGRESS);
+      pollfd connected = {filler.get(), POLLOUT, 0};
+      full = poll(&connected, 1, 100) == 0;
+    }
+  }
+
+  SocketAddress address() const { return listener_.address(); }
+  Endpoint endpoint() const { return listener_.endpoint(); }
+
+ private:
+  Listener listener_;
+  std::vector<FileDescriptor> fillers_;
 };
 
 // A Unix socket that listens.

@@ -1,15 +1,12 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <netinet/tcp.h>
-#include <poll.h>
-#include <stdlib.h>
 
-#include <cerrno>
-#include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "net/stream.h"
+#include "temp_folder.h"
 #include "unit/net_fixture.h"
 #include "unit/net_peer.h"
 
@@ -155,9 +152,8 @@ TEST_F(StreamTest, AFloodOnOneStreamDoesNotHoldUpAnother) {
 }
 
 TEST_F(StreamTest, ServesUnixSockets) {
-  std::string folder = std::filesystem::temp_directory_path() / "rls.XXXXXX";
-  ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  const std::string path = folder + "/redis.sock";
+  const TempFolder folder;
+  const std::string path = folder.path() / "redis.sock";
   {
     UnixListener server(path);
     Open(*ParseEndpoint(path, 0));
@@ -171,7 +167,6 @@ TEST_F(StreamTest, ServesUnixSockets) {
   Open(*ParseEndpoint(path, 0));
   EXPECT_TRUE(IsClosed());
   EXPECT_EQ(Why(), path + ": Connection refused");
-  std::filesystem::remove_all(folder);
 }
 
 TEST_F(StreamTest, TellsThatAPortRefuses) {
@@ -251,22 +246,9 @@ TEST_F(StreamTest, TellsOfTheLastAddressWhenAllRefuse) {
                                 ": Connection refused (of 2 addresses)"));
 }
 
-// A socket whose queue is full neither answers nor refuses.
 TEST_F(StreamTest, DoesNotWaitForAnAddressThatDoesNotAnswer) {
-  Listener silent;
-  const SocketAddress address = silent.Listen(0).address();
-  std::vector<FileDescriptor> fillers;
-  for (bool full = false; !full;) {
-    const FileDescriptor& filler =
-        fillers.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
-    EXPECT_TRUE(connect(filler.get(),
-                        reinterpret_cast<const sockaddr*>(&address.storage),
-                        address.length) == 0 ||
-                errno == EINPROGRESS);
-    pollfd connected = {filler.get(), POLLOUT, 0};
-    full = poll(&connected, 1, 100) == 0;
-  }
-  FixedResolver resolver({address, listener_.Listen().address()});
+  const SilentListener silent;
+  FixedResolver resolver({silent.address(), listener_.Listen().address()});
   stream_ = Connect({*loop_, resolver}, listener_.endpoint(), recorder_);
   ASSERT_TRUE(IsConnected());
   EXPECT_GE(listener_.Accept().fd(), 0);

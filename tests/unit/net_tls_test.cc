@@ -1,11 +1,10 @@
 #include <gmock/gmock.h>
-#include <stdlib.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "net/tls.h"
+#include "temp_folder.h"
 #include "unit/net_fixture.h"
 #include "unit/net_tls_server.h"
 
@@ -20,21 +19,12 @@ using ::testing::HasSubstr;
 class TlsTest : public LoopTest {
  protected:
   TlsTest() {
-    std::string name = (fs::temp_directory_path() / "rls.XXXXXX").string();
-    folder_ = mkdtemp(name.data());
     trusting_.ca_file = Write("ca.pem", authority_.CertificatePem());
   }
-  ~TlsTest() override {
-    stream_.reset();
-    fs::remove_all(folder_);
-  }
+  ~TlsTest() override { stream_.reset(); }
 
-  // As Kubernetes does: another file comes into the place of the old one.
   std::string Write(const std::string& name, const std::string& text) {
-    const fs::path path = folder_ / name;
-    std::ofstream(path.string() + ".new") << text;
-    fs::rename(path.string() + ".new", path);
-    return path.string();
+    return temp_.Write(name, text);
   }
 
   void Context(const TlsOptions& options) {
@@ -69,7 +59,8 @@ class TlsTest : public LoopTest {
     return server.Endings();
   }
 
-  fs::path folder_;
+  const TempFolder temp_;
+  const fs::path& folder_ = temp_.path();
   const Identity authority_ = NewAuthority("authority");
   const Identity stranger_ = NewAuthority("stranger");
   const Identity redis_ = NewIdentity(authority_, {});

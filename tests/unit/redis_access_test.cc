@@ -5,10 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "support/redis_cluster.h"
 #include "support/wait_until.h"
+#include "temp_folder.h"
 #include "unit/net_certificates.h"
 #include "unit/redis_topology.h"
 
@@ -16,33 +16,6 @@ namespace rls {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A folder that goes with the test.
-class Folder {
- public:
-  Folder() {
-    std::string path = ::testing::TempDir() + "/access-XXXXXX";
-    EXPECT_NE(mkdtemp(path.data()), nullptr);
-    path_ = path;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  // As secrets are changed: at once, by a rename.
-  std::string Write(const std::string& name, const std::string& text) const {
-    std::string path = path_ / name;
-    std::ofstream(path + ".new") << text;
-    fs::rename(path + ".new", path);
-    return path;
-  }
-
- private:
-  fs::path path_;
-};
 
 // The rights that docs/REDIS.md asks for.
 std::vector<std::string> LeastUser(const std::vector<std::string>& more) {
@@ -120,7 +93,7 @@ TEST(RedisAccessTest, AWrongPasswordIsSaidAndNotShown) {
 }
 
 TEST(RedisAccessTest, APasswordFileIsReadAtEachConnection) {
-  const Folder folder;
+  const TempFolder folder;
   RedisProcess redis({.tcp = true});
   const auto change_password = [&](const std::string& password) {
     ASSERT_TRUE(redis
@@ -182,7 +155,7 @@ class RedisTlsTest : public ::testing::Test {
     EXPECT_TRUE(absl::IsUnavailable(store.Take("a", 9).status()));
   }
 
-  const Folder folder_;
+  const TempFolder folder_;
   const Identity authority_ = NewAuthority("authority");
   const Identity stranger_ = NewAuthority("stranger");
   const Identity server_ = NewIdentity(authority_, {});
