@@ -16,6 +16,7 @@
 #include "net/event_loop.h"
 #include "rpc/grpc_server.h"
 #include "rpc/handler.h"
+#include "rpc_lean/lean_server.h"
 #include "rules/rule_book.h"
 #include "store_memory/memory_store.h"
 #include "store_redis/redis_store.h"
@@ -60,7 +61,10 @@ class AppImpl final : public App {
     if (absl::Status made = MakeLimiter(settings, *redis); !made.ok()) {
       return made;
     }
-    auto grpc = NewGrpcServer(settings.grpc, *handler_, *clock_, *metrics_);
+    auto grpc = settings.transport == "lean"
+                    ? NewLeanServer(settings.grpc, *handler_, *clock_, *metrics_)
+                    : NewGrpcServer(settings.grpc, *handler_, *clock_,
+                                    *metrics_);
     if (!grpc.ok()) return grpc.status();
     grpc_ = *std::move(grpc);
     auto admin = NewAdminServer(
@@ -151,7 +155,7 @@ class AppImpl final : public App {
   std::unique_ptr<Limiter> limiter_;
   std::optional<RateLimitHandler> handler_;
   std::optional<RateLimitHandler> forward_auth_handler_;
-  std::unique_ptr<GrpcServer> grpc_;
+  std::unique_ptr<RpcServer> grpc_;
   std::unique_ptr<AdminServer> admin_;
 };
 

@@ -27,6 +27,7 @@ absl::Status ApplyEnvironment(const Environment& environment,
   reader.ReadAddress("HOST", "PORT", settings.admin.http_address);
   reader.ReadAddress("DEBUG_HOST", "DEBUG_PORT", settings.admin.debug_address);
   reader.Read("LOG_LEVEL", settings.log_level);
+  reader.Read("GRPC_TRANSPORT", settings.transport);
 
   reader.ReadNumber("GRPC_THREADS", 1, 1024, settings.grpc.threads);
   reader.ReadNumber("GRPC_MAX_REQUEST_BYTES", 1024, 64 << 20,

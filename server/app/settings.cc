@@ -43,6 +43,11 @@ absl::StatusOr<std::string> ParseFlags(int argc, const char* const* argv,
                  "[env: GRPC_HOST, GRPC_PORT]")
       ->type_name("HOST:PORT")
       ->capture_default_str();
+  cli.add_option("--transport", settings.transport,
+                 "What serves gRPC: grpc, the general library, or lean, which "
+                 "costs a fraction of it [env: GRPC_TRANSPORT]")
+      ->type_name("NAME")
+      ->capture_default_str();
   cli.add_option("--http-address", settings.admin.http_address,
                  "Where /healthcheck, /metrics and /json are "
                  "[env: HOST, PORT]")
@@ -87,6 +92,11 @@ absl::Status CheckSettings(const Settings& settings) {
   status.Update(CheckAddress("--grpc-address", settings.grpc.address));
   status.Update(CheckAddress("--http-address", settings.admin.http_address));
   status.Update(CheckAddress("--debug-address", settings.admin.debug_address));
+  if (settings.transport != "grpc" && settings.transport != "lean") {
+    status.Update(absl::InvalidArgumentError(
+        absl::StrCat("--transport: found ", Quoted(settings.transport),
+                     ", expected lean or grpc")));
+  }
   if (!IsLogLevelName(settings.log_level)) {
     status.Update(absl::InvalidArgumentError(
         absl::StrCat("--log-level: found ", Quoted(settings.log_level),

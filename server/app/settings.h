@@ -11,14 +11,15 @@
 #include "app/redis_settings.h"
 #include "config/load.h"
 #include "rpc/answer_settings.h"
-#include "rpc/grpc_server.h"
+#include "rpc/rpc_server.h"
 
 namespace rls {
 
 // Everything that is told to the process when it starts.
 struct Settings {
   std::vector<std::string> config_paths;
-  GrpcServerOptions grpc;
+  RpcServerOptions grpc;
+  std::string transport = "grpc";  // "grpc" or "lean"
   AdminOptions admin;
   AnswerSettings answers;
   std::string log_level = "info";

@@ -88,7 +88,8 @@ class GrpcQueue::Call final : public QueueClient {
   enum { kArrived, kOver, kFinished };
 
   void Reply(const RateLimitHandler::Reply& reply) {
-    owner_.context_.Count(reply.status, owner_.context_.clock.Now() - started_);
+    owner_.context_.metrics.Count(reply.status.code(),
+                                  owner_.context_.clock.Now() - started_);
     answered_.Give();  // back to the queue's thread, by way of gRPC
     if (!reply.status.ok()) {
       writer_->FinishWithError(ToGrpc(reply.status), &finished_);
@@ -115,27 +116,8 @@ class GrpcQueue::Call final : public QueueClient {
 };
 
 GrpcContext::GrpcContext(RateLimitHandler& rate_limit_handler,
-                         const Clock& wall_clock, Metrics& metrics)
-    : handler(rate_limit_handler),
-      clock(wall_clock),
-      seconds_(metrics.GetHistogram(
-          {.name = "ratelimitd_request_seconds",
-           .help = "From a request's arrival to its answer"},
-          {0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025,
-           0.005, 0.01, 0.025, 0.1, 1, 10})) {
-  for (size_t code = 0; code < requests_by_code_.size(); ++code) {
-    requests_by_code_[code] = &metrics.GetCounter(
-        {.name = "ratelimitd_requests_total",
-         .help = "ShouldRateLimit calls by the gRPC code of the answer",
-         .labels = {{"grpc_code", absl::StatusCodeToString(
-                                      static_cast<absl::StatusCode>(code))}}});
-  }
-}
-
-void GrpcContext::Count(const absl::Status& status, absl::Duration took) {
-  requests_by_code_[static_cast<size_t>(status.code())]->Add(1);
-  seconds_.Observe(absl::ToDoubleSeconds(took));
-}
+                         const Clock& wall_clock, Metrics& all_metrics)
+    : handler(rate_limit_handler), clock(wall_clock), metrics(all_metrics) {}
 
 GrpcQueue::GrpcQueue(GrpcContext& context,
                      std::unique_ptr<grpc::ServerCompletionQueue> queue)

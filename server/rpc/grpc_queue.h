@@ -3,7 +3,6 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <array>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "metrics/metrics.h"
 #include "rpc/handler.h"
 #include "rpc/health.h"
+#include "rpc/request_metrics.h"
 
 namespace rls {
 
@@ -25,15 +25,10 @@ using RawRateLimitService = envoy::service::ratelimit::v3::RateLimitService::
 struct GrpcContext {
   GrpcContext(RateLimitHandler& handler, const Clock& clock, Metrics& metrics);
 
-  void Count(const absl::Status& status, absl::Duration took);
-
   RateLimitHandler& handler;
   const Clock& clock;
+  RequestMetrics metrics;
   RawRateLimitService service;
-
- private:
-  std::array<Counter*, 17> requests_by_code_;  // by the number of the code
-  Histogram& seconds_;
 };
 
 // One completion queue, its thread, and the calls that wait on it.

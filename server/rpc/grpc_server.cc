@@ -19,11 +19,6 @@ namespace {
 
 constexpr int kMinPingIntervalMs = 5000;
 
-// Of a call's headers. gRPC's own 8 KiB is less than a gateway may pass on of a
-// client's tracing headers, and a call beyond it can end the connection that
-// others share.
-constexpr int kMaxMetadataBytes = 64 << 10;
-
 // gRPC's word for never is the largest number; ours is zero, as the
 // reference's.
 int Milliseconds(absl::Duration duration) {
@@ -32,12 +27,12 @@ int Milliseconds(absl::Duration duration) {
       std::clamp<int64_t>(absl::ToInt64Milliseconds(duration), 1, INT32_MAX));
 }
 
-int ThreadsOf(const GrpcServerOptions& options) {
+int ThreadsOf(const RpcServerOptions& options) {
   if (options.threads > 0) return options.threads;
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-void ApplyOptions(const GrpcServerOptions& options,
+void ApplyOptions(const RpcServerOptions& options,
                   grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(options.max_request_bytes);
   const std::pair<const char*, int> arguments[] = {
@@ -49,6 +44,7 @@ void ApplyOptions(const GrpcServerOptions& options,
        Milliseconds(options.max_connection_age_grace)},
       {GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_time)},
       {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout)},
+      // A call beyond gRPC's own 8 KiB can end the connection that others share.
       {GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes},
       // Gateways ping idle connections; that is no reason to cut them off.
       {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
@@ -70,7 +66,7 @@ void ApplyOptions(const GrpcServerOptions& options,
   builder.SetSyncServerOption(Sync::MAX_POLLERS, 2);
 }
 
-class GrpcServerImpl final : public GrpcServer {
+class GrpcServerImpl final : public RpcServer {
  public:
   GrpcServerImpl(RateLimitHandler& handler, const Clock& clock,
                  Metrics& metrics)
@@ -80,7 +76,7 @@ class GrpcServerImpl final : public GrpcServer {
     if (server_ != nullptr) Shutdown(absl::ZeroDuration());
   }
 
-  absl::Status Start(const GrpcServerOptions& options) {
+  absl::Status Start(const RpcServerOptions& options) {
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     ApplyOptions(options, builder);
@@ -127,8 +123,8 @@ class GrpcServerImpl final : public GrpcServer {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<GrpcServer>> NewGrpcServer(
-    const GrpcServerOptions& options, RateLimitHandler& handler,
+absl::StatusOr<std::unique_ptr<RpcServer>> NewGrpcServer(
+    const RpcServerOptions& options, RateLimitHandler& handler,
     const Clock& clock, Metrics& metrics) {
   auto server = std::make_unique<GrpcServerImpl>(handler, clock, metrics);
   if (absl::Status started = server->Start(options); !started.ok()) {

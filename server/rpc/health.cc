@@ -3,16 +3,13 @@
 #include <optional>
 #include <string>
 
+#include "rpc/health_words.h"
+
 namespace rls {
 namespace {
 
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
-
-bool IsServedName(const std::string& name) {
-  return name.empty() || name == "ratelimit" ||
-         name == "envoy.service.ratelimit.v3.RateLimitService";
-}
 
 }  // namespace
 
@@ -46,15 +43,15 @@ class Health::CheckCall final : public QueueClient {
   }
 
   void Answer() {
-    if (!IsServedName(request_.service())) {
-      writer_->FinishWithError({grpc::StatusCode::NOT_FOUND, "unknown service"},
-                               &finished_);
-      return;
-    }
     HealthCheckResponse response;
     {
       MutexLock lock(&health_.mutex_);
       response.set_status(health_.StatusOf(request_.service()));
+    }
+    if (response.status() == HealthCheckResponse::SERVICE_UNKNOWN) {
+      writer_->FinishWithError({grpc::StatusCode::NOT_FOUND, "unknown service"},
+                               &finished_);
+      return;
     }
     writer_->Finish(response, grpc::Status::OK, &finished_);
   }
@@ -168,9 +165,8 @@ void Health::Proceed(WatchCall& watcher) {
 
 HealthCheckResponse::ServingStatus Health::StatusOf(
     const std::string& service) const {
-  if (!IsServedName(service)) return HealthCheckResponse::SERVICE_UNKNOWN;
-  return serving_ ? HealthCheckResponse::SERVING
-                  : HealthCheckResponse::NOT_SERVING;
+  return static_cast<HealthCheckResponse::ServingStatus>(
+      HealthOf(service, serving_));
 }
 
 }  // namespace rls

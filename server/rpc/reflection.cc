@@ -1,0 +1,197 @@
+#include "rpc/reflection.h"
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/descriptor.pb.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/wire_format_lite.h>
+
+#include <set>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "rpc/wire_reader.h"
+
+namespace rls {
+namespace {
+
+using google::protobuf::DescriptorPool;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::FileDescriptor;
+using Lite = google::protobuf::internal::WireFormatLite;
+
+constexpr const char* kServices[] = {
+    "envoy.service.ratelimit.v3.RateLimitService", "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection"};
+
+// Fields of the messages. They are written by hand because the generated
+// classes of gRPC's reflection are not among its headers, and a second copy of
+// them in the process is refused by protobuf.
+enum RequestField { kHost = 1, kFileByName = 3, kFileBySymbol = 4 };
+enum { kFileByExtension = 5, kAllExtensions = 6, kListServices = 7 };
+enum ResponseField {
+  kValidHost = 1,
+  kOriginalRequest = 2,
+  kFileDescriptors = 4,
+  kExtensionNumbers = 5,
+  kServiceList = 6,
+  kError = 7
+};
+
+class MessageWriter {
+ public:
+  void Bytes(int field, absl::string_view bytes) {
+    Write([&](google::protobuf::io::CodedOutputStream& output) {
+      Lite::WriteTag(field, Lite::WIRETYPE_LENGTH_DELIMITED, &output);
+      output.WriteVarint32(static_cast<uint32_t>(bytes.size()));
+      output.WriteRaw(bytes.data(), static_cast<int>(bytes.size()));
+    });
+  }
+  void Number(int field, int number) {
+    Write([&](google::protobuf::io::CodedOutputStream& output) {
+      Lite::WriteInt32(field, number, &output);
+    });
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  template <typename Fill>
+  void Write(const Fill& fill) {
+    google::protobuf::io::StringOutputStream stream(&text_);
+    google::protobuf::io::CodedOutputStream output(&stream);
+    fill(output);
+  }
+
+  std::string text_;
+};
+
+std::string NotFound() {
+  MessageWriter error;
+  error.Number(1, static_cast<int>(absl::StatusCode::kNotFound));
+  error.Bytes(2, "not found");
+  return error.text();
+}
+
+// A file and all it imports, each once.
+void AddFiles(const FileDescriptor& file, std::set<std::string>& seen,
+              MessageWriter& writer) {
+  if (!seen.insert(file.name()).second) return;
+  google::protobuf::FileDescriptorProto proto;
+  file.CopyTo(&proto);
+  writer.Bytes(1, proto.SerializeAsString());
+  for (int i = 0; i < file.dependency_count(); ++i) {
+    AddFiles(*file.dependency(i), seen, writer);
+  }
+}
+
+void AnswerFile(const FileDescriptor* file, MessageWriter& response) {
+  if (file == nullptr) {
+    response.Bytes(kError, NotFound());
+    return;
+  }
+  std::set<std::string> seen;
+  MessageWriter files;
+  AddFiles(*file, seen, files);
+  response.Bytes(kFileDescriptors, files.text());
+}
+
+void AnswerExtension(absl::string_view question, const DescriptorPool& pool,
+                     MessageWriter& response) {
+  absl::string_view type;
+  uint64_t number = 0;
+  WireReader reader(question);
+  while (reader.Next()) {
+    switch (reader.field()) {
+      case 1:
+        reader.ReadBytes(type);
+        break;
+      case 2:
+        reader.ReadVarint(number);
+        break;
+      default:
+        reader.Skip();
+    }
+  }
+  const auto* extended = pool.FindMessageTypeByName(std::string(type));
+  const FieldDescriptor* extension =
+      extended == nullptr
+          ? nullptr
+          : pool.FindExtensionByNumber(extended, static_cast<int>(number));
+  AnswerFile(extension == nullptr ? nullptr : extension->file(), response);
+}
+
+void AnswerAllExtensions(const std::string& type, const DescriptorPool& pool,
+                         MessageWriter& response) {
+  const auto* extended = pool.FindMessageTypeByName(type);
+  if (extended == nullptr) {
+    response.Bytes(kError, NotFound());
+    return;
+  }
+  std::vector<const FieldDescriptor*> extensions;
+  pool.FindAllExtensions(extended, &extensions);
+  MessageWriter numbers;
+  numbers.Bytes(1, type);
+  for (const auto* extension : extensions) {
+    numbers.Number(2, extension->number());
+  }
+  response.Bytes(kExtensionNumbers, numbers.text());
+}
+
+void AnswerServices(const DescriptorPool& pool, MessageWriter& response) {
+  MessageWriter list;
+  for (const char* name : kServices) {
+    // Clients go on to ask for what is listed.
+    if (pool.FindServiceByName(name) == nullptr) continue;
+    MessageWriter service;
+    service.Bytes(1, name);
+    list.Bytes(1, service.text());
+  }
+  response.Bytes(kServiceList, list.text());
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> AnswerReflection(absl::string_view request) {
+  absl::string_view host;
+  absl::string_view asked;
+  int question = 0;
+  WireReader reader(request);
+  while (reader.Next()) {
+    const int field = static_cast<int>(reader.field());
+    if (field == kHost) {
+      reader.ReadBytes(host);
+    } else if (field >= kFileByName && field <= kListServices) {
+      if (reader.ReadBytes(asked)) question = field;
+    } else {
+      reader.Skip();
+    }
+  }
+  if (!reader.ok() || question == 0) {
+    return absl::InvalidArgumentError("not a ServerReflectionRequest");
+  }
+  const DescriptorPool& pool = *DescriptorPool::generated_pool();
+  MessageWriter response;
+  response.Bytes(kValidHost, host);
+  response.Bytes(kOriginalRequest, request);
+  const std::string name(asked);
+  switch (question) {
+    case kFileByName:
+      AnswerFile(pool.FindFileByName(name), response);
+      break;
+    case kFileBySymbol:
+      AnswerFile(pool.FindFileContainingSymbol(name), response);
+      break;
+    case kFileByExtension:
+      AnswerExtension(asked, pool, response);
+      break;
+    case kAllExtensions:
+      AnswerAllExtensions(name, pool, response);
+      break;
+    default:
+      AnswerServices(pool, response);
+  }
+  return response.text();
+}
+
+}  // namespace rls

@@ -1,0 +1,46 @@
+#ifndef RLS_RPC_RPC_SERVER_H_
+#define RLS_RPC_RPC_SERVER_H_
+
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace rls {
+
+struct RpcServerOptions {
+  std::string address = "[::]:8081";  // host:port; port 0 takes a free one
+  int threads = 0;                    // that serve calls; 0: one per core
+  int max_request_bytes = 4 << 20;
+  // Of these four, zero means never. The age is jittered by a tenth, so that
+  // connections do not end together.
+  absl::Duration max_connection_age = absl::Hours(24);
+  absl::Duration max_connection_age_grace = absl::Hours(1);
+  absl::Duration keepalive_time = absl::Minutes(5);
+  absl::Duration keepalive_timeout = absl::Seconds(20);
+};
+
+// Of a call's headers. gRPC's own 8 KiB is less than a gateway may pass on of a
+// client's tracing headers.
+inline constexpr int kMaxMetadataBytes = 64 << 10;
+
+// A transport: ShouldRateLimit, grpc.health.v1 (the names "" and
+// "envoy.service.ratelimit.v3.RateLimitService" and "ratelimit") and server
+// reflection on one port.
+class RpcServer {
+ public:
+  virtual ~RpcServer() = default;  // as Shutdown(absl::ZeroDuration())
+
+  // "host:port" with the port that was taken.
+  virtual const std::string& address() const = 0;
+
+  // What health answers for every name.
+  virtual void SetServing(bool serving) = 0;
+
+  // Not serving from now on; takes no new call, finishes those in flight within
+  // `grace`, cancels the rest, and returns when all is quiet. Call once.
+  virtual void Shutdown(absl::Duration grace) = 0;
+};
+
+}  // namespace rls
+
+#endif  // RLS_RPC_RPC_SERVER_H_

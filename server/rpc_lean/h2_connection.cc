@@ -1,0 +1,172 @@
+#include "rpc_lean/h2_connection.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <random>
+#include <utility>
+
+namespace rls {
+namespace {
+
+// What is read in one turn, so that one client does not hold up the others.
+constexpr size_t kReadBytes = 64 << 10;
+
+SteadyTime After(SteadyTime from, absl::Duration duration) {
+  return from + absl::ToChronoNanoseconds(duration);
+}
+
+// By a tenth either way. One for each thread, so that no connection pays for
+// its seed.
+absl::Duration Jittered(absl::Duration duration) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return duration * std::uniform_real_distribution(0.9, 1.1)(random);
+}
+
+}  // namespace
+
+H2Connection::H2Connection(const H2ConnectionParts& parts, FileDescriptor socket)
+    : parts_(parts),
+      socket_(std::move(socket)),
+      session_(parts.session, [this] { parts_.pending(*this); }),
+      watch_(parts.loop.NewWatch(
+          socket_.get(), [this](EventLoop::Ready ready) { OnReady(ready); })),
+      timer_(parts.loop.NewTimer([this] {
+        wake_at_ = SteadyTime::max();
+        OnTimer();
+      })),
+      read_at_(parts.loop.Now()) {
+  watch_->Want({.readable = true});
+  const absl::Duration age = parts_.options.max_connection_age;
+  if (age > absl::ZeroDuration()) age_at_ = After(read_at_, Jittered(age));
+  sweep_at_ = After(read_at_, kPatience);
+  Rearm();
+}
+
+void H2Connection::OnReady(EventLoop::Ready ready) {
+  if (ready.readable && unsent_.size() < kMaxUnsentBytes) Read();
+  Flush();
+}
+
+void H2Connection::Read() {
+  parts_.read_buffer.resize(kReadBytes);
+  const ssize_t count = recv(socket_.get(), parts_.read_buffer.data(),
+                             parts_.read_buffer.size(), 0);
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (count <= 0) {
+    broken_ = true;  // It has gone: there is nobody to write to.
+    return;
+  }
+  read_at_ = parts_.loop.Now();
+  pinged_ = false;
+  const absl::string_view bytes(parts_.read_buffer.data(),
+                                static_cast<size_t>(count));
+  if (!session_.Receive(bytes)) broken_ = true;
+  if (session_.incomplete_calls() > 0 && sweep_at_ == SteadyTime::max()) {
+    sweep_at_ = After(read_at_, kPatience);
+    WakeAt(sweep_at_);
+  }
+}
+
+void H2Connection::Flush() {
+  if (!Write() || broken_ || (unsent_.empty() && session_.over())) {
+    parts_.closed(*this);
+    return;
+  }
+  watch_->Want({.readable = unsent_.size() < kMaxUnsentBytes,
+                .writable = !unsent_.empty()});
+  if (unsent_.empty()) {
+    stalled_at_ = SteadyTime::max();
+  } else if (stalled_at_ == SteadyTime::max()) {
+    stalled_at_ = After(parts_.loop.Now(), kPatience);
+    WakeAt(stalled_at_);
+  }
+}
+
+bool H2Connection::Write() {
+  std::string& out = parts_.write_buffer;
+  bool more = true;
+  while (more && unsent_.size() < kMaxUnsentBytes) {
+    out.assign(unsent_.view().data(), unsent_.size());
+    while (more && out.size() < kMaxUnsentBytes) {
+      const absl::string_view bytes = session_.Pull();
+      out.append(bytes.data(), bytes.size());
+      more = !bytes.empty();
+    }
+    if (out.empty()) return true;
+    ssize_t count =
+        send(socket_.get(), out.data(), out.size(), MSG_NOSIGNAL);
+    if (count < 0 && errno != EAGAIN && errno != EINTR) return false;
+    count = std::max<ssize_t>(count, 0);
+    if (count > 0) stalled_at_ = SteadyTime::max();
+    unsent_.Clear();
+    unsent_.Append(absl::string_view(out).substr(static_cast<size_t>(count)));
+    if (!unsent_.empty()) return true;  // The client has enough for now.
+  }
+  return true;
+}
+
+void H2Connection::GoAway(absl::Duration grace) {
+  const SteadyTime now = parts_.loop.Now();
+  age_at_ = SteadyTime::max();
+  close_at_ = std::min(close_at_, After(now, grace));
+  if (!std::exchange(going_away_, true)) {
+    session_.AnnounceGoAway();
+    goaway_at_ = After(now, std::min(grace, kGoAwayTime));
+  }
+  OnTimer();
+}
+
+void H2Connection::OnTimer() {
+  const SteadyTime now = parts_.loop.Now();
+  if (now >= age_at_) {
+    const absl::Duration grace = parts_.options.max_connection_age_grace;
+    GoAway(grace > absl::ZeroDuration() ? grace : absl::Hours(24 * 365));
+    return;
+  }
+  if (now >= goaway_at_) {
+    goaway_at_ = SteadyTime::max();
+    session_.GoAway();
+  }
+  if (now >= sweep_at_) {
+    sweep_at_ = SteadyTime::max();
+    if (!session_.DropIncomplete(kPatience)) broken_ = true;
+    if (session_.incomplete_calls() > 0) sweep_at_ = After(now, kPatience);
+  }
+  if (now >= close_at_ || now >= stalled_at_ || IsSilent(now)) broken_ = true;
+  Rearm();
+  Flush();
+}
+
+SteadyTime H2Connection::SilentAt() const {
+  const absl::Duration time = parts_.options.keepalive_time;
+  const absl::Duration timeout = parts_.options.keepalive_timeout;
+  if (time == absl::ZeroDuration()) return SteadyTime::max();
+  if (!pinged_) return After(read_at_, time);
+  return timeout == absl::ZeroDuration() ? SteadyTime::max()
+                                         : After(read_at_, time + timeout);
+}
+
+// Nothing was read for so long; first it is asked for a sign of life.
+bool H2Connection::IsSilent(SteadyTime now) {
+  if (now < SilentAt()) return false;
+  if (pinged_) return true;
+  session_.Ping();
+  pinged_ = true;
+  return false;
+}
+
+void H2Connection::Rearm() {
+  WakeAt(std::min({age_at_, goaway_at_, close_at_, sweep_at_, stalled_at_,
+                   SilentAt()}));
+}
+
+void H2Connection::WakeAt(SteadyTime time) {
+  if (time >= wake_at_) return;
+  wake_at_ = time;
+  timer_->Set(time);
+}
+
+}  // namespace rls

@@ -1,0 +1,104 @@
+#include "rpc_lean/lean_server.h"
+
+#include <algorithm>
+#include <latch>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "net/listener.h"
+#include "rpc/request_metrics.h"
+#include "rpc_lean/lean_loop.h"
+
+namespace rls {
+namespace {
+
+size_t ThreadsOf(const RpcServerOptions& options) {
+  if (options.threads > 0) return static_cast<size_t>(options.threads);
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+class LeanServer final : public RpcServer {
+ public:
+  LeanServer(const RpcServerOptions& options, RateLimitHandler& handler,
+             const Clock& clock, Metrics& metrics)
+      : options_(options), metrics_(metrics) {
+    for (size_t i = 0; i < ThreadsOf(options_); ++i) {
+      loops_.push_back(std::make_unique<LeanLoop>(
+          LeanLoop::Parts{.options = options_,
+                          .handler = handler,
+                          .clock = clock,
+                          .metrics = metrics_}));
+    }
+  }
+
+  ~LeanServer() override {
+    if (listener_ != nullptr) Shutdown(absl::ZeroDuration());
+  }
+
+  absl::Status Start() {
+    auto listener = Listen(FirstLoop(), options_.address);
+    if (!listener.ok()) return listener.status();
+    listener_ = *std::move(listener);
+    address_ = listener_->address();
+    listener_->Accept(
+        [this](FileDescriptor connection) { HandOut(std::move(connection)); });
+    for (const auto& loop : loops_) loop->Start();
+    return absl::OkStatus();
+  }
+
+  const std::string& address() const override { return address_; }
+
+  // Waits for the loops, so that no later question gets an earlier answer.
+  void SetServing(bool serving) override {
+    std::latch told(static_cast<ptrdiff_t>(loops_.size()));
+    for (const auto& loop : loops_) {
+      loop->SetServing(serving, [&told] { told.count_down(); });
+    }
+    told.wait();
+  }
+
+  void Shutdown(absl::Duration grace) override {
+    std::latch closed(1);
+    FirstLoop().Post([this, &closed] {
+      listener_.reset();
+      closed.count_down();
+    });
+    closed.wait();
+    for (const auto& loop : loops_) loop->Shutdown(grace);
+    for (const auto& loop : loops_) loop->AwaitQuiet();
+    loops_.clear();
+  }
+
+ private:
+  EventLoop& FirstLoop() { return loops_.front()->loop(); }
+
+  // To the loop with the fewest, so that a gateway's few connections spread
+  // over the cores, which hashing by port would not do.
+  void HandOut(FileDescriptor connection) {
+    const auto fewest = std::min_element(
+        loops_.begin(), loops_.end(), [](const auto& a, const auto& b) {
+          return a->connections() < b->connections();
+        });
+    (*fewest)->Adopt(std::move(connection));
+  }
+
+  const RpcServerOptions options_;
+  RequestMetrics metrics_;
+  std::string address_;
+  std::vector<std::unique_ptr<LeanLoop>> loops_;
+  std::unique_ptr<Listener> listener_;  // of the first loop
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RpcServer>> NewLeanServer(
+    const RpcServerOptions& options, RateLimitHandler& handler,
+    const Clock& clock, Metrics& metrics) {
+  auto server = std::make_unique<LeanServer>(options, handler, clock, metrics);
+  if (absl::Status started = server->Start(); !started.ok()) return started;
+  return server;
+}
+
+}  // namespace rls

@@ -1,0 +1,27 @@
+#ifndef RLS_RPC_LEAN_LEAN_SERVER_H_
+#define RLS_RPC_LEAN_LEAN_SERVER_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "metrics/metrics.h"
+#include "rpc/handler.h"
+#include "rpc/rpc_server.h"
+
+namespace rls {
+
+// The lean transport: gRPC over HTTP/2 by nghttp2, on one event loop per
+// thread. A connection stays on the loop that had the fewest when it came; what
+// is read of it in one turn is decided in that turn and answered in one write.
+// Its address may also be "unix:PATH".
+//
+// Failure: UNAVAILABLE when the address cannot be had (it says which).
+// The handler, clock and metrics must outlive the server.
+absl::StatusOr<std::unique_ptr<RpcServer>> NewLeanServer(
+    const RpcServerOptions& options, RateLimitHandler& handler,
+    const Clock& clock, Metrics& metrics);
+
+}  // namespace rls
+
+#endif  // RLS_RPC_LEAN_LEAN_SERVER_H_
