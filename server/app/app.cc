@@ -61,10 +61,10 @@ class AppImpl final : public App {
     if (absl::Status made = MakeLimiter(settings, *redis); !made.ok()) {
       return made;
     }
-    auto grpc = settings.transport == "lean"
-                    ? NewLeanServer(settings.grpc, *handler_, *clock_, *metrics_)
-                    : NewGrpcServer(settings.grpc, *handler_, *clock_,
-                                    *metrics_);
+    auto grpc =
+        settings.transport == "lean"
+            ? NewLeanServer(settings.grpc, *handler_, *clock_, *metrics_)
+            : NewGrpcServer(settings.grpc, *handler_, *clock_, *metrics_);
     if (!grpc.ok()) return grpc.status();
     grpc_ = *std::move(grpc);
     auto admin = NewAdminServer(

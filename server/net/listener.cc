@@ -84,7 +84,8 @@ class EpollListener final : public Listener {
 
   // The connection stays in the backlog, and epoll would tell of it for ever.
   void Pause() {
-    LogWarning(absl::StrCat("cannot take a connection: ", std::strerror(errno)));
+    LogWarning(
+        absl::StrCat("cannot take a connection: ", std::strerror(errno)));
     watch_->Want({});
     resume_->Set(loop_.Now() + kPause);
   }
@@ -135,8 +136,7 @@ absl::StatusOr<std::unique_ptr<Listener>> ListenOnPath(
   path.copy(name.sun_path, sizeof(name.sun_path) - 1);
   const auto& target = reinterpret_cast<const sockaddr&>(name);
   FileDescriptor socket = Bound(AF_UNIX, &target, sizeof(name));
-  if (socket.get() < 0 && errno == EADDRINUSE &&
-      IsDead(target, sizeof(name))) {
+  if (socket.get() < 0 && errno == EADDRINUSE && IsDead(target, sizeof(name))) {
     unlink(path.c_str());
     socket = Bound(AF_UNIX, &target, sizeof(name));
   }
@@ -162,8 +162,8 @@ absl::StatusOr<std::unique_ptr<Listener>> Listen(EventLoop& loop,
   hints.ai_flags = AI_PASSIVE;
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  const int looked_up = getaddrinfo(std::string(host).c_str(), port.c_str(),
-                                    &hints, &found);
+  const int looked_up =
+      getaddrinfo(std::string(host).c_str(), port.c_str(), &hints, &found);
   if (looked_up != 0) return Unavailable(address, gai_strerror(looked_up));
   FileDescriptor socket;
   // "::" is followed by nothing: where there is no IPv6, it is meant as "every

@@ -44,7 +44,8 @@ void ApplyOptions(const RpcServerOptions& options,
        Milliseconds(options.max_connection_age_grace)},
       {GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_time)},
       {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout)},
-      // A call beyond gRPC's own 8 KiB can end the connection that others share.
+      // A call beyond gRPC's own 8 KiB can end the connection that others
+      // share.
       {GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes},
       // Gateways ping idle connections; that is no reason to cut them off.
       {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},

@@ -60,16 +60,15 @@ bool CallService::TakeOnly(Call& call, absl::string_view& message) {
 void CallService::Decide(Call& call, absl::string_view request) {
   call.Hold();
   ++held_;
-  parts_.handler.ShouldRateLimit(
-      request, call.deadline(), &call.caller(),
-      [this, &call](RateLimitHandler::Reply reply) {
-        if (std::this_thread::get_id() == thread_) {
-          Reply(call, reply);
-        } else {
-          call.reply = std::move(reply);
-          BringBack(call);
-        }
-      });
+  parts_.handler.ShouldRateLimit(request, call.deadline(), &call.caller(),
+                                 [this, &call](RateLimitHandler::Reply reply) {
+                                   if (std::this_thread::get_id() == thread_) {
+                                     Reply(call, reply);
+                                   } else {
+                                     call.reply = std::move(reply);
+                                     BringBack(call);
+                                   }
+                                 });
 }
 
 void CallService::Reply(Call& call, const RateLimitHandler::Reply& reply) {
@@ -99,7 +98,8 @@ void CallService::ReplyToAll() {
     const MutexLock lock(&mutex_);
     replying_.swap(brought_back_);
   }
-  for (Call* const call : replying_) Reply(*call, std::exchange(call->reply, {}));
+  for (Call* const call : replying_)
+    Reply(*call, std::exchange(call->reply, {}));
   replying_.clear();
   answered_();
 }

@@ -27,7 +27,8 @@ absl::Duration Jittered(absl::Duration duration) {
 
 }  // namespace
 
-H2Connection::H2Connection(const H2ConnectionParts& parts, FileDescriptor socket)
+H2Connection::H2Connection(const H2ConnectionParts& parts,
+                           FileDescriptor socket)
     : parts_(parts),
       socket_(std::move(socket)),
       session_(parts.session, [this] { parts_.pending(*this); }),
@@ -59,6 +60,7 @@ void H2Connection::Read() {
     broken_ = true;  // It has gone: there is nobody to write to.
     return;
   }
+  if (lingering_) return;
   read_at_ = parts_.loop.Now();
   pinged_ = false;
   const absl::string_view bytes(parts_.read_buffer.data(),
@@ -71,10 +73,11 @@ void H2Connection::Read() {
 }
 
 void H2Connection::Flush() {
-  if (!Write() || broken_ || (unsent_.empty() && session_.over())) {
+  if (!Write() || broken_) {
     parts_.closed(*this);
     return;
   }
+  if (unsent_.empty() && session_.over()) Linger();
   watch_->Want({.readable = unsent_.size() < kMaxUnsentBytes,
                 .writable = !unsent_.empty()});
   if (unsent_.empty()) {
@@ -83,6 +86,15 @@ void H2Connection::Flush() {
     stalled_at_ = After(parts_.loop.Now(), kPatience);
     WakeAt(stalled_at_);
   }
+}
+
+// All is said. To close now would be to reset the connection if the client has
+// sent anything more, and that could cost it what it has not read yet.
+void H2Connection::Linger() {
+  if (std::exchange(lingering_, true)) return;
+  shutdown(socket_.get(), SHUT_WR);
+  close_at_ = std::min(close_at_, After(parts_.loop.Now(), kGoAwayTime));
+  WakeAt(close_at_);
 }
 
 bool H2Connection::Write() {
@@ -96,8 +108,7 @@ bool H2Connection::Write() {
       more = !bytes.empty();
     }
     if (out.empty()) return true;
-    ssize_t count =
-        send(socket_.get(), out.data(), out.size(), MSG_NOSIGNAL);
+    ssize_t count = send(socket_.get(), out.data(), out.size(), MSG_NOSIGNAL);
     if (count < 0 && errno != EAGAIN && errno != EINTR) return false;
     count = std::max<ssize_t>(count, 0);
     if (count > 0) stalled_at_ = SteadyTime::max();
@@ -159,8 +170,8 @@ bool H2Connection::IsSilent(SteadyTime now) {
 }
 
 void H2Connection::Rearm() {
-  WakeAt(std::min({age_at_, goaway_at_, close_at_, sweep_at_, stalled_at_,
-                   SilentAt()}));
+  WakeAt(std::min(
+      {age_at_, goaway_at_, close_at_, sweep_at_, stalled_at_, SilentAt()}));
 }
 
 void H2Connection::WakeAt(SteadyTime time) {

@@ -44,7 +44,8 @@ class H2Connection {
   // For a client to begin with HTTP/2, for a request to come to its end, and
   // for a client to read anything of what is sent.
   static constexpr absl::Duration kPatience = absl::Seconds(30);
-  // For a client to answer GOAWAY with opening no more streams.
+  // For a client to answer GOAWAY with opening no more streams, and then to
+  // close.
   static constexpr absl::Duration kGoAwayTime = absl::Seconds(1);
 
   H2Connection(const H2ConnectionParts& parts, FileDescriptor socket);
@@ -64,6 +65,7 @@ class H2Connection {
   void OnReady(EventLoop::Ready ready);
   void Read();
   bool Write();
+  void Linger();
   void OnTimer();
   SteadyTime SilentAt() const;
   bool IsSilent(SteadyTime now);
@@ -78,6 +80,7 @@ class H2Connection {
   Unsent unsent_;
   bool broken_ = false;  // it is to be closed
   bool going_away_ = false;
+  bool lingering_ = false;
 
   // When something is to be done, if ever. One timer serves them all; it may
   // come too early, and finds nothing to do.

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "base/log.h"
 #include "rpc_lean/grpc_words.h"
 #include "rpc_lean/h2_session.h"
@@ -78,6 +79,15 @@ class H2Session::Trailers {
 // Fills DATA frames with what a call sends; after its last message come the
 // trailers.
 struct H2Session::Messages {
+  static int Submit(nghttp2_session* session, Call& call,
+                    absl::Span<const nghttp2_nv> headers) {
+    nghttp2_data_provider messages;
+    messages.source.ptr = &call;
+    messages.read_callback = Read;
+    return nghttp2_submit_response(session, call.stream_id_, headers.data(),
+                                   headers.size(), &messages);
+  }
+
   static ssize_t Read(nghttp2_session* session, int32_t stream_id,
                       uint8_t* buffer, size_t room, uint32_t* flags,
                       nghttp2_data_source* source, void*) {
@@ -88,7 +98,9 @@ struct H2Session::Messages {
     if (call.sent_ < call.sending_.size()) return static_cast<ssize_t>(count);
     call.sending_.clear();
     call.sent_ = 0;
-    if (call.finished_) {
+    if (call.is_plain_) {
+      *flags = NGHTTP2_DATA_FLAG_EOF;
+    } else if (call.finished_) {
       *flags = NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
       const Trailers trailers(call.status_, /*with_headers=*/false);
       Require(nghttp2_submit_trailer(session, stream_id, trailers.fields(),
@@ -120,29 +132,21 @@ void H2Session::Respond(Call& call) {
     return;
   }
   static const nghttp2_nv kHeaders[] = {
-      Constant(":status", "200"),
-      Constant("content-type", "application/grpc")};
-  nghttp2_data_provider messages;
-  messages.source.ptr = &call;
-  messages.read_callback = Messages::Read;
-  Require(nghttp2_submit_response(session_, call.stream_id_, kHeaders,
-                                  std::size(kHeaders), &messages));
-}
-
-void H2Session::Refuse(Call& call, const absl::Status& status) {
-  call.Finish(status);
-  // The rest of the request is not wanted: RFC 9113 section 8.1.
-  if (call.request_ended_) return;
-  Require(nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE,
-                                    call.stream_id_, NGHTTP2_NO_ERROR));
+      Constant(":status", "200"), Constant("content-type", "application/grpc")};
+  Require(Messages::Submit(session_, call, kHeaders));
 }
 
 void H2Session::RefuseAsHttp(Call& call, absl::string_view http_status) {
-  call.finished_ = call.responded_ = true;
-  const nghttp2_nv status = Constant(":status", http_status);
-  Require(nghttp2_submit_response(session_, call.stream_id_, &status, 1,
-                                  nullptr));
-  if (call.request_ended_) return;
+  static constexpr absl::string_view kText = "gRPC only: POST application/grpc";
+  call.sending_.assign(kText.data(), kText.size());
+  call.finished_ = call.responded_ = call.is_plain_ = true;
+  const nghttp2_nv headers[] = {Constant(":status", http_status),
+                                Constant("content-type", "text/plain")};
+  Require(Messages::Submit(session_, call, headers));
+}
+
+// RFC 9113 section 8.1.
+void H2Session::StopRequest(const Call& call) {
   Require(nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE,
                                     call.stream_id_, NGHTTP2_NO_ERROR));
 }

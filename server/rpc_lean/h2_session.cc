@@ -64,8 +64,7 @@ struct H2Session::Callbacks {
     return 0;
   }
 
-  static int OnFrame(nghttp2_session*, const nghttp2_frame* frame,
-                     void* user) {
+  static int OnFrame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     H2Session& session = Of(user);
     const auto type = frame->hd.type;
     if (type == NGHTTP2_SETTINGS) session.greeted_ = true;
@@ -75,8 +74,7 @@ struct H2Session::Callbacks {
     if (call == nullptr) return 0;
     const bool last = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     if (last) session.EndRequest(*call);
-    if (type == NGHTTP2_HEADERS &&
-        frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+    if (type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
       session.EndHeaders(*call);
     }
     if (last && !call->finished_) session.MarkReady(*call);
@@ -114,14 +112,13 @@ struct H2Session::Callbacks {
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_stream_reset_rate_limit(option, kResetBurst, kResetRate);
     nghttp2_session* made = nullptr;
-    Require(nghttp2_session_server_new2(&made, callbacks, &session, option));
+    Require(nghttp2_session_server_new3(&made, callbacks, &session, option,
+                                        session.parts_.memory.mem()));
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(callbacks);
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, kMaxStreams},
-        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, kMaxMetadataBytes},
-        // Answers are alike: no order among them is worth its price.
-        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1}};
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, kMaxMetadataBytes}};
     Require(nghttp2_submit_settings(made, NGHTTP2_FLAG_NONE, settings,
                                     std::size(settings)));
     Require(nghttp2_session_set_local_window_size(made, NGHTTP2_FLAG_NONE, 0,
@@ -145,6 +142,9 @@ H2Session::~H2Session() {
 bool H2Session::Receive(absl::string_view bytes) {
   now_ = parts_.clock.Now();
   receiving_ = true;
+  walk_.Feed(bytes, [this](uint8_t type, int32_t stream_id) {
+    CheckFrame(type, stream_id);
+  });
   const ssize_t read = nghttp2_session_mem_recv(
       session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   ServeReady();
@@ -174,10 +174,21 @@ void H2Session::AnnounceGoAway() {
 
 void H2Session::GoAway() {
   if (std::exchange(going_away_, true)) return;
-  Require(nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
-                                nghttp2_session_get_last_proc_stream_id(
-                                    session_),
-                                NGHTTP2_NO_ERROR, nullptr, 0));
+  Require(
+      nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
+                            nghttp2_session_get_last_proc_stream_id(session_),
+                            NGHTTP2_NO_ERROR, nullptr, 0));
+}
+
+void H2Session::CheckFrame(uint8_t type, int32_t stream_id) {
+  if (type == NGHTTP2_RST_STREAM) ids_.Close(stream_id);
+  if (type != NGHTTP2_HEADERS && type != NGHTTP2_DATA) return;
+  if (type == NGHTTP2_HEADERS && stream_id > ids_.last()) ids_.Open(stream_id);
+  const StreamIds::Fault fault = ids_.FaultOf(stream_id);
+  if (fault == StreamIds::Fault::kNone) return;
+  Require(nghttp2_session_terminate_session(
+      session_, fault == StreamIds::Fault::kClosed ? NGHTTP2_STREAM_CLOSED
+                                                   : NGHTTP2_PROTOCOL_ERROR));
 }
 
 int H2Session::BeginRequest(int32_t stream_id) {
@@ -220,11 +231,11 @@ void H2Session::EndHeaders(Call& call) {
   } else if (!call.is_grpc_) {
     RefuseAsHttp(call, "415");
   } else if (call.header_bytes_ > kMaxMetadataBytes) {
-    Refuse(call, absl::ResourceExhaustedError("the headers are too large"));
+    call.Finish(absl::ResourceExhaustedError("the headers are too large"));
   } else if (call.method_ == Method::kUnknown) {
-    Refuse(call, absl::UnimplementedError("no such method"));
+    call.Finish(absl::UnimplementedError("no such method"));
   } else if (call.bad_timeout_) {
-    Refuse(call, absl::InternalError("malformed grpc-timeout"));
+    call.Finish(absl::InternalError("malformed grpc-timeout"));
   }
 }
 
@@ -236,7 +247,8 @@ void H2Session::AddData(Call& call, absl::string_view bytes) {
   if (call.received_.size() >
           parts_.max_request_bytes + kMessagePrefixBytes + kWindowBytes ||
       parts_.calls.buffered_bytes > CallPool::kMaxBufferedBytes) {
-    Refuse(call, absl::ResourceExhaustedError("the request is too large"));
+    call.Finish(absl::ResourceExhaustedError("the request is too large"));
+    StopRequest(call);
   } else if (!TakesOneMessage(call.method_)) {
     MarkReady(call);
   }
@@ -271,6 +283,7 @@ void H2Session::Close(Call& call) {
   }
   if (reading_ == &call) reading_ = nullptr;
   if (recent_ == &call) recent_ = nullptr;
+  if (call.request_ended_) ids_.Close(call.stream_id_);
   parts_.calls.buffered_bytes -= call.received_.size();
   call.session_ = nullptr;
   parts_.handler.Closed(call);
@@ -284,12 +297,10 @@ void H2Session::Close(Call& call) {
 bool H2Session::DropIncomplete(absl::Duration patience) {
   now_ = parts_.clock.Now();
   for (Call* call = open_; call != nullptr; call = call->after_) {
-    if (call->request_ended_ || call->finished_ ||
-        now_ - call->arrived_ < patience) {
-      continue;
-    }
+    if (call->request_ended_ || now_ - call->arrived_ < patience) continue;
     if (call == reading_) return false;
-    Refuse(*call, absl::DeadlineExceededError("the request took too long"));
+    call->Finish(absl::DeadlineExceededError("the request took too long"));
+    StopRequest(*call);
   }
   return greeted_;
 }

@@ -12,8 +12,9 @@
 #include "base/clock.h"
 #include "rpc_lean/call.h"
 #include "rpc_lean/call_pool.h"
-
-struct nghttp2_session;
+#include "rpc_lean/frame_walk.h"
+#include "rpc_lean/h2_memory.h"
+#include "rpc_lean/stream_ids.h"
 
 namespace rls {
 
@@ -33,6 +34,7 @@ class CallHandler {
 struct H2SessionParts {
   const Clock& clock;
   CallPool& calls;
+  H2Memory& memory;
   CallHandler& handler;
   size_t max_request_bytes = 0;
 };
@@ -97,9 +99,11 @@ class H2Session {
 
   void Proceed(Call& call);
   void Respond(Call& call);
-  void Refuse(Call& call, const absl::Status& status);
+  // The rest of an answered request is not wanted.
+  void StopRequest(const Call& call);
   void RefuseAsHttp(Call& call, absl::string_view http_status);
 
+  void CheckFrame(uint8_t type, int32_t stream_id);
   int BeginRequest(int32_t stream_id);
   void AddHeader(absl::string_view name, absl::string_view value);
   void EndHeaders(Call& call);
@@ -113,16 +117,18 @@ class H2Session {
   const H2SessionParts parts_;
   absl::AnyInvocable<void()> pending_;
   nghttp2_session* session_ = nullptr;
-  absl::Time now_;            // of this Receive()
+  absl::Time now_;  // of this Receive()
   bool receiving_ = false;
   bool greeted_ = false;  // the client's SETTINGS have come
   bool going_away_ = false;
-  Call* open_ = nullptr;      // the first of all
+  Call* open_ = nullptr;  // the first of all
   size_t open_calls_ = 0;
   size_t incomplete_calls_ = 0;
   Call* reading_ = nullptr;   // whose header block is being read
   Call* recent_ = nullptr;    // that was found last
   std::vector<Call*> ready_;  // null: closed meanwhile
+  FrameWalk walk_;
+  StreamIds ids_;
 };
 
 }  // namespace rls

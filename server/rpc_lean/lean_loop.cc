@@ -7,17 +7,16 @@ namespace rls {
 
 LeanLoop::LeanLoop(const Parts& parts)
     : parts_(parts),
-      service_(
-          {.loop = *loop_,
-           .handler = parts.handler,
-           .clock = parts.clock,
-           .metrics = parts.metrics,
-           .max_request_bytes =
-               static_cast<size_t>(parts.options.max_request_bytes)},
-          [this] {
-            FlushPending();
-            LookWhetherQuiet();
-          }),
+      service_({.loop = *loop_,
+                .handler = parts.handler,
+                .clock = parts.clock,
+                .metrics = parts.metrics,
+                .max_request_bytes =
+                    static_cast<size_t>(parts.options.max_request_bytes)},
+               [this] {
+                 FlushPending();
+                 LookWhetherQuiet();
+               }),
       on_pending_([this](H2Connection& connection) {
         if (std::find(pending_.begin(), pending_.end(), &connection) ==
             pending_.end()) {
@@ -56,18 +55,18 @@ void LeanLoop::Adopt(FileDescriptor connection) {
 
 void LeanLoop::Add(FileDescriptor socket) {
   auto connection = std::make_unique<H2Connection>(
-      H2ConnectionParts{
-          .loop = *loop_,
-          .options = parts_.options,
-          .session = {.clock = parts_.clock,
-                      .calls = calls_,
-                      .handler = service_,
-                      .max_request_bytes = static_cast<size_t>(
-                          parts_.options.max_request_bytes)},
-          .pending = on_pending_,
-          .closed = on_closed_,
-          .read_buffer = read_buffer_,
-          .write_buffer = write_buffer_},
+      H2ConnectionParts{.loop = *loop_,
+                        .options = parts_.options,
+                        .session = {.clock = parts_.clock,
+                                    .calls = calls_,
+                                    .memory = memory_,
+                                    .handler = service_,
+                                    .max_request_bytes = static_cast<size_t>(
+                                        parts_.options.max_request_bytes)},
+                        .pending = on_pending_,
+                        .closed = on_closed_,
+                        .read_buffer = read_buffer_,
+                        .write_buffer = write_buffer_},
       std::move(socket));
   H2Connection& added = *connection;
   connections_.emplace(&added, std::move(connection));

@@ -68,12 +68,14 @@ class LeanLoop {
 
   // Of the loop's thread. Connections go before the calls that they use.
   CallPool calls_;
+  H2Memory memory_;
   CallService service_;
   std::string read_buffer_;
   std::string write_buffer_;
   absl::AnyInvocable<void(H2Connection&)> on_pending_;
   absl::AnyInvocable<void(H2Connection&)> on_closed_;
-  absl::flat_hash_map<H2Connection*, std::unique_ptr<H2Connection>> connections_;
+  absl::flat_hash_map<H2Connection*, std::unique_ptr<H2Connection>>
+      connections_;
   std::vector<H2Connection*> pending_;  // have something to send
   bool stopping_ = false;
   absl::Duration grace_;

@@ -25,11 +25,11 @@ class LeanServer final : public RpcServer {
              const Clock& clock, Metrics& metrics)
       : options_(options), metrics_(metrics) {
     for (size_t i = 0; i < ThreadsOf(options_); ++i) {
-      loops_.push_back(std::make_unique<LeanLoop>(
-          LeanLoop::Parts{.options = options_,
-                          .handler = handler,
-                          .clock = clock,
-                          .metrics = metrics_}));
+      loops_.push_back(
+          std::make_unique<LeanLoop>(LeanLoop::Parts{.options = options_,
+                                                     .handler = handler,
+                                                     .clock = clock,
+                                                     .metrics = metrics_}));
     }
   }
 

@@ -391,20 +391,19 @@ TEST_P(RpcServerTest, AnAgeOfZeroMeansNever) {
 }
 
 TEST_P(RpcServerTest, ATakenAddressIsAnErrorThatNamesIt) {
-  const auto second = GetParam().make({.address = server_->address()},
-                                      handler_, *clock_, *metrics_);
+  const auto second = GetParam().make({.address = server_->address()}, handler_,
+                                      *clock_, *metrics_);
   EXPECT_TRUE(absl::IsUnavailable(second.status()));
   EXPECT_THAT(std::string(second.status().message()),
               HasSubstr(server_->address()));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Transports, RpcServerTest,
-    ::testing::Values(Transport{"Grpc", NewGrpcServer},
-                      Transport{"Lean", NewLeanServer}),
-    [](const ::testing::TestParamInfo<Transport>& param) {
-      return std::string(param.param.name);
-    });
+INSTANTIATE_TEST_SUITE_P(Transports, RpcServerTest,
+                         ::testing::Values(Transport{"Grpc", NewGrpcServer},
+                                           Transport{"Lean", NewLeanServer}),
+                         [](const ::testing::TestParamInfo<Transport>& param) {
+                           return std::string(param.param.name);
+                         });
 
 }  // namespace
 }  // namespace rls
