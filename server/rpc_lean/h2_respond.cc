@@ -3,24 +3,17 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <iterator>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
-#include "base/log.h"
 #include "rpc_lean/grpc_words.h"
+#include "rpc_lean/h2_require.h"
 #include "rpc_lean/h2_session.h"
 
 namespace rls {
 namespace {
-
-void Require(int result) {
-  if (result == 0) return;
-  LogError("HTTP/2: out of memory");
-  std::abort();
-}
 
 // A header field. What it views must live until nghttp2 has sent it, which it
 // does only of what is constant; everything else is copied.
@@ -103,8 +96,8 @@ struct H2Session::Messages {
     } else if (call.finished_) {
       *flags = NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
       const Trailers trailers(call.status_, /*with_headers=*/false);
-      Require(nghttp2_submit_trailer(session, stream_id, trailers.fields(),
-                                     trailers.size()));
+      RequireH2(nghttp2_submit_trailer(session, stream_id, trailers.fields(),
+                                       trailers.size()));
     } else if (count == 0) {
       return NGHTTP2_ERR_DEFERRED;
     }
@@ -126,14 +119,14 @@ void H2Session::Respond(Call& call) {
   call.responded_ = true;
   if (call.finished_ && call.sending_.empty()) {
     const Trailers trailers(call.status_, /*with_headers=*/true);
-    Require(nghttp2_submit_response(session_, call.stream_id_,
-                                    trailers.fields(), trailers.size(),
-                                    nullptr));
+    RequireH2(nghttp2_submit_response(session_, call.stream_id_,
+                                      trailers.fields(), trailers.size(),
+                                      nullptr));
     return;
   }
   static const nghttp2_nv kHeaders[] = {
       Constant(":status", "200"), Constant("content-type", "application/grpc")};
-  Require(Messages::Submit(session_, call, kHeaders));
+  RequireH2(Messages::Submit(session_, call, kHeaders));
 }
 
 void H2Session::RefuseAsHttp(Call& call, absl::string_view http_status) {
@@ -142,13 +135,13 @@ void H2Session::RefuseAsHttp(Call& call, absl::string_view http_status) {
   call.finished_ = call.responded_ = call.is_plain_ = true;
   const nghttp2_nv headers[] = {Constant(":status", http_status),
                                 Constant("content-type", "text/plain")};
-  Require(Messages::Submit(session_, call, headers));
+  RequireH2(Messages::Submit(session_, call, headers));
 }
 
 // RFC 9113 section 8.1.
 void H2Session::StopRequest(const Call& call) {
-  Require(nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE,
-                                    call.stream_id_, NGHTTP2_NO_ERROR));
+  RequireH2(nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE,
+                                      call.stream_id_, NGHTTP2_NO_ERROR));
 }
 
 }  // namespace rls

@@ -3,15 +3,14 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <iterator>
 #include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "base/log.h"
 #include "rpc/rpc_server.h"
 #include "rpc_lean/grpc_words.h"
+#include "rpc_lean/h2_require.h"
 
 namespace rls {
 namespace {
@@ -20,118 +19,13 @@ namespace {
 // its bytes.
 constexpr size_t kFieldOverhead = 32;
 
-// The PING that tells when the client knows of our GOAWAY.
-constexpr uint8_t kGoAwayPing[8] = {'g', 'o', 'i', 'n', 'g', 0, 0, 0};
-
-// These fail only for want of memory, for which nothing is prepared.
-void Require(int result) {
-  if (result == 0) return;
-  LogError("HTTP/2: out of memory");
-  std::abort();
-}
-
-bool IsGoAwayAck(const nghttp2_frame& frame) {
-  return (frame.hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
-         absl::string_view(
-             reinterpret_cast<const char*>(frame.ping.opaque_data), 8) ==
-             absl::string_view(reinterpret_cast<const char*>(kGoAwayPing), 8);
-}
-
 }  // namespace
-
-// What nghttp2 calls.
-struct H2Session::Callbacks {
-  static H2Session& Of(void* user) { return *static_cast<H2Session*>(user); }
-  static absl::string_view View(const uint8_t* bytes, size_t size) {
-    return {reinterpret_cast<const char*>(bytes), size};
-  }
-
-  static int OnBeginHeaders(nghttp2_session*, const nghttp2_frame* frame,
-                            void* user) {
-    H2Session& session = Of(user);
-    session.reading_ = nullptr;  // Trailers are of no interest.
-    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-    return session.BeginRequest(frame->hd.stream_id);
-  }
-
-  static int OnHeader(nghttp2_session*, const nghttp2_frame*,
-                      const uint8_t* name, size_t name_size,
-                      const uint8_t* value, size_t value_size, uint8_t,
-                      void* user) {
-    H2Session& session = Of(user);
-    if (session.reading_ == nullptr) return 0;
-    session.AddHeader(View(name, name_size), View(value, value_size));
-    return 0;
-  }
-
-  static int OnFrame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
-    H2Session& session = Of(user);
-    const auto type = frame->hd.type;
-    if (type == NGHTTP2_SETTINGS) session.greeted_ = true;
-    if (type == NGHTTP2_PING && IsGoAwayAck(*frame)) session.GoAway();
-    if (type != NGHTTP2_HEADERS && type != NGHTTP2_DATA) return 0;
-    Call* const call = session.Find(frame->hd.stream_id);
-    if (call == nullptr) return 0;
-    const bool last = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    if (last) session.EndRequest(*call);
-    if (type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-      session.EndHeaders(*call);
-    }
-    if (last && !call->finished_) session.MarkReady(*call);
-    return 0;
-  }
-
-  static int OnData(nghttp2_session*, uint8_t, int32_t stream_id,
-                    const uint8_t* bytes, size_t size, void* user) {
-    H2Session& session = Of(user);
-    Call* const call = session.Find(stream_id);
-    if (call != nullptr) session.AddData(*call, View(bytes, size));
-    return 0;
-  }
-
-  static int OnClose(nghttp2_session*, int32_t stream_id, uint32_t,
-                     void* user) {
-    H2Session& session = Of(user);
-    Call* const call = session.Find(stream_id);
-    if (call != nullptr) session.Close(*call);
-    return 0;
-  }
-
-  static nghttp2_session* NewSession(H2Session& session) {
-    nghttp2_session_callbacks* callbacks = nullptr;
-    Require(nghttp2_session_callbacks_new(&callbacks));
-    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks,
-                                                            OnBeginHeaders);
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, OnHeader);
-    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, OnFrame);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks,
-                                                              OnData);
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, OnClose);
-    nghttp2_option* option = nullptr;
-    Require(nghttp2_option_new(&option));
-    nghttp2_option_set_no_closed_streams(option, 1);
-    nghttp2_option_set_stream_reset_rate_limit(option, kResetBurst, kResetRate);
-    nghttp2_session* made = nullptr;
-    Require(nghttp2_session_server_new3(&made, callbacks, &session, option,
-                                        session.parts_.memory.mem()));
-    nghttp2_option_del(option);
-    nghttp2_session_callbacks_del(callbacks);
-    const nghttp2_settings_entry settings[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, kMaxStreams},
-        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, kMaxMetadataBytes}};
-    Require(nghttp2_submit_settings(made, NGHTTP2_FLAG_NONE, settings,
-                                    std::size(settings)));
-    Require(nghttp2_session_set_local_window_size(made, NGHTTP2_FLAG_NONE, 0,
-                                                  kWindowBytes));
-    return made;
-  }
-};
 
 H2Session::H2Session(const H2SessionParts& parts,
                      absl::AnyInvocable<void()> pending)
     : parts_(parts),
       pending_(std::move(pending)),
-      session_(Callbacks::NewSession(*this)) {}
+      session_(NewSession(*this)) {}
 
 H2Session::~H2Session() {
   receiving_ = true;  // Nothing that is sent now leaves.
@@ -155,7 +49,9 @@ bool H2Session::Receive(absl::string_view bytes) {
 absl::string_view H2Session::Pull() {
   const uint8_t* bytes = nullptr;
   const ssize_t size = nghttp2_session_mem_send(session_, &bytes);
-  return size <= 0 ? absl::string_view() : Callbacks::View(bytes, size);
+  return size <= 0 ? absl::string_view()
+                   : absl::string_view(reinterpret_cast<const char*>(bytes),
+                                       static_cast<size_t>(size));
 }
 
 bool H2Session::over() const {
@@ -164,17 +60,17 @@ bool H2Session::over() const {
 }
 
 void H2Session::Ping() {
-  Require(nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr));
+  RequireH2(nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr));
 }
 
 void H2Session::AnnounceGoAway() {
-  Require(nghttp2_submit_shutdown_notice(session_));
-  Require(nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, kGoAwayPing));
+  RequireH2(nghttp2_submit_shutdown_notice(session_));
+  RequireH2(nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, kGoAwayPing));
 }
 
 void H2Session::GoAway() {
   if (std::exchange(going_away_, true)) return;
-  Require(
+  RequireH2(
       nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
                             nghttp2_session_get_last_proc_stream_id(session_),
                             NGHTTP2_NO_ERROR, nullptr, 0));
@@ -186,7 +82,7 @@ void H2Session::CheckFrame(uint8_t type, int32_t stream_id) {
   if (type == NGHTTP2_HEADERS && stream_id > ids_.last()) ids_.Open(stream_id);
   const StreamIds::Fault fault = ids_.FaultOf(stream_id);
   if (fault == StreamIds::Fault::kNone) return;
-  Require(nghttp2_session_terminate_session(
+  RequireH2(nghttp2_session_terminate_session(
       session_, fault == StreamIds::Fault::kClosed ? NGHTTP2_STREAM_CLOSED
                                                    : NGHTTP2_PROTOCOL_ERROR));
 }
@@ -202,7 +98,7 @@ int H2Session::BeginRequest(int32_t stream_id) {
   ++open_calls_;
   ++incomplete_calls_;
   reading_ = recent_ = call;
-  Require(nghttp2_session_set_stream_user_data(session_, stream_id, call));
+  RequireH2(nghttp2_session_set_stream_user_data(session_, stream_id, call));
   return 0;
 }
 

@@ -97,6 +97,8 @@ class H2Session {
   struct Messages;   // what it reads from
   class Trailers;
 
+  static nghttp2_session* NewSession(H2Session& session);
+
   void Proceed(Call& call);
   void Respond(Call& call);
   // The rest of an answered request is not wanted.

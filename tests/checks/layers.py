@@ -18,6 +18,7 @@ RANKS = {
     "store_memory": 3, "store_redis": 3, "config": 3, "tiers": 3,
     "limiter": 4,
     "rpc": 5,
+    "rpc_lean": 6,
     "admin": 6,
     "app": 7,
 }
@@ -29,6 +30,7 @@ HOMES = {
     r"openssl/": "net",
     r"yaml-cpp/": "config",
     r"grpc": "rpc",
+    r"nghttp2/": "rpc_lean",
     r"google/protobuf/": "rpc",
     r"envoy/": "rpc",
     r"hiredis/": "store_redis",
