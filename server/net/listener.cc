@@ -38,7 +38,7 @@ uint16_t PortOf(int fd) {
                    : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
 }
 
-class EpollListener final : public Listener {
+class EpollListener final : public StreamListener {
  public:
   EpollListener(EventLoop& loop, FileDescriptor socket, std::string address,
                 std::string unix_path)
@@ -126,7 +126,7 @@ bool IsDead(const sockaddr& address, socklen_t size) {
   return connect(probe.get(), &address, size) != 0 && errno == ECONNREFUSED;
 }
 
-absl::StatusOr<std::unique_ptr<Listener>> ListenOnPath(
+absl::StatusOr<std::unique_ptr<StreamListener>> ListenOnPath(
     EventLoop& loop, absl::string_view address, const std::string& path) {
   sockaddr_un name = {};
   name.sun_family = AF_UNIX;
@@ -147,8 +147,8 @@ absl::StatusOr<std::unique_ptr<Listener>> ListenOnPath(
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Listener>> Listen(EventLoop& loop,
-                                                 absl::string_view address) {
+absl::StatusOr<std::unique_ptr<StreamListener>> Listen(
+    EventLoop& loop, absl::string_view address) {
   absl::string_view path = address;
   if (absl::ConsumePrefix(&path, "unix:")) {
     return ListenOnPath(loop, address, std::string(path));

@@ -16,9 +16,9 @@ namespace rls {
 // when it goes.
 //
 // Threads: the loop's only, once it runs.
-class Listener {
+class StreamListener {
  public:
-  virtual ~Listener() = default;
+  virtual ~StreamListener() = default;
 
   // "host:port" with the port that was taken, or the address as it was given.
   virtual const std::string& address() const = 0;
@@ -33,8 +33,8 @@ class Listener {
 // up here, which may block. "::" takes IPv4 as well.
 //
 // Failure: UNAVAILABLE with the address and why it cannot be had.
-absl::StatusOr<std::unique_ptr<Listener>> Listen(EventLoop& loop,
-                                                 absl::string_view address);
+absl::StatusOr<std::unique_ptr<StreamListener>> Listen(
+    EventLoop& loop, absl::string_view address);
 
 }  // namespace rls
 

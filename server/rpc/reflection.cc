@@ -2,15 +2,13 @@
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <google/protobuf/wire_format_lite.h>
 
 #include <set>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "rpc/wire_reader.h"
+#include "rpc/wire_writer.h"
 
 namespace rls {
 namespace {
@@ -18,7 +16,6 @@ namespace {
 using google::protobuf::DescriptorPool;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::FileDescriptor;
-using Lite = google::protobuf::internal::WireFormatLite;
 
 constexpr const char* kServices[] = {
     "envoy.service.ratelimit.v3.RateLimitService", "grpc.health.v1.Health",
@@ -39,36 +36,18 @@ enum ResponseField {
   kError = 7
 };
 
-class MessageWriter {
+class MessageWriter : public WireWriter {
  public:
-  void Bytes(int field, absl::string_view bytes) {
-    Write([&](google::protobuf::io::CodedOutputStream& output) {
-      Lite::WriteTag(field, Lite::WIRETYPE_LENGTH_DELIMITED, &output);
-      output.WriteVarint32(static_cast<uint32_t>(bytes.size()));
-      output.WriteRaw(bytes.data(), static_cast<int>(bytes.size()));
-    });
-  }
-  void Number(int field, int number) {
-    Write([&](google::protobuf::io::CodedOutputStream& output) {
-      Lite::WriteInt32(field, number, &output);
-    });
-  }
+  MessageWriter() : WireWriter(text_) {}
   const std::string& text() const { return text_; }
 
  private:
-  template <typename Fill>
-  void Write(const Fill& fill) {
-    google::protobuf::io::StringOutputStream stream(&text_);
-    google::protobuf::io::CodedOutputStream output(&stream);
-    fill(output);
-  }
-
   std::string text_;
 };
 
 std::string NotFound() {
   MessageWriter error;
-  error.Number(1, static_cast<int>(absl::StatusCode::kNotFound));
+  error.Number(1, static_cast<uint64_t>(absl::StatusCode::kNotFound));
   error.Bytes(2, "not found");
   return error.text();
 }
@@ -133,7 +112,7 @@ void AnswerAllExtensions(const std::string& type, const DescriptorPool& pool,
   MessageWriter numbers;
   numbers.Bytes(1, type);
   for (const auto* extension : extensions) {
-    numbers.Number(2, extension->number());
+    numbers.Number(2, static_cast<uint64_t>(extension->number()));
   }
   response.Bytes(kExtensionNumbers, numbers.text());
 }

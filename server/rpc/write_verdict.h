@@ -22,6 +22,8 @@ class VerdictWriter {
   std::string Write(const Verdict& verdict);
 
  private:
+  void WriteRest(const Verdict& verdict, std::string& bytes);
+
   // {"status": 429, "message": "..."}. Kept by message: they come from the
   // configuration, are few, and a flood of refusals asks for the same one.
   std::string BodyOf(const std::string& message);

@@ -88,7 +88,7 @@ class LeanServer final : public RpcServer {
   RequestMetrics metrics_;
   std::string address_;
   std::vector<std::unique_ptr<LeanLoop>> loops_;
-  std::unique_ptr<Listener> listener_;  // of the first loop
+  std::unique_ptr<StreamListener> listener_;  // of the first loop
 };
 
 }  // namespace
