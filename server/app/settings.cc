@@ -44,8 +44,8 @@ absl::StatusOr<std::string> ParseFlags(int argc, const char* const* argv,
       ->type_name("HOST:PORT")
       ->capture_default_str();
   cli.add_option("--transport", settings.transport,
-                 "What serves gRPC: grpc, the general library, or lean, which "
-                 "costs a fraction of it [env: GRPC_TRANSPORT]")
+                 "What serves gRPC: lean, or grpc, the general library, which "
+                 "costs several times as much [env: GRPC_TRANSPORT]")
       ->type_name("NAME")
       ->capture_default_str();
   cli.add_option("--http-address", settings.admin.http_address,

@@ -19,7 +19,7 @@ namespace rls {
 struct Settings {
   std::vector<std::string> config_paths;
   RpcServerOptions grpc;
-  std::string transport = "grpc";  // "grpc" or "lean"
+  std::string transport = "lean";  // or "grpc"
   AdminOptions admin;
   AnswerSettings answers;
   std::string log_level = "info";
