@@ -1,5 +1,8 @@
 #include "app/environment_settings.h"
 
+#include <optional>
+#include <utility>
+
 #include "absl/strings/str_join.h"
 #include "admin/forward_auth_settings.h"
 #include "app/environment_reader.h"
@@ -16,6 +19,18 @@ void ReadForwardAuth(EnvironmentReader& reader, ForwardAuthSettings& settings) {
     reader.Fail("FORWARD_AUTH_DESCRIPTORS", settings.descriptors,
                 "key=Header|OtherHeader,key=Header;key=Header");
   }
+}
+
+void ReadTls(EnvironmentReader& reader,
+             std::optional<ServerTlsOptions>& options) {
+  bool use = false;
+  reader.Read("GRPC_SERVER_USE_TLS", use);
+  ServerTlsOptions tls;
+  reader.Read("GRPC_SERVER_TLS_CERT", tls.certificate_file);
+  reader.Read("GRPC_SERVER_TLS_KEY", tls.key_file);
+  reader.Read("GRPC_CLIENT_TLS_CACERT", tls.client_ca_file);
+  reader.Read("GRPC_CLIENT_TLS_SAN", tls.client_name);
+  if (use) options = std::move(tls);
 }
 
 }  // namespace
@@ -37,6 +52,8 @@ absl::Status ApplyEnvironment(const Environment& environment,
               settings.grpc.max_connection_age_grace);
   reader.Read("GRPC_KEEPALIVE_TIME", settings.grpc.keepalive_time);
   reader.Read("GRPC_KEEPALIVE_TIMEOUT", settings.grpc.keepalive_timeout);
+
+  ReadTls(reader, settings.grpc.tls);
 
   reader.Read("LIMIT_RESPONSE_HEADERS_ENABLED", settings.answers.headers);
   reader.ReadHeaderName("LIMIT_LIMIT_HEADER", settings.answers.limit_header);

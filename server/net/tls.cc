@@ -24,7 +24,18 @@ int NoPassword(char*, int, int, void* needed) {
   return -1;
 }
 
-absl::Status ReadAuthorities(const TlsOptions& options, SSL_CTX& context) {
+using Role = OpenSslContext::Role;
+
+// A client trusts the system's authorities if it is told of none; a server
+// without one does not ask who its clients are.
+absl::Status ReadAuthorities(Role role, const TlsOptions& options,
+                             SSL_CTX& context) {
+  if (role == Role::kServer && options.ca_file.empty()) {
+    SSL_CTX_set_verify(&context, SSL_VERIFY_NONE, nullptr);
+    return absl::OkStatus();
+  }
+  SSL_CTX_set_verify(
+      &context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   const bool read =
       options.ca_file.empty()
           ? SSL_CTX_set_default_verify_paths(&context) == 1
@@ -38,7 +49,7 @@ absl::Status ReadIdentity(const TlsOptions& options, SSL_CTX& context) {
   if (options.certificate_file.empty() != options.key_file.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
         options.certificate_file, options.key_file,
-        ": a client certificate and its key need each other, one is missing"));
+        ": a certificate and its key need each other, one is missing"));
   }
   if (options.key_file.empty()) return absl::OkStatus();
   bool needs_password = false;
@@ -58,17 +69,35 @@ absl::Status ReadIdentity(const TlsOptions& options, SSL_CTX& context) {
       absl::StrCat(options.key_file, ": a key with a password"));
 }
 
-absl::StatusOr<SslContextPtr> ReadContext(const TlsOptions& options) {
+// RFC 7301: the protocol that both speak, or none and an alert.
+int ChooseHttp2(SSL*, const unsigned char** chosen, unsigned char* size,
+                const unsigned char* offered, unsigned int offered_size,
+                void*) {
+  static constexpr unsigned char kHttp2[] = {2, 'h', '2'};
+  auto** const out = const_cast<unsigned char**>(chosen);
+  const int found = SSL_select_next_proto(out, size, kHttp2, sizeof(kHttp2),
+                                          offered, offered_size);
+  return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK
+                                         : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+absl::StatusOr<SslContextPtr> ReadContext(Role role,
+                                          const TlsOptions& options) {
   ERR_clear_error();
-  SslContextPtr context(SSL_CTX_new(TLS_client_method()));
+  SslContextPtr context(SSL_CTX_new(
+      role == Role::kServer ? TLS_server_method() : TLS_client_method()));
   if (!context ||
       SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) != 1) {
     return absl::InvalidArgumentError(absl::StrCat("TLS: ", TakeSslError()));
   }
-  SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION);
+  SSL_CTX_set_options(context.get(),
+                      SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
-  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
-  absl::Status read = ReadAuthorities(options, *context);
+  if (role == Role::kServer) {
+    SSL_CTX_set_num_tickets(context.get(), 0);
+    SSL_CTX_set_alpn_select_cb(context.get(), ChooseHttp2, nullptr);
+  }
+  absl::Status read = ReadAuthorities(role, options, *context);
   if (read.ok()) read = ReadIdentity(options, *context);
   if (!read.ok()) return read;
   return context;
@@ -100,16 +129,19 @@ std::string TakeSslError() {
   return reason == nullptr ? absl::StrCat("OpenSSL error ", error) : reason;
 }
 
-OpenSslContext::OpenSslContext(const TlsOptions& options, const Stamps& stamps,
-                               SslContextPtr context)
-    : options_(options), stamps_(stamps), context_(std::move(context)) {}
+OpenSslContext::OpenSslContext(Role role, const TlsOptions& options,
+                               const Stamps& stamps, SslContextPtr context)
+    : role_(role),
+      options_(options),
+      stamps_(stamps),
+      context_(std::move(context)) {}
 
 SslPtr OpenSslContext::NewSsl() const {
   MutexLock lock(&mutex_);
   const Stamps stamps = StampsOf(options_);
   if (stamps != stamps_) {
     stamps_ = stamps;
-    absl::StatusOr<SslContextPtr> read = ReadContext(options_);
+    absl::StatusOr<SslContextPtr> read = ReadContext(role_, options_);
     if (read.ok()) {
       context_ = *std::move(read);
       LogInfo("TLS: the files have changed and were read again");
@@ -121,12 +153,40 @@ SslPtr OpenSslContext::NewSsl() const {
   return SslPtr(SSL_new(context_.get()));
 }
 
+namespace {
+
+absl::StatusOr<std::unique_ptr<TlsContext>> NewContext(
+    Role role, const TlsOptions& options) {
+  const OpenSslContext::Stamps stamps = StampsOf(options);
+  absl::StatusOr<SslContextPtr> context = ReadContext(role, options);
+  if (!context.ok()) return context.status();
+  return std::make_unique<OpenSslContext>(role, options, stamps,
+                                          *std::move(context));
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<TlsContext>> NewTlsContext(
     const TlsOptions& options) {
-  const OpenSslContext::Stamps stamps = StampsOf(options);
-  absl::StatusOr<SslContextPtr> context = ReadContext(options);
-  if (!context.ok()) return context.status();
-  return std::make_unique<OpenSslContext>(options, stamps, *std::move(context));
+  return NewContext(Role::kClient, options);
+}
+
+absl::StatusOr<std::unique_ptr<TlsContext>> NewServerTlsContext(
+    const ServerTlsOptions& options) {
+  if (options.certificate_file.empty() && options.key_file.empty()) {
+    return absl::InvalidArgumentError("TLS: a server needs a certificate");
+  }
+  if (options.client_ca_file.empty() && !options.client_name.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("TLS: a client's name, ", options.client_name,
+                     ", needs the authority of its certificate"));
+  }
+  return NewContext(Role::kServer,
+                    {.ca_file = options.client_ca_file,
+                     .certificate_file = options.certificate_file,
+                     .key_file = options.key_file,
+                     .verify_hostname = !options.client_name.empty(),
+                     .server_name = options.client_name});
 }
 
 }  // namespace rls

@@ -17,9 +17,17 @@ struct TlsOptions {
   std::string server_name;  // for SNI and verification; "": the host connected
 };
 
-// TLS 1.2 or later for client streams. The files are read again when they have
-// changed, at the next connection; a change that cannot be read keeps what was
-// read before and is logged. What it holds is private to `net`.
+// How a server speaks TLS. Files are PEM.
+struct ServerTlsOptions {
+  std::string certificate_file;
+  std::string key_file;
+  std::string client_ca_file;  // "": clients need no certificate
+  std::string client_name;     // that theirs must be for; "": any
+};
+
+// TLS 1.2 or later, for clients or for a server. The files are read again when
+// they have changed, at the next connection; a change that cannot be read keeps
+// what was read before and is logged. What it holds is private to `net`.
 //
 // Threads: the methods of `net` that take one may run on many threads at once.
 class TlsContext {
@@ -30,6 +38,10 @@ class TlsContext {
 // Failure: INVALID_ARGUMENT that names the file and what is wrong with it.
 absl::StatusOr<std::unique_ptr<TlsContext>> NewTlsContext(
     const TlsOptions& options);
+
+// Its clients must speak HTTP/2, if they name protocols at all.
+absl::StatusOr<std::unique_ptr<TlsContext>> NewServerTlsContext(
+    const ServerTlsOptions& options);
 
 }  // namespace rls
 

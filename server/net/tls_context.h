@@ -41,16 +41,20 @@ class OpenSslContext final : public TlsContext {
  public:
   // One for each of the files that TlsOptions names.
   using Stamps = std::array<FileStamp, 3>;
+  enum class Role { kClient, kServer };
 
-  OpenSslContext(const TlsOptions& options, const Stamps& stamps,
+  OpenSslContext(Role role, const TlsOptions& options, const Stamps& stamps,
                  SslContextPtr context);
 
+  // A server's are put as those of a client: the peer's authority, and its
+  // name.
   const TlsOptions& options() const { return options_; }
 
-  // A client's end with the files as they are now. Null without memory.
+  // This end with the files as they are now. Null without memory.
   SslPtr NewSsl() const;
 
  private:
+  const Role role_;
   const TlsOptions options_;
 
   mutable Mutex mutex_;

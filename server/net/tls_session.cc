@@ -117,6 +117,29 @@ bool SetName(SSL& ssl, const std::string& name, bool verify) {
                   const_cast<char*>(name.c_str())) == 1;
 }
 
+// An end of which nothing is known yet but whose files it uses.
+struct NewEnd {
+  SslPtr ssl;  // null without memory
+  BIO* from_peer = nullptr;
+  BIO* to_peer = nullptr;
+};
+
+NewEnd MakeEnd(const OpenSslContext& context) {
+  NewEnd end{context.NewSsl(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem())};
+  if (!end.ssl || end.from_peer == nullptr || end.to_peer == nullptr) {
+    BIO_free(end.from_peer);
+    BIO_free(end.to_peer);
+    return {};
+  }
+  SSL_set_bio(end.ssl.get(), end.from_peer, end.to_peer);
+  return end;
+}
+
+std::unique_ptr<TlsSession> SessionOf(NewEnd end) {
+  return std::make_unique<OpenSslSession>(std::move(end.ssl), end.from_peer,
+                                          end.to_peer);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TlsSession>> NewTlsSession(
@@ -129,21 +152,29 @@ absl::StatusOr<std::unique_ptr<TlsSession>> NewTlsSession(
   if (name.empty() && options.verify_hostname) {
     return absl::UnavailableError("TLS: no host name to verify");
   }
-  SslPtr ssl = own.NewSsl();
-  BIO* const from_peer = BIO_new(BIO_s_mem());
-  BIO* const to_peer = BIO_new(BIO_s_mem());
-  if (!ssl || from_peer == nullptr || to_peer == nullptr) {
-    BIO_free(from_peer);
-    BIO_free(to_peer);
-    return absl::UnavailableError("TLS: no memory");
-  }
-  SSL_set_bio(ssl.get(), from_peer, to_peer);
-  SSL_set_connect_state(ssl.get());
-  if (!SetName(*ssl, name, options.verify_hostname)) {
+  NewEnd end = MakeEnd(own);
+  if (!end.ssl) return absl::UnavailableError("TLS: no memory");
+  SSL_set_connect_state(end.ssl.get());
+  if (!SetName(*end.ssl, name, options.verify_hostname)) {
     return absl::UnavailableError(
         absl::StrCat("TLS: no name for a certificate: ", name));
   }
-  return std::make_unique<OpenSslSession>(std::move(ssl), from_peer, to_peer);
+  return SessionOf(std::move(end));
+}
+
+absl::StatusOr<std::unique_ptr<TlsSession>> NewServerTlsSession(
+    const TlsContext& context) {
+  const auto& own = static_cast<const OpenSslContext&>(context);
+  NewEnd end = MakeEnd(own);
+  if (!end.ssl) return absl::UnavailableError("TLS: no memory");
+  SSL_set_accept_state(end.ssl.get());
+  const TlsOptions& options = own.options();
+  if (options.verify_hostname &&
+      SSL_set1_host(end.ssl.get(), options.server_name.c_str()) != 1) {
+    return absl::UnavailableError(
+        absl::StrCat("TLS: no name for a certificate: ", options.server_name));
+  }
+  return SessionOf(std::move(end));
 }
 
 }  // namespace rls

@@ -12,7 +12,7 @@
 
 namespace rls {
 
-// The client's end of one TLS connection, without a socket: it turns what is
+// One end of a TLS connection, without a socket: it turns what is
 // written into records for the peer, and the peer's records into bytes. After
 // each call the owner sends what output() holds, also when the call failed:
 // then it is an alert that tells the peer why.
@@ -45,6 +45,10 @@ class TlsSession {
 // another. UNAVAILABLE.
 absl::StatusOr<std::unique_ptr<TlsSession>> NewTlsSession(
     const TlsContext& context, const std::string& host);
+
+// The server's end, of a server's context.
+absl::StatusOr<std::unique_ptr<TlsSession>> NewServerTlsSession(
+    const TlsContext& context);
 
 }  // namespace rls
 

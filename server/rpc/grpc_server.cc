@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "rpc/grpc_credentials.h"
 #include "rpc/grpc_queue.h"
 #include "rpc/health.h"
 
@@ -82,8 +83,10 @@ class GrpcServerImpl final : public RpcServer {
     grpc::ServerBuilder builder;
     ApplyOptions(options, builder);
     int port = 0;
-    builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(),
-                             &port);
+    absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> credentials =
+        CredentialsOf(options);
+    if (!credentials.ok()) return credentials.status();
+    builder.AddListeningPort(options.address, *credentials, &port);
     builder.RegisterService(&context_.service);
     builder.RegisterService(&health_.service());
     for (int i = 0; i < ThreadsOf(options); ++i) {

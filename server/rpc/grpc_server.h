@@ -13,7 +13,8 @@ namespace rls {
 
 // The general transport: gRPC C++.
 //
-// Failure: UNAVAILABLE when the address cannot be had (it says which).
+// Failure: UNAVAILABLE when the address cannot be had (it says which),
+// INVALID_ARGUMENT when a file of TLS cannot be used (it says which and why).
 // The handler, clock and metrics must outlive the server.
 absl::StatusOr<std::unique_ptr<RpcServer>> NewGrpcServer(
     const RpcServerOptions& options, RateLimitHandler& handler,

@@ -1,9 +1,11 @@
 #ifndef RLS_RPC_RPC_SERVER_H_
 #define RLS_RPC_RPC_SERVER_H_
 
+#include <optional>
 #include <string>
 
 #include "absl/time/time.h"
+#include "net/tls.h"
 
 namespace rls {
 
@@ -17,6 +19,8 @@ struct RpcServerOptions {
   absl::Duration max_connection_age_grace = absl::Hours(1);
   absl::Duration keepalive_time = absl::Minutes(5);
   absl::Duration keepalive_timeout = absl::Seconds(20);
+  // None: no TLS. Files that have changed are used for later connections.
+  std::optional<ServerTlsOptions> tls;
 };
 
 // Of a call's headers. gRPC's own 8 KiB is less than a gateway may pass on of a

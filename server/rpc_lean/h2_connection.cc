@@ -1,18 +1,13 @@
 #include "rpc_lean/h2_connection.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
+#include <optional>
 #include <random>
 #include <utility>
 
 namespace rls {
 namespace {
-
-// What is read in one turn, so that one client does not hold up the others.
-constexpr size_t kReadBytes = 64 << 10;
 
 SteadyTime After(SteadyTime from, absl::Duration duration) {
   return from + absl::ToChronoNanoseconds(duration);
@@ -28,12 +23,13 @@ absl::Duration Jittered(absl::Duration duration) {
 }  // namespace
 
 H2Connection::H2Connection(const H2ConnectionParts& parts,
-                           FileDescriptor socket)
+                           FileDescriptor socket,
+                           std::unique_ptr<TlsSession> tls)
     : parts_(parts),
-      socket_(std::move(socket)),
+      socket_(std::move(socket), std::move(tls)),
       session_(parts.session, [this] { parts_.pending(*this); }),
       watch_(parts.loop.NewWatch(
-          socket_.get(), [this](EventLoop::Ready ready) { OnReady(ready); })),
+          socket_.fd(), [this](EventLoop::Ready ready) { OnReady(ready); })),
       timer_(parts.loop.NewTimer([this] {
         wake_at_ = SteadyTime::max();
         OnTimer();
@@ -47,25 +43,18 @@ H2Connection::H2Connection(const H2ConnectionParts& parts,
 }
 
 void H2Connection::OnReady(EventLoop::Ready ready) {
-  if (ready.readable && unsent_.size() < kMaxUnsentBytes) Read();
+  if (ready.readable && socket_.unsent() < kMaxUnsentBytes) Read();
   Flush();
 }
 
 void H2Connection::Read() {
-  parts_.read_buffer.resize(kReadBytes);
-  const ssize_t count = recv(socket_.get(), parts_.read_buffer.data(),
-                             parts_.read_buffer.size(), 0);
-  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (count <= 0) {
-    broken_ = true;  // It has gone: there is nobody to write to.
-    return;
-  }
-  if (lingering_) return;
+  const std::optional<absl::string_view> bytes =
+      socket_.Read(parts_.read_buffer);
+  if (!bytes.has_value()) broken_ = true;
+  if (broken_ || bytes->empty() || lingering_) return;
   read_at_ = parts_.loop.Now();
   pinged_ = false;
-  const absl::string_view bytes(parts_.read_buffer.data(),
-                                static_cast<size_t>(count));
-  if (!session_.Receive(bytes)) broken_ = true;
+  if (!session_.Receive(*bytes)) broken_ = true;
   if (session_.incomplete_calls() > 0 && sweep_at_ == SteadyTime::max()) {
     sweep_at_ = After(read_at_, kPatience);
     WakeAt(sweep_at_);
@@ -77,10 +66,11 @@ void H2Connection::Flush() {
     parts_.closed(*this);
     return;
   }
-  if (unsent_.empty() && session_.over()) Linger();
-  watch_->Want({.readable = unsent_.size() < kMaxUnsentBytes,
-                .writable = !unsent_.empty()});
-  if (unsent_.empty()) {
+  const bool all_sent = socket_.unsent() == 0;
+  if (all_sent && session_.over()) Linger();
+  watch_->Want(
+      {.readable = socket_.unsent() < kMaxUnsentBytes, .writable = !all_sent});
+  if (all_sent) {
     stalled_at_ = SteadyTime::max();
   } else if (stalled_at_ == SteadyTime::max()) {
     stalled_at_ = After(parts_.loop.Now(), kPatience);
@@ -92,30 +82,25 @@ void H2Connection::Flush() {
 // sent anything more, and that could cost it what it has not read yet.
 void H2Connection::Linger() {
   if (std::exchange(lingering_, true)) return;
-  shutdown(socket_.get(), SHUT_WR);
+  socket_.CloseWriting();
   close_at_ = std::min(close_at_, After(parts_.loop.Now(), kGoAwayTime));
   WakeAt(close_at_);
 }
 
 bool H2Connection::Write() {
+  const uint64_t sent_before = socket_.sent_bytes();
   std::string& out = parts_.write_buffer;
-  bool more = true;
-  while (more && unsent_.size() < kMaxUnsentBytes) {
-    out.assign(unsent_.view().data(), unsent_.size());
-    while (more && out.size() < kMaxUnsentBytes) {
+  do {
+    out.clear();
+    while (socket_.established() &&
+           socket_.unsent() + out.size() < kMaxUnsentBytes) {
       const absl::string_view bytes = session_.Pull();
+      if (bytes.empty()) break;
       out.append(bytes.data(), bytes.size());
-      more = !bytes.empty();
     }
-    if (out.empty()) return true;
-    ssize_t count = send(socket_.get(), out.data(), out.size(), MSG_NOSIGNAL);
-    if (count < 0 && errno != EAGAIN && errno != EINTR) return false;
-    count = std::max<ssize_t>(count, 0);
-    if (count > 0) stalled_at_ = SteadyTime::max();
-    unsent_.Clear();
-    unsent_.Append(absl::string_view(out).substr(static_cast<size_t>(count)));
-    if (!unsent_.empty()) return true;  // The client has enough for now.
-  }
+    if (!socket_.Write(out)) return false;
+  } while (!out.empty() && socket_.unsent() == 0);
+  if (socket_.sent_bytes() != sent_before) stalled_at_ = SteadyTime::max();
   return true;
 }
 

@@ -9,9 +9,9 @@
 #include "absl/time/time.h"
 #include "net/event_loop.h"
 #include "net/file_descriptor.h"
-#include "net/unsent.h"
 #include "rpc/rpc_server.h"
 #include "rpc_lean/h2_session.h"
+#include "rpc_lean/h2_socket.h"
 
 namespace rls {
 
@@ -48,7 +48,9 @@ class H2Connection {
   // close.
   static constexpr absl::Duration kGoAwayTime = absl::Seconds(1);
 
-  H2Connection(const H2ConnectionParts& parts, FileDescriptor socket);
+  // `tls` is the server's end; null: none.
+  H2Connection(const H2ConnectionParts& parts, FileDescriptor socket,
+               std::unique_ptr<TlsSession> tls);
   H2Connection(const H2Connection&) = delete;
   H2Connection& operator=(const H2Connection&) = delete;
 
@@ -73,11 +75,10 @@ class H2Connection {
   void WakeAt(SteadyTime time);
 
   const H2ConnectionParts parts_;
-  const FileDescriptor socket_;
+  H2Socket socket_;
   H2Session session_;
   const std::unique_ptr<EventLoop::Watch> watch_;
   const std::unique_ptr<EventLoop::Timer> timer_;
-  Unsent unsent_;
   bool broken_ = false;  // it is to be closed
   bool going_away_ = false;
   bool lingering_ = false;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log.h"
+
 namespace rls {
 
 LeanLoop::LeanLoop(const Parts& parts)
@@ -54,6 +56,16 @@ void LeanLoop::Adopt(FileDescriptor connection) {
 }
 
 void LeanLoop::Add(FileDescriptor socket) {
+  std::unique_ptr<TlsSession> tls;
+  if (parts_.tls != nullptr) {
+    auto session = NewServerTlsSession(*parts_.tls);
+    if (!session.ok()) {
+      LogWarning(session.status().message());
+      count_.fetch_sub(1, std::memory_order_relaxed);
+      return;
+    }
+    tls = *std::move(session);
+  }
   auto connection = std::make_unique<H2Connection>(
       H2ConnectionParts{.loop = *loop_,
                         .options = parts_.options,
@@ -67,7 +79,7 @@ void LeanLoop::Add(FileDescriptor socket) {
                         .closed = on_closed_,
                         .read_buffer = read_buffer_,
                         .write_buffer = write_buffer_},
-      std::move(socket));
+      std::move(socket), std::move(tls));
   H2Connection& added = *connection;
   connections_.emplace(&added, std::move(connection));
   if (stopping_) {

@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "net/event_loop.h"
 #include "net/file_descriptor.h"
+#include "net/tls.h"
 #include "rpc/rpc_server.h"
 #include "rpc_lean/call_pool.h"
 #include "rpc_lean/call_service.h"
@@ -31,6 +32,7 @@ class LeanLoop {
     RateLimitHandler& handler;
     const Clock& clock;
     RequestMetrics& metrics;
+    const TlsContext* tls;  // null: none
   };
   explicit LeanLoop(const Parts& parts);
   ~LeanLoop();  // after AwaitQuiet(), or before Start()

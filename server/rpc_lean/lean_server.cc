@@ -22,14 +22,16 @@ size_t ThreadsOf(const RpcServerOptions& options) {
 class LeanServer final : public RpcServer {
  public:
   LeanServer(const RpcServerOptions& options, RateLimitHandler& handler,
-             const Clock& clock, Metrics& metrics)
-      : options_(options), metrics_(metrics) {
+             const Clock& clock, Metrics& metrics,
+             std::unique_ptr<TlsContext> tls)
+      : options_(options), metrics_(metrics), tls_(std::move(tls)) {
     for (size_t i = 0; i < ThreadsOf(options_); ++i) {
       loops_.push_back(
           std::make_unique<LeanLoop>(LeanLoop::Parts{.options = options_,
                                                      .handler = handler,
                                                      .clock = clock,
-                                                     .metrics = metrics_}));
+                                                     .metrics = metrics_,
+                                                     .tls = tls_.get()}));
     }
   }
 
@@ -86,6 +88,7 @@ class LeanServer final : public RpcServer {
 
   const RpcServerOptions options_;
   RequestMetrics metrics_;
+  const std::unique_ptr<TlsContext> tls_;  // null: none
   std::string address_;
   std::vector<std::unique_ptr<LeanLoop>> loops_;
   std::unique_ptr<StreamListener> listener_;  // of the first loop
@@ -96,7 +99,14 @@ class LeanServer final : public RpcServer {
 absl::StatusOr<std::unique_ptr<RpcServer>> NewLeanServer(
     const RpcServerOptions& options, RateLimitHandler& handler,
     const Clock& clock, Metrics& metrics) {
-  auto server = std::make_unique<LeanServer>(options, handler, clock, metrics);
+  std::unique_ptr<TlsContext> tls;
+  if (options.tls.has_value()) {
+    auto context = NewServerTlsContext(*options.tls);
+    if (!context.ok()) return context.status();
+    tls = *std::move(context);
+  }
+  auto server = std::make_unique<LeanServer>(options, handler, clock, metrics,
+                                             std::move(tls));
   if (absl::Status started = server->Start(); !started.ok()) return started;
   return server;
 }

@@ -16,7 +16,8 @@ namespace rls {
 // is read of it in one turn is decided in that turn and answered in one write.
 // Its address may also be "unix:PATH".
 //
-// Failure: UNAVAILABLE when the address cannot be had (it says which).
+// Failure: UNAVAILABLE when the address cannot be had (it says which),
+// INVALID_ARGUMENT when a file of TLS cannot be used (it says which and why).
 // The handler, clock and metrics must outlive the server.
 absl::StatusOr<std::unique_ptr<RpcServer>> NewLeanServer(
     const RpcServerOptions& options, RateLimitHandler& handler,
