@@ -12,9 +12,8 @@
 #include "absl/time/clock.h"
 #include "envoy/service/ratelimit/v3/rls.grpc.pb.h"
 #include "grpc/health/v1/health.grpc.pb.h"
-#include "rpc/grpc_server.h"
-#include "rpc_lean/lean_server.h"
 #include "unit/fake_limiter.h"
+#include "unit/transports.h"
 
 namespace rls {
 namespace {
@@ -35,11 +34,6 @@ RateLimitRequest Request() {
   request.add_descriptors()->add_entries()->set_key("k");
   return request;
 }
-
-struct Transport {
-  const char* name;
-  decltype(&NewGrpcServer) make;
-};
 
 // What both transports promise, asked by gRPC's own client.
 class RpcServerTest : public ::testing::TestWithParam<Transport> {
@@ -398,12 +392,8 @@ TEST_P(RpcServerTest, ATakenAddressIsAnErrorThatNamesIt) {
               HasSubstr(server_->address()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Transports, RpcServerTest,
-                         ::testing::Values(Transport{"Grpc", NewGrpcServer},
-                                           Transport{"Lean", NewLeanServer}),
-                         [](const ::testing::TestParamInfo<Transport>& param) {
-                           return std::string(param.param.name);
-                         });
+INSTANTIATE_TEST_SUITE_P(Transports, RpcServerTest, BothTransports(),
+                         NameOfTransport);
 
 }  // namespace
 }  // namespace rls
