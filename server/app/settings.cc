@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "app/environment_settings.h"
@@ -39,7 +40,7 @@ absl::StatusOr<std::string> ParseFlags(int argc, const char* const* argv,
                  "[env: REDIS_URL]")
       ->type_name("URL");
   cli.add_option("--grpc-address", settings.grpc.address,
-                 "Where gRPC listens; port 0 takes a free one "
+                 "Where gRPC listens; port 0 takes a free one; or unix:PATH "
                  "[env: GRPC_HOST, GRPC_PORT]")
       ->type_name("HOST:PORT")
       ->capture_default_str();
@@ -89,7 +90,9 @@ absl::Status CheckAddress(absl::string_view flag, absl::string_view address) {
 
 absl::Status CheckSettings(const Settings& settings) {
   absl::Status status;
-  status.Update(CheckAddress("--grpc-address", settings.grpc.address));
+  if (!absl::StartsWith(settings.grpc.address, "unix:")) {
+    status.Update(CheckAddress("--grpc-address", settings.grpc.address));
+  }
   status.Update(CheckAddress("--http-address", settings.admin.http_address));
   status.Update(CheckAddress("--debug-address", settings.admin.debug_address));
   if (settings.transport != "grpc" && settings.transport != "lean") {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "rpc/grpc_credentials.h"
@@ -98,8 +99,11 @@ class GrpcServerImpl final : public RpcServer {
       return absl::UnavailableError(
           absl::StrCat("cannot listen for gRPC on ", options.address));
     }
-    address_ = absl::StrCat(
-        options.address.substr(0, options.address.rfind(':')), ":", port);
+    address_ = options.address;
+    if (!absl::StartsWith(address_, "unix:")) {
+      address_.resize(address_.rfind(':'));
+      absl::StrAppend(&address_, ":", port);
+    }
     for (const auto& queue : queues_) {
       queue->Start(queue == queues_.front() ? &health_ : nullptr);
     }

@@ -10,7 +10,8 @@
 namespace rls {
 
 struct RpcServerOptions {
-  std::string address = "[::]:8081";  // host:port; port 0 takes a free one
+  // host:port, where port 0 takes a free one, or unix:PATH.
+  std::string address = "[::]:8081";
   int threads = 0;                    // that serve calls; 0: one per core
   int max_request_bytes = 4 << 20;
   // Of these four, zero means never. The age is jittered by a tenth, so that
@@ -34,7 +35,7 @@ class RpcServer {
  public:
   virtual ~RpcServer() = default;  // as Shutdown(absl::ZeroDuration())
 
-  // "host:port" with the port that was taken.
+  // As it was given, with the port that was taken.
   virtual const std::string& address() const = 0;
 
   // What health answers for every name.

@@ -9,9 +9,11 @@
 #include <latch>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "envoy/service/ratelimit/v3/rls.grpc.pb.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "temp_folder.h"
 #include "unit/fake_limiter.h"
 #include "unit/transports.h"
 
@@ -42,7 +44,7 @@ class RpcServerTest : public ::testing::TestWithParam<Transport> {
 
   void Start(RpcServerOptions options) {
     server_.reset();
-    options.address = "127.0.0.1:0";
+    options.address = address_;
     options.threads = 1;
     auto server = GetParam().make(options, handler_, *clock_, *metrics_);
     ASSERT_TRUE(server.ok()) << server.status();
@@ -90,6 +92,7 @@ class RpcServerTest : public ::testing::TestWithParam<Transport> {
     return result;
   }
 
+  std::string address_ = "127.0.0.1:0";
   std::unique_ptr<Clock> clock_ = NewSystemClock();
   std::unique_ptr<Metrics> metrics_ = NewMetrics();
   FakeLimiter limiter_;
@@ -382,6 +385,14 @@ TEST_P(RpcServerTest, AnAgeOfZeroMeansNever) {
   EXPECT_FALSE(channel_->WaitForStateChange(
       GRPC_CHANNEL_READY,
       absl::ToChronoTime(absl::Now() + absl::Milliseconds(100))));
+}
+
+TEST_P(RpcServerTest, AUnixSocketIsServed) {
+  const TempFolder folder;
+  address_ = absl::StrCat("unix:", (folder.path() / "socket").string());
+  Start({});
+  EXPECT_EQ(server_->address(), address_);
+  EXPECT_TRUE(Call(Request()).ok());
 }
 
 TEST_P(RpcServerTest, ATakenAddressIsAnErrorThatNamesIt) {
