@@ -14,6 +14,7 @@
 #include "limiter/limiter.h"
 #include "metrics/metrics.h"
 #include "net/event_loop.h"
+#include "net/loop_threads.h"
 #include "rpc/grpc_server.h"
 #include "rpc/handler.h"
 #include "rpc_lean/lean_server.h"
@@ -33,6 +34,7 @@ class AppImpl final : public App {
       : drain_time_(settings.drain_time),
         clock_(NewSystemClock()),
         metrics_(NewMetrics()),
+        loops_(settings.transport == "lean" ? ThreadsOf(settings.grpc) : 0),
         tier_sources_(NewHttpTierSources(*clock_, *metrics_)),
         config_(NewConfigManager({.paths = settings.config_paths,
                                   .environment = environment,
@@ -51,6 +53,7 @@ class AppImpl final : public App {
     tier_sources_.reset();
     loop_->Stop();
     if (loop_thread_.joinable()) loop_thread_.join();
+    loops_.Stop();
   }
 
   absl::Status Start(const Settings& settings) {
@@ -61,10 +64,11 @@ class AppImpl final : public App {
     if (absl::Status made = MakeLimiter(settings, *redis); !made.ok()) {
       return made;
     }
-    auto grpc =
-        settings.transport == "lean"
-            ? NewLeanServer(settings.grpc, *handler_, *clock_, *metrics_)
-            : NewGrpcServer(settings.grpc, *handler_, *clock_, *metrics_);
+    loops_.Start();
+    auto grpc = loops_.size() > 0 ? NewLeanServer(loops_, settings.grpc,
+                                                  *handler_, *clock_, *metrics_)
+                                  : NewGrpcServer(settings.grpc, *handler_,
+                                                  *clock_, *metrics_);
     if (!grpc.ok()) return grpc.status();
     grpc_ = *std::move(grpc);
     auto admin = NewAdminServer(
@@ -109,6 +113,9 @@ class AppImpl final : public App {
           RedisOptionsOf(redis_settings);
       if (!options.ok()) return options.status();
       options->seed = RandomSeed();
+      for (size_t i = 0; i < loops_.size(); ++i) {
+        options->loops.push_back(&loops_[i]);
+      }
       auto redis = NewRedisStore(*options, *clock_, *metrics_);
       if (!redis.ok()) return redis.status();
       redis_ = *std::move(redis);
@@ -144,6 +151,8 @@ class AppImpl final : public App {
   RuleBookHolder rules_;
   const std::unique_ptr<Clock> clock_;
   const std::unique_ptr<Metrics> metrics_;
+  // The lean transport's, and of its way to Redis; none with the general one.
+  LoopThreads loops_;
   // For what waits: requests that are held.
   const std::unique_ptr<EventLoop> loop_ = NewEventLoop();
   std::thread loop_thread_;

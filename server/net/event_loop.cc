@@ -16,6 +16,8 @@ namespace {
 using std::chrono::steady_clock;
 using Task = absl::AnyInvocable<void()>;
 
+thread_local EventLoop* running_loop = nullptr;
+
 class EpollLoop final : public EventLoop {
  public:
   EpollLoop() = default;
@@ -31,6 +33,7 @@ class EpollLoop final : public EventLoop {
 
   void Run() override {
     running_ = true;
+    running_loop = this;
     now_ = steady_clock::now();
     do {
       poller_.Wait(TimeToWait());
@@ -40,6 +43,7 @@ class EpollLoop final : public EventLoop {
       timers_.Fire(now_);
     } while (RunPosted());
     running_ = false;
+    running_loop = nullptr;
   }
 
   void Stop() override {
@@ -127,6 +131,8 @@ class EpollLoop final : public EventLoop {
 };
 
 }  // namespace
+
+EventLoop* RunningLoop() { return running_loop; }
 
 std::unique_ptr<EventLoop> NewEventLoop() {
   return std::make_unique<EpollLoop>();

@@ -67,6 +67,9 @@ class EventLoop {
 // Fails by CHECK when the system gives no epoll or eventfd.
 std::unique_ptr<EventLoop> NewEventLoop();
 
+// The one whose Run() the calling thread is in; null: none.
+EventLoop* RunningLoop();
+
 }  // namespace rls
 
 #endif  // RLS_NET_EVENT_LOOP_H_

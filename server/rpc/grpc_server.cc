@@ -4,7 +4,6 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -27,11 +26,6 @@ int Milliseconds(absl::Duration duration) {
   if (duration == absl::ZeroDuration()) return INT32_MAX;
   return static_cast<int>(
       std::clamp<int64_t>(absl::ToInt64Milliseconds(duration), 1, INT32_MAX));
-}
-
-int ThreadsOf(const RpcServerOptions& options) {
-  if (options.threads > 0) return options.threads;
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 void ApplyOptions(const RpcServerOptions& options,
@@ -90,7 +84,7 @@ class GrpcServerImpl final : public RpcServer {
     builder.AddListeningPort(options.address, *credentials, &port);
     builder.RegisterService(&context_.service);
     builder.RegisterService(&health_.service());
-    for (int i = 0; i < ThreadsOf(options); ++i) {
+    for (size_t i = 0; i < ThreadsOf(options); ++i) {
       queues_.push_back(
           std::make_unique<GrpcQueue>(context_, builder.AddCompletionQueue()));
     }

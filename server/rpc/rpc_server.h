@@ -1,8 +1,11 @@
 #ifndef RLS_RPC_RPC_SERVER_H_
 #define RLS_RPC_RPC_SERVER_H_
 
+#include <algorithm>
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "absl/time/time.h"
 #include "net/tls.h"
@@ -12,7 +15,7 @@ namespace rls {
 struct RpcServerOptions {
   // host:port, where port 0 takes a free one, or unix:PATH.
   std::string address = "[::]:8081";
-  int threads = 0;                    // that serve calls; 0: one per core
+  int threads = 0;  // that serve calls; 0: one per core
   int max_request_bytes = 4 << 20;
   // Of these four, zero means never. The age is jittered by a tenth, so that
   // connections do not end together.
@@ -23,6 +26,11 @@ struct RpcServerOptions {
   // None: no TLS. Files that have changed are used for later connections.
   std::optional<ServerTlsOptions> tls;
 };
+
+inline size_t ThreadsOf(const RpcServerOptions& options) {
+  if (options.threads > 0) return static_cast<size_t>(options.threads);
+  return std::max(1U, std::thread::hardware_concurrency());
+}
 
 // Of a call's headers. gRPC's own 8 KiB is less than a gateway may pass on of a
 // client's tracing headers.

@@ -7,10 +7,6 @@
 
 namespace rls {
 
-CallService::CallService(const Parts& parts,
-                         absl::AnyInvocable<void()> answered)
-    : parts_(parts), answered_(std::move(answered)) {}
-
 void CallService::Serve(Call& call) {
   if (call.method() == Method::kReflection) {
     Reflect(call);
@@ -62,7 +58,7 @@ void CallService::Decide(Call& call, absl::string_view request) {
   ++held_;
   parts_.handler.ShouldRateLimit(request, call.deadline(), &call.caller(),
                                  [this, &call](RateLimitHandler::Reply reply) {
-                                   if (std::this_thread::get_id() == thread_) {
+                                   if (RunningLoop() == &parts_.loop) {
                                      Reply(call, reply);
                                    } else {
                                      call.reply = std::move(reply);
@@ -81,6 +77,8 @@ void CallService::Reply(Call& call, const RateLimitHandler::Reply& reply) {
   }
   --held_;
   call.Release();
+  // Somebody may wait for the last one.
+  if (stopped_ && held_ == 0) parts_.post([] {});
 }
 
 void CallService::BringBack(Call& call) {
@@ -89,7 +87,7 @@ void CallService::BringBack(Call& call) {
   // One task for all that come before it runs. Under the lock, so that the loop
   // cannot end between the two.
   if (brought_back_.size() == 1) {
-    parts_.loop.Post([this] { ReplyToAll(); });
+    parts_.post([this] { ReplyToAll(); });
   }
 }
 
@@ -101,7 +99,6 @@ void CallService::ReplyToAll() {
   for (Call* const call : replying_)
     Reply(*call, std::exchange(call->reply, {}));
   replying_.clear();
-  answered_();
 }
 
 void CallService::CheckHealth(Call& call, absl::string_view request) {

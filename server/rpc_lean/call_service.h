@@ -2,8 +2,8 @@
 #define RLS_RPC_LEAN_CALL_SERVICE_H_
 
 #include <cstddef>
+#include <functional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -28,21 +28,18 @@ namespace rls {
 class CallService final : public CallHandler {
  public:
   struct Parts {
-    EventLoop& loop;
+    const EventLoop& loop;
+    // Does something on the loop's thread, and then sends what came of it.
+    std::function<void(std::function<void()>)> post;
     RateLimitHandler& handler;
     const Clock& clock;
     RequestMetrics& metrics;
     size_t max_request_bytes = 0;
   };
 
-  // `answered` is called on the loop's thread after a batch of answers that
-  // came from other threads was given to their calls.
-  CallService(const Parts& parts, absl::AnyInvocable<void()> answered);
+  explicit CallService(const Parts& parts) : parts_(parts) {}
   CallService(const CallService&) = delete;
   CallService& operator=(const CallService&) = delete;
-
-  // On the loop's thread, before the first call.
-  void Start() { thread_ = std::this_thread::get_id(); }
 
   void Serve(Call& call) override;
   void Closed(Call& call) override;
@@ -72,8 +69,6 @@ class CallService final : public CallHandler {
   void Reflect(Call& call);
 
   const Parts parts_;
-  absl::AnyInvocable<void()> answered_;
-  std::thread::id thread_;
   size_t held_ = 0;
   bool serving_ = false;
   bool stopped_ = false;

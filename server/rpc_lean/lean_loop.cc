@@ -9,43 +9,37 @@ namespace rls {
 
 LeanLoop::LeanLoop(const Parts& parts)
     : parts_(parts),
-      service_({.loop = *loop_,
+      service_({.loop = parts.loop,
+                .post = [this](auto task) { Do(std::move(task)); },
                 .handler = parts.handler,
                 .clock = parts.clock,
                 .metrics = parts.metrics,
                 .max_request_bytes =
-                    static_cast<size_t>(parts.options.max_request_bytes)},
-               [this] {
-                 FlushPending();
-                 LookWhetherQuiet();
-               }),
+                    static_cast<size_t>(parts.options.max_request_bytes)}),
       on_pending_([this](H2Connection& connection) {
         if (std::find(pending_.begin(), pending_.end(), &connection) ==
             pending_.end()) {
           pending_.push_back(&connection);
         }
+        if (!std::exchange(will_flush_, true)) Do([] {});
       }),
       on_closed_([this](H2Connection& connection) { Remove(connection); }) {}
 
-LeanLoop::~LeanLoop() {
-  if (!thread_.joinable()) return;
-  loop_->Stop();
-  thread_.join();
-}
-
-void LeanLoop::Start() {
-  thread_ = std::thread([this] {
-    service_.Start();
-    loop_->Run();
-  });
-}
-
 void LeanLoop::Do(absl::AnyInvocable<void()> task) {
-  loop_->Post([this, task = std::move(task)]() mutable {
+  parts_.loop.Post([this, task = std::move(task)]() mutable {
+    will_flush_ = true;
     task();
     FlushPending();
+    will_flush_ = false;
     LookWhetherQuiet();
   });
+}
+
+void LeanLoop::AwaitQuiet() {
+  quiet_.wait();
+  std::latch passed(1);
+  parts_.loop.Post([&passed] { passed.count_down(); });
+  passed.wait();
 }
 
 void LeanLoop::Adopt(FileDescriptor connection) {
@@ -67,7 +61,7 @@ void LeanLoop::Add(FileDescriptor socket) {
     tls = *std::move(session);
   }
   auto connection = std::make_unique<H2Connection>(
-      H2ConnectionParts{.loop = *loop_,
+      H2ConnectionParts{.loop = parts_.loop,
                         .options = parts_.options,
                         .session = {.clock = parts_.clock,
                                     .calls = calls_,

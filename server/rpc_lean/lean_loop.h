@@ -6,7 +6,6 @@
 #include <latch>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -22,12 +21,14 @@
 
 namespace rls {
 
-// One thread of the lean transport, with its connections and their calls.
+// The connections of the lean transport that live on one loop, and their calls.
 //
-// Threads: every method but loop() may be called by any thread.
+// Threads: every method may be called by any thread.
+// Lifetime: ends after AwaitQuiet(), or when nothing was adopted.
 class LeanLoop {
  public:
   struct Parts {
+    EventLoop& loop;
     const RpcServerOptions& options;
     RateLimitHandler& handler;
     const Clock& clock;
@@ -35,12 +36,8 @@ class LeanLoop {
     const TlsContext* tls;  // null: none
   };
   explicit LeanLoop(const Parts& parts);
-  ~LeanLoop();  // after AwaitQuiet(), or before Start()
   LeanLoop(const LeanLoop&) = delete;
   LeanLoop& operator=(const LeanLoop&) = delete;
-
-  EventLoop& loop() { return *loop_; }
-  void Start();
 
   void Adopt(FileDescriptor connection);
   // What it has been given and has not closed.
@@ -51,8 +48,9 @@ class LeanLoop {
   // Takes no more connections, ends health, and closes each connection when its
   // calls are over, or after `grace`. Once.
   void Shutdown(absl::Duration grace);
-  // Until no connection and no call is left.
-  void AwaitQuiet() { quiet_.wait(); }
+  // Until no connection and no call is left, nor anything on the loop that
+  // would come back to this.
+  void AwaitQuiet();
 
  private:
   void Add(FileDescriptor socket);
@@ -63,8 +61,6 @@ class LeanLoop {
   void Do(absl::AnyInvocable<void()> task);
 
   const Parts parts_;
-  const std::unique_ptr<EventLoop> loop_ = NewEventLoop();
-  std::thread thread_;
   std::atomic<size_t> count_{0};
   std::latch quiet_{1};
 
@@ -79,6 +75,7 @@ class LeanLoop {
   absl::flat_hash_map<H2Connection*, std::unique_ptr<H2Connection>>
       connections_;
   std::vector<H2Connection*> pending_;  // have something to send
+  bool will_flush_ = false;             // before this turn ends
   bool stopping_ = false;
   absl::Duration grace_;
   bool told_quiet_ = false;

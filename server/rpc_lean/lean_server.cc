@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <latch>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -14,20 +13,19 @@
 namespace rls {
 namespace {
 
-size_t ThreadsOf(const RpcServerOptions& options) {
-  if (options.threads > 0) return static_cast<size_t>(options.threads);
-  return std::max(1U, std::thread::hardware_concurrency());
-}
-
 class LeanServer final : public RpcServer {
  public:
-  LeanServer(const RpcServerOptions& options, RateLimitHandler& handler,
-             const Clock& clock, Metrics& metrics,
+  LeanServer(LoopThreads& threads, const RpcServerOptions& options,
+             RateLimitHandler& handler, const Clock& clock, Metrics& metrics,
              std::unique_ptr<TlsContext> tls)
-      : options_(options), metrics_(metrics), tls_(std::move(tls)) {
-    for (size_t i = 0; i < ThreadsOf(options_); ++i) {
+      : first_loop_(threads[0]),
+        options_(options),
+        metrics_(metrics),
+        tls_(std::move(tls)) {
+    for (size_t i = 0; i < threads.size(); ++i) {
       loops_.push_back(
-          std::make_unique<LeanLoop>(LeanLoop::Parts{.options = options_,
+          std::make_unique<LeanLoop>(LeanLoop::Parts{.loop = threads[i],
+                                                     .options = options_,
                                                      .handler = handler,
                                                      .clock = clock,
                                                      .metrics = metrics_,
@@ -40,13 +38,15 @@ class LeanServer final : public RpcServer {
   }
 
   absl::Status Start() {
-    auto listener = Listen(FirstLoop(), options_.address);
+    auto listener = Listen(first_loop_, options_.address);
     if (!listener.ok()) return listener.status();
     listener_ = *std::move(listener);
     address_ = listener_->address();
-    listener_->Accept(
-        [this](FileDescriptor connection) { HandOut(std::move(connection)); });
-    for (const auto& loop : loops_) loop->Start();
+    first_loop_.Post([this] {
+      listener_->Accept([this](FileDescriptor connection) {
+        HandOut(std::move(connection));
+      });
+    });
     return absl::OkStatus();
   }
 
@@ -63,7 +63,7 @@ class LeanServer final : public RpcServer {
 
   void Shutdown(absl::Duration grace) override {
     std::latch closed(1);
-    FirstLoop().Post([this, &closed] {
+    first_loop_.Post([this, &closed] {
       listener_.reset();
       closed.count_down();
     });
@@ -74,8 +74,6 @@ class LeanServer final : public RpcServer {
   }
 
  private:
-  EventLoop& FirstLoop() { return loops_.front()->loop(); }
-
   // To the loop with the fewest, so that a gateway's few connections spread
   // over the cores, which hashing by port would not do.
   void HandOut(FileDescriptor connection) {
@@ -86,27 +84,28 @@ class LeanServer final : public RpcServer {
     (*fewest)->Adopt(std::move(connection));
   }
 
+  EventLoop& first_loop_;  // takes the connections
   const RpcServerOptions options_;
   RequestMetrics metrics_;
   const std::unique_ptr<TlsContext> tls_;  // null: none
   std::string address_;
   std::vector<std::unique_ptr<LeanLoop>> loops_;
-  std::unique_ptr<StreamListener> listener_;  // of the first loop
+  std::unique_ptr<StreamListener> listener_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RpcServer>> NewLeanServer(
-    const RpcServerOptions& options, RateLimitHandler& handler,
-    const Clock& clock, Metrics& metrics) {
+    LoopThreads& loops, const RpcServerOptions& options,
+    RateLimitHandler& handler, const Clock& clock, Metrics& metrics) {
   std::unique_ptr<TlsContext> tls;
   if (options.tls.has_value()) {
     auto context = NewServerTlsContext(*options.tls);
     if (!context.ok()) return context.status();
     tls = *std::move(context);
   }
-  auto server = std::make_unique<LeanServer>(options, handler, clock, metrics,
-                                             std::move(tls));
+  auto server = std::make_unique<LeanServer>(loops, options, handler, clock,
+                                             metrics, std::move(tls));
   if (absl::Status started = server->Start(); !started.ok()) return started;
   return server;
 }

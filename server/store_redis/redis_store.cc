@@ -40,7 +40,7 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
         resolver_(NewResolver()),
         servers_(std::move(servers)),
         per_second_(std::move(per_second)) {
-    const WorkerParts parts = {
+    WorkerParts parts = {
         .servers = servers_,
         .per_second = per_second_.has_value() ? &*per_second_ : nullptr,
         .resolver = *resolver_,
@@ -48,7 +48,12 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
         .exhausted = *this,
         .command_timeout = absl::ToChronoNanoseconds(options_.command_timeout),
     };
-    for (int i = 0; i < std::max(1, options_.threads); ++i) {
+    for (EventLoop* const loop : options_.loops) {
+      parts.loop = loop;
+      workers_.push_back(std::make_unique<Worker>(parts));
+    }
+    for (int i = 0; options_.loops.empty() && i < std::max(1, options_.threads);
+         ++i) {
       workers_.push_back(std::make_unique<Worker>(parts));
     }
   }
@@ -69,7 +74,7 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
         AnsweredFromCache(charges, accounting, elapsed, done)) {
       return;
     }
-    Worker& worker = *workers_[ThreadNumber() % workers_.size()];
+    Worker& worker = WorkerHere();
     if (!worker.usable()) {
       done(absl::UnavailableError("Redis cannot be reached"));
       return;
@@ -93,6 +98,17 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
   }
 
  private:
+  // That of the loop this thread runs, or else any, but always the same.
+  Worker& WorkerHere() const {
+    if (const EventLoop* const loop = RunningLoop();
+        loop != nullptr && !options_.loops.empty()) {
+      for (const auto& worker : workers_) {
+        if (worker->LivesOn(loop)) return *worker;
+      }
+    }
+    return *workers_[ThreadNumber() % workers_.size()];
+  }
+
   // Whether a take may go part by part, and give back what others have seen.
   static bool MayBeSplit(const RedisStoreOptions& options) {
     return options.target.kind == RedisTarget::Kind::kCluster ||

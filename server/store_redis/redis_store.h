@@ -5,12 +5,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "limit/key_hash.h"
 #include "metrics/metrics.h"
+#include "net/event_loop.h"
 #include "store/counter_store.h"
 #include "store_redis/redis_target.h"
 
@@ -26,6 +28,10 @@ struct RedisStoreOptions {
   // sooner.
   absl::Duration command_timeout = absl::Milliseconds(10);
   int threads = 1;  // event loops, each with a connection of its own
+  // Loops to live on instead, which do not run when the store is made nor when
+  // it is destroyed. What is taken on one of them travels, and is answered, on
+  // that loop.
+  std::vector<EventLoop*> loops;
   // Exhausted counters that are remembered: see DenyCache. 0: none.
   size_t deny_cache_entries = 100'000;
   HashSeed seed;  // of the deny cache

@@ -31,14 +31,18 @@ std::unique_ptr<Router> RouterOf(const WorkerParts& parts, EventLoop& loop) {
 }  // namespace
 
 Worker::Worker(const WorkerParts& parts)
-    : loop_(NewEventLoop()), router_(RouterOf(parts, *loop_)) {
-  loop_->Post([this] { router_->Open(); });
-  thread_ = std::thread([this] { loop_->Run(); });
+    : own_loop_(parts.loop == nullptr ? NewEventLoop() : nullptr),
+      loop_(parts.loop == nullptr ? *own_loop_ : *parts.loop),
+      router_(RouterOf(parts, loop_)) {
+  loop_.Post([this] { router_->Open(); });
+  if (own_loop_ != nullptr) thread_ = std::thread([this] { loop_.Run(); });
 }
 
 Worker::~Worker() {
-  loop_->Stop();
-  thread_.join();
+  if (own_loop_ != nullptr) {
+    loop_.Stop();
+    thread_.join();
+  }
   Drain();  // so that the router fails it
 }
 
@@ -51,7 +55,7 @@ void Worker::Add(std::unique_ptr<PendingTake> take) {
   }
   // Whoever comes before the loop has woken goes along.
   if (first) {
-    loop_->Post([this] { Drain(); });
+    loop_.Post([this] { Drain(); });
   }
 }
 

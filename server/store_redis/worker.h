@@ -28,9 +28,11 @@ struct WorkerParts {
   const Clock& clock;
   Exhausted& exhausted;
   SteadyDuration command_timeout;
+  EventLoop* loop = nullptr;  // null: one of its own
 };
 
-// An event loop, its thread, and its share of the way to Redis.
+// An event loop, its thread if it is its own, and its share of the way to
+// Redis. A loop that is not its own must not run when the worker is destroyed.
 //
 // Threads: Add(), usable() and ready() may be called by many threads at once.
 class Worker {
@@ -44,10 +46,13 @@ class Worker {
   bool ready() const { return router_->ready(); }
   void Add(std::unique_ptr<PendingTake> take);
 
+  bool LivesOn(const EventLoop* loop) const { return &loop_ == loop; }
+
  private:
   void Drain();
 
-  const std::unique_ptr<EventLoop> loop_;
+  const std::unique_ptr<EventLoop> own_loop_;  // null: another's
+  EventLoop& loop_;
   const std::unique_ptr<Router> router_;
   std::thread thread_;
   Mutex mutex_;

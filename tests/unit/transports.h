@@ -3,12 +3,42 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
+#include <utility>
 
+#include "absl/status/statusor.h"
+#include "net/loop_threads.h"
 #include "rpc/grpc_server.h"
 #include "rpc_lean/lean_server.h"
 
 namespace rls {
+
+// The lean transport with the loops that it needs.
+class LeanWithLoops final : public RpcServer {
+ public:
+  LeanWithLoops(std::unique_ptr<LoopThreads> loops,
+                std::unique_ptr<RpcServer> server)
+      : loops_(std::move(loops)), server_(std::move(server)) {}
+
+  const std::string& address() const override { return server_->address(); }
+  void SetServing(bool serving) override { server_->SetServing(serving); }
+  void Shutdown(absl::Duration grace) override { server_->Shutdown(grace); }
+
+ private:
+  const std::unique_ptr<LoopThreads> loops_;  // outlives the server
+  const std::unique_ptr<RpcServer> server_;
+};
+
+inline absl::StatusOr<std::unique_ptr<RpcServer>> NewLeanWithLoops(
+    const RpcServerOptions& options, RateLimitHandler& handler,
+    const Clock& clock, Metrics& metrics) {
+  auto loops = std::make_unique<LoopThreads>(ThreadsOf(options));
+  loops->Start();
+  auto server = NewLeanServer(*loops, options, handler, clock, metrics);
+  if (!server.ok()) return server.status();
+  return std::make_unique<LeanWithLoops>(std::move(loops), *std::move(server));
+}
 
 struct Transport {
   const char* name;
@@ -18,7 +48,7 @@ struct Transport {
 // For suites of what both promise.
 inline auto BothTransports() {
   return ::testing::Values(Transport{"Grpc", NewGrpcServer},
-                           Transport{"Lean", NewLeanServer});
+                           Transport{"Lean", NewLeanWithLoops});
 }
 inline std::string NameOfTransport(
     const ::testing::TestParamInfo<Transport>& one) {

@@ -1,0 +1,22 @@
+#include "net/loop_threads.h"
+
+namespace rls {
+
+LoopThreads::LoopThreads(size_t count) {
+  for (size_t i = 0; i < count; ++i) loops_.push_back(NewEventLoop());
+}
+
+void LoopThreads::Start() {
+  for (const auto& loop : loops_) {
+    threads_.emplace_back([&loop] { loop->Run(); });
+  }
+}
+
+void LoopThreads::Stop() {
+  if (threads_.empty()) return;
+  for (const auto& loop : loops_) loop->Stop();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+}  // namespace rls
