@@ -7,7 +7,11 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <map>
+#include <thread>
 #include <type_traits>
 
 #include "absl/base/thread_annotations.h"
@@ -19,13 +23,45 @@
 namespace rls {
 namespace {
 
+// Counts go into a part of the calling thread's own, so that cores do not take
+// a cache line from each other with every request; prometheus-cpp has the sum
+// when it is asked for.
+size_t PartCount() {
+  static const size_t count =
+      std::max(size_t{1}, size_t{std::thread::hardware_concurrency()});
+  return count;
+}
+
+size_t PartOfThisThread() {
+  static std::atomic<size_t> next{0};
+  thread_local const size_t part = next.fetch_add(1) % PartCount();
+  return part;
+}
+
+constexpr size_t kCacheLine = 64;
+
 class PromCounter final : public Counter {
  public:
-  explicit PromCounter(prometheus::Counter& counter) : counter_(counter) {}
-  void Add(double amount) override { counter_.Increment(amount); }
+  explicit PromCounter(prometheus::Counter& counter)
+      : counter_(counter), parts_(PartCount()) {}
+
+  void Add(double amount) override {
+    parts_[PartOfThisThread()].amount.fetch_add(amount,
+                                                std::memory_order_relaxed);
+  }
+
+  // Not by two threads at once.
+  void Collect() {
+    for (Part& part : parts_) counter_.Increment(part.amount.exchange(0));
+  }
 
  private:
+  struct alignas(kCacheLine) Part {
+    std::atomic<double> amount{0};
+  };
+
   prometheus::Counter& counter_;
+  std::vector<Part> parts_;
 };
 
 class PromGauge final : public Gauge {
@@ -39,12 +75,44 @@ class PromGauge final : public Gauge {
 
 class PromHistogram final : public Histogram {
  public:
-  explicit PromHistogram(prometheus::Histogram& histogram)
-      : histogram_(histogram) {}
-  void Observe(double value) override { histogram_.Observe(value); }
+  PromHistogram(prometheus::Histogram& histogram, std::vector<double> bounds)
+      : histogram_(histogram), bounds_(std::move(bounds)) {
+    for (size_t i = 0; i < PartCount(); ++i) {
+      parts_.push_back(std::make_unique<Part>(bounds_.size() + 1));
+    }
+  }
+
+  void Observe(double value) override {
+    Part& part = *parts_[PartOfThisThread()];
+    const auto bucket =
+        std::lower_bound(bounds_.begin(), bounds_.end(), value) -
+        bounds_.begin();
+    part.buckets[static_cast<size_t>(bucket)].fetch_add(
+        1, std::memory_order_relaxed);
+    part.sum.fetch_add(value, std::memory_order_relaxed);
+  }
+
+  // Not by two threads at once.
+  void Collect() {
+    for (const auto& part : parts_) {
+      std::vector<double> counts;
+      for (std::atomic<uint64_t>& bucket : part->buckets) {
+        counts.push_back(static_cast<double>(bucket.exchange(0)));
+      }
+      histogram_.ObserveMultiple(counts, part->sum.exchange(0));
+    }
+  }
 
  private:
+  struct alignas(kCacheLine) Part {
+    explicit Part(size_t size) : buckets(size) {}
+    std::atomic<double> sum{0};
+    std::vector<std::atomic<uint64_t>> buckets;
+  };
+
   prometheus::Histogram& histogram_;
+  const std::vector<double> bounds_;
+  std::vector<std::unique_ptr<Part>> parts_;
 };
 
 using LabelMap = std::map<std::string, std::string>;
@@ -95,14 +163,20 @@ struct Family {
     }
     if (series.size() < kMaxSeriesPerName) {
       auto& made = series[name];
-      made = std::make_unique<Handle>(family->Add(Cleaned(labels), args...));
+      made = std::make_unique<Handle>(family->Add(Cleaned(labels), args...),
+                                      args...);
       return *made;
     }
     if (overflow == nullptr) {
-      overflow =
-          std::make_unique<Handle>(family->Add(Overflowed(labels), args...));
+      overflow = std::make_unique<Handle>(
+          family->Add(Overflowed(labels), args...), args...);
     }
     return *overflow;
+  }
+
+  void Collect() {
+    for (const auto& [unused, handle] : series) handle->Collect();
+    if (overflow != nullptr) overflow->Collect();
   }
 };
 
@@ -130,7 +204,10 @@ class MetricsImpl final : public Metrics {
     return family.Get(id.labels, bounds);
   }
 
-  std::string Text() const override {
+  std::string Text() override {
+    MutexLock lock(&mutex_);
+    for (auto& [unused, family] : counters_) family.Collect();
+    for (auto& [unused, family] : histograms_) family.Collect();
     return prometheus::TextSerializer().Serialize(registry_.Collect());
   }
 

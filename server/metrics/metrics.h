@@ -59,7 +59,7 @@ class Metrics {
                                   std::vector<double> bounds) = 0;
 
   // Prometheus text exposition format, version 0.0.4.
-  virtual std::string Text() const = 0;
+  virtual std::string Text() = 0;
 };
 
 std::unique_ptr<Metrics> NewMetrics();

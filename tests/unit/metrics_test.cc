@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 
 namespace rls {
@@ -50,6 +53,30 @@ TEST(MetricsTest, BeyondTheMostSeriesTheRestShareOne) {
   EXPECT_THAT(metrics->Text(), HasSubstr("c{a=\"other\"} 10"));
   EXPECT_THAT(metrics->Text(), HasSubstr("c{a=\"v1999\"} 1"));
   EXPECT_THAT(metrics->Text(), Not(HasSubstr("v2000")));
+}
+
+TEST(MetricsTest, NothingIsLostThatManyThreadsCountWhileItIsRead) {
+  const auto metrics = NewMetrics();
+  Counter& counter = metrics->GetCounter({.name = "c", .help = "C"});
+  Histogram& histogram =
+      metrics->GetHistogram({.name = "h", .help = "H"}, {1, 2});
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      for (int n = 0; n < 10'000; ++n) {
+        counter.Add(2);
+        histogram.Observe(n % 2 == 0 ? 1 : 3);
+      }
+    });
+  }
+  for (int i = 0; i < 20; ++i) metrics->Text();
+  for (std::thread& thread : threads) thread.join();
+  const std::string text = metrics->Text();
+  EXPECT_THAT(text, HasSubstr("c 160000"));
+  EXPECT_THAT(text, HasSubstr("h_count 80000"));
+  EXPECT_THAT(text, HasSubstr("h_sum 160000"));
+  EXPECT_THAT(text, HasSubstr("h_bucket{le=\"1\"} 40000"));
+  EXPECT_THAT(text, HasSubstr("h_bucket{le=\"2\"} 40000"));
 }
 
 }  // namespace
