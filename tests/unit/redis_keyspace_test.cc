@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/match.h"
+#include "support/wait_until.h"
 #include "unit/counter_store_dice.h"
 #include "unit/redis_fixture.h"
 
@@ -74,6 +75,28 @@ TEST_F(RedisKeyspaceTest, WhatIsOverIsGone) {
     clock_.Advance(absl::Hours(24));
     EXPECT_EQ(ExpectOrder(), 0u);
   }
+}
+
+// Redis 8 takes for expired what expires in the millisecond that it is.
+TEST_F(RedisKeyspaceTest, NoSearchForExpiredKeysFreesACounterInItsWindow) {
+  using Charges = std::vector<TestCharge>;
+  const auto keys = [this] { return redis_.Command({"DBSIZE"}).integer; };
+  const Policy policy = PerMinute(5);
+  for (const Charges& one_script_each :
+       {Charges{{.key = "a", .policy = policy}},
+        Charges{{.key = "b", .policy = policy}, {.key = "c", .policy = policy}},
+        Charges{{.key = "d", .policy = policy, .kind = ChargeKind::kReport}}}) {
+    ASSERT_TRUE(TakeAndWait(*store_, one_script_each, Accounting::kAllOrNothing,
+                            absl::InfiniteFuture())
+                    .ok());
+  }
+  const absl::Time end = clock_.Now() + absl::Minutes(1);
+  const std::string before_last = std::to_string(absl::ToUnixMillis(end) - 2);
+  ASSERT_TRUE(redis_.Command({"SET", "expires", "", "PXAT", before_last}).ok());
+  ASSERT_EQ(keys(), 5);
+  clock_.Set(end - absl::Microseconds(1));
+  WaitUntil("a search for expired keys", [&] { return keys() < 5; });
+  EXPECT_EQ(keys(), 4);
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 -- The common case: one charge of a fixed window without a bank. The value of
--- such a counter is what has been used, and it expires when its window ends.
--- Redis drops a key once its time is past, and at once when it is given a time
--- that has come: so the time is the last millisecond of the window, except
--- within that millisecond. What may outlive its window so is told by its PTTL.
+-- such a counter is what has been used, and it expires when its window ends:
+-- not before, as Redis may drop a key as soon as its millisecond has come; but
+-- it may keep it to the end of that millisecond. What outlives its window so is
+-- told by its PTTL.
 --
 -- KEYS: one counter for each step. ARGV, for each run of alike steps:
 --   units, unit cost, capacity (-1: refusals are counted), length of the window
@@ -13,7 +13,7 @@
 -- Local names, because each use of a global one is looked up.
 local KEYS, ARGV, type, tonumber = KEYS, ARGV, type, tonumber
 local call, format = redis.pcall, string.format
-local floor, max = math.floor, math.max
+local floor = math.floor
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local result = {now}
@@ -31,8 +31,7 @@ for run = 1, #ARGV, 5 do
   local capacity, window = tonumber(ARGV[run + 2]), tonumber(ARGV[run + 3])
   local number = tonumber(units)
   local start = now - now % window
-  local stop = start + window
-  local expiry = format('%d', max(stop / 1000 - 1, floor(now / 1000) + 1))
+  local expiry = format('%d', (start + window) / 1000)
   local just_begun = now - start < 2000
   for at = step, step + ARGV[run + 4] - 1 do
     local key = KEYS[at]

@@ -11,7 +11,6 @@
 -- doubles.
 local KEYS, ARGV, type, tonumber = KEYS, ARGV, type, tonumber
 local call, format = redis.pcall, string.format
-local floor, max = math.floor, math.max
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local result = {now}
@@ -25,8 +24,7 @@ local function read_charge(first)
     capacity = tonumber(ARGV[first + 1]),
     observes = ARGV[first + 3] == '1',
     just_begun = now - start < 2000,
-    expiry = format('%d', max((start + window) / 1000 - 1,
-                                floor(now / 1000) + 1)),
+    expiry = format('%d', (start + window) / 1000),
   }
 end
 

@@ -122,7 +122,7 @@ local function write_fixed(policy, state)
   if policy.earned > 0 then return write_banked(policy, state) end
   -- As fixed.lua, which says why.
   local _, stop = window_at(policy, state.a)
-  return format('%d', state.u), max(stop / 1000 - 1, floor(now / 1000) + 1)
+  return format('%d', state.u), stop / 1000
 end
 
 -- queued_window.cc
