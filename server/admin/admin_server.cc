@@ -2,11 +2,13 @@
 
 #include <httplib.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "admin/forward_auth.h"
 #include "admin/http_port.h"
@@ -58,14 +60,25 @@ void Fail(httplib::Response& response, const absl::Status& status) {
          std::string(status.message()), kText);
 }
 
+// Whether the library keeps values of one name from the last to the first: in
+// later versions its container is a hash table, which does in libstdc++.
+bool LastIsFirst() {
+  static const bool last_is_first = [] {
+    httplib::Headers headers;
+    headers.emplace("name", "first");
+    headers.emplace("name", "last");
+    return headers.equal_range("name").first->second == "last";
+  }();
+  return last_is_first;
+}
+
 // All values of a header, as if the client had sent them in one.
 std::string HeaderOf(const httplib::Request& request, const std::string& name) {
-  std::string joined;
+  std::vector<absl::string_view> values;
   const auto [first, last] = request.headers.equal_range(name);
-  for (auto it = first; it != last; ++it) {
-    absl::StrAppend(&joined, it == first ? "" : ",", it->second);
-  }
-  return joined;
+  for (auto it = first; it != last; ++it) values.push_back(it->second);
+  if (LastIsFirst()) std::reverse(values.begin(), values.end());
+  return absl::StrJoin(values, ",");
 }
 
 class AdminServerImpl final : public AdminServer {

@@ -12,6 +12,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "admin/admin_server.h"
 #include "base/clock.h"
 #include "unit/fake_limiter.h"
@@ -149,10 +150,18 @@ TEST_F(ForwardAuthHttpTest, HeadersOfOneNameAreOneValue) {
     Verdict verdict;
     done(&verdict);
   });
-  Exchange(Head("GET",
-                "X-User-ID: user-456\r\nx-user-id: user-789\r\n"
-                "Connection: close\r\n"));
-  EXPECT_EQ(user, "user-456,user-789");
+  std::string headers = kLast;
+  std::vector<std::string> users;
+  // So many headers that a hash table of them has grown between the first value
+  // and the last.
+  for (int i = 0; i < 30; ++i) {
+    users.push_back(absl::StrCat("user-", i));
+    absl::StrAppend(&headers,
+                    i % 2 == 0 ? "X-User-ID: " : "x-user-id: ", users.back(),
+                    "\r\nX-Other-", i, ": other\r\n");
+  }
+  Exchange(Head("GET", headers));
+  EXPECT_EQ(user, absl::StrJoin(users, ","));
 }
 
 TEST_F(ForwardAuthHttpTest, APlainBodyIsReadAndDropped) {
