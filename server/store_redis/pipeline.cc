@@ -98,7 +98,10 @@ void Pipeline::Send(Calls::iterator call) {
     connection_.Send(Command({"ASKING"}),
                      [](const absl::StatusOr<ReplyView>&) {});
   }
-  call->call->AppendTo(connection_.sha(call->call->script()), command);
+  const ScriptCall& sent = *call->call;
+  call->sent_again
+      ? sent.AppendTo("EVAL", ScriptSource(sent.script()), command)
+      : sent.AppendTo("EVALSHA", connection_.sha(sent.script()), command);
   connection_.Send(command,
                    [this, call](const absl::StatusOr<ReplyView>& reply) {
                      OnReply(call, reply);
@@ -108,12 +111,9 @@ void Pipeline::Send(Calls::iterator call) {
 void Pipeline::OnReply(Calls::iterator call,
                        const absl::StatusOr<ReplyView>& reply) {
   if (reply.ok() && reply->error_code() == "NOSCRIPT" && !call->sent_again) {
-    // Not done, so it may be sent again; once, for a server that has just
-    // forgotten its scripts.
+    // Not done, so it may be sent again; once, with the script itself: a server
+    // that has just forgotten its scripts may do so again at any moment.
     call->sent_again = true;
-    connection_.Send(
-        Command({"SCRIPT", "LOAD", ScriptSource(call->call->script())}),
-        [](const absl::StatusOr<ReplyView>&) {});
     Send(call);
     connection_.Flush();
     return;

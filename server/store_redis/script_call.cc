@@ -92,10 +92,11 @@ absl::string_view ScriptSource(Script script) {
 ScriptCall::ScriptCall(Script script, PendingTakes takes)
     : script_(script), takes_(std::move(takes)), asking_(takes_[0]->asking) {}
 
-void ScriptCall::AppendTo(absl::string_view sha, std::string& out) const {
+void ScriptCall::AppendTo(absl::string_view command, absl::string_view script,
+                          std::string& out) const {
   AppendArrayHeader(2 + word_count_, out);
-  AppendBulk("EVALSHA", out);
-  AppendBulk(sha, out);
+  AppendBulk(command, out);
+  AppendBulk(script, out);
   out.append(words_);
 }
 

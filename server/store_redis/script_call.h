@@ -40,9 +40,10 @@ class ScriptCall {
 
   Script script() const { return script_; }
 
-  // The command, for a server that knows the script as `sha`. The takes may be
-  // gone meanwhile.
-  void AppendTo(absl::string_view sha, std::string& out) const;
+  // The command: EVALSHA for a server that knows the script by that name, or
+  // EVAL with its source. The takes may be gone meanwhile.
+  void AppendTo(absl::string_view command, absl::string_view script,
+                std::string& out) const;
 
   // Answers every take from the reply's bytes. Gives back those that need
   // another round, with what it must do differently; nothing was charged for

@@ -118,6 +118,15 @@ TEST_F(RedisFaultsTest, FlushedScriptsUnderLoadLoseNothing) {
   EXPECT_EQ(Used(*store), load.made());
 }
 
+// A script that was loaded before the call could be flushed before it, too.
+TEST_F(RedisFaultsTest, ACallAfterAFlushBringsItsScript) {
+  const auto store = NewStore();
+  EXPECT_TRUE(
+      redis_.Command({"ACL", "SETUSER", "default", "-script|load"}).ok());
+  EXPECT_TRUE(redis_.Command({"SCRIPT", "FLUSH"}).ok());
+  EXPECT_TRUE(TakeOne(*store).ok()) << TakeOne(*store);
+}
+
 TEST_F(RedisFaultsTest, KilledConnectionsComeBackAndNothingCountsTwice) {
   const auto store = NewStore({.threads = 2});
   Load load(*store);
