@@ -164,6 +164,30 @@ void RedisCluster::EndMove(int slot, size_t to) {
     Expect(nodes_[i]->Command(
         {"CLUSTER", "SETSLOT", std::to_string(slot), "NODE", id}));
   }
+  // Who has not heard of the owner's new epoch yet believes what the one before
+  // has sent, and gives the slot back to it.
+  for (size_t i = 0; i < options_.masters; ++i) {
+    WaitUntil("a move that all know of",
+              [&] { return ClaimOf(to, i) == ClaimOf(to, to); });
+  }
+}
+
+// A node's epoch and slots as another one sees them.
+std::string RedisCluster::ClaimOf(size_t number, size_t seen_by) const {
+  constexpr int kFieldsBefore = 6;
+  std::istringstream nodes(nodes_[seen_by]->Command({"CLUSTER", "NODES"}).text);
+  std::string line;
+  while (std::getline(nodes, line)) {
+    if (line.compare(0, ids_[number].size(), ids_[number]) != 0) continue;
+    std::istringstream fields(line);
+    std::string field, claim;
+    for (int i = 0; fields >> field; ++i) {
+      // Only the node itself tells of slots that are moving.
+      if (i >= kFieldsBefore && field[0] != '[') claim += field + " ";
+    }
+    return claim;
+  }
+  return "";
 }
 
 void RedisCluster::Move(int slot, size_t from, size_t to) {

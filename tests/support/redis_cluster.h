@@ -55,6 +55,7 @@ class RedisCluster {
   void WaitUntilWell();
   void WaitForReplicas();
   std::string IdOf(size_t number) const;
+  std::string ClaimOf(size_t number, size_t seen_by) const;
 
   const RedisClusterOptions options_;
   std::vector<std::unique_ptr<RedisProcess>> nodes_;
