@@ -1,55 +1,24 @@
 #include "redis/load.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
-#include <fstream>
 #include <iterator>
 #include <memory>
 #include <mutex>
 #include <random>
-#include <sstream>
 #include <thread>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "support/process_cpu.h"
 
 namespace rls {
 namespace {
 
 using SteadyClock = std::chrono::steady_clock;
-
-// User and system time of another process.
-double CpuSecondsOf(int pid) {
-  std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
-  std::string line;
-  std::getline(file, line);
-  std::istringstream fields(line.substr(line.rfind(')') + 2));
-  const std::vector<std::string> words{
-      std::istream_iterator<std::string>(fields), {}};
-  double ticks = 0;
-  for (const size_t index : {11, 12}) {
-    double value = 0;
-    if (absl::SimpleAtod(words.at(index), &value)) ticks += value;
-  }
-  return ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-
-double OwnCpuSeconds() {
-  rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) +
-           static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 // One request that is asked again and again.
 struct Request {

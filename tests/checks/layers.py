@@ -42,9 +42,10 @@ HOMES = {
 
 # Folders of programs and the libraries that they may name: the client, and the
 # load of the tests, ask a server themselves and read their own command line;
-# tests ask a Redis, and serve HTTP, themselves.
+# benchmarks do both, and are servers to compare with; tests ask a Redis, and
+# serve HTTP, themselves.
 PROGRAMS = {
-    "bench": set(),
+    "bench": {r"grpc", r"nghttp2/", r"google/protobuf/", r"envoy/", r"CLI/"},
     "client": {r"grpc", r"google/protobuf/", r"envoy/", r"CLI/"},
     "tests/load": {r"grpc", r"google/protobuf/", r"envoy/", r"CLI/"},
     "tests/support": {r"hiredis/", r"httplib\.h"},
