@@ -17,7 +17,20 @@ enum class ChargeKind {
   // Judged as if it cost nothing, so refused only past the limit (by a report,
   // or when the limit was lowered); never charged.
   kPeek,
+  // Judged and refusing as kEnforce, so many units must be left; never charged.
+  // For a cost that is known only afterwards.
+  kProbe,
 };
+
+// Whether a refusal of such a charge refuses the whole Take.
+inline bool Denies(ChargeKind kind) {
+  return kind == ChargeKind::kEnforce || kind == ChargeKind::kProbe;
+}
+
+// Whether such a charge never changes its counter.
+inline bool OnlyLooks(ChargeKind kind) {
+  return kind == ChargeKind::kPeek || kind == ChargeKind::kProbe;
+}
 
 // How a charge may wait for units of a later time. Only for policies that
 // queue, and kEnforce.
@@ -73,7 +86,7 @@ struct Outcome {
   // charges; InfiniteDuration() when it never can be. Zero when allowed.
   absl::Duration retry_after;
   // When allowed: until then it must wait. `slot` names what it has booked, on
-  // the clock of the store.
+  // the clock of the store; of a lease it is the time when that has begun.
   absl::Duration wait;
   absl::Time slot;
   // When not allowed: because too many wait already.

@@ -10,11 +10,22 @@ namespace {
 constexpr int64_t kEarliestNs = -(int64_t{1} << 60);
 constexpr int64_t kLatestNs = int64_t{1} << 62;
 
+Judgement Probe(const Policy& policy, const CounterState& before, int64_t cost,
+                absl::Time now) {
+  Judgement look = Judge(policy, before, ChargeKind::kPeek, 0, now);
+  const Outcome taken =
+      Judge(policy, before, ChargeKind::kEnforce, cost, now).outcome;
+  look.outcome.allowed = taken.allowed;
+  look.outcome.retry_after = taken.retry_after;
+  return look;
+}
+
 }  // namespace
 
 Judgement Judge(const Policy& policy, const CounterState& before,
                 ChargeKind kind, int64_t cost, absl::Time now,
                 const Booking* booking) {
+  if (kind == ChargeKind::kProbe) return Probe(policy, before, cost, now);
   const Ask ask{
       .cost = kind == ChargeKind::kPeek
                   ? 0
@@ -31,6 +42,8 @@ Judgement Judge(const Policy& policy, const CounterState& before,
       return JudgeSlidingWindow(policy, before, ask);
     case Algorithm::kTokenBucket:
       return JudgeTokenBucket(policy, before, ask);
+    case Algorithm::kLease:
+      return JudgeLease(policy, before, ask);
   }
   return {.after = before, .outcome = {}};
 }
@@ -48,6 +61,8 @@ absl::Time Expiry(const Policy& policy, const CounterState& state) {
       return absl::FromUnixNanos(SlidingWindowExpiryNs(policy, state));
     case Algorithm::kTokenBucket:
       return absl::FromUnixNanos(state.anchor_ns);
+    case Algorithm::kLease:
+      return absl::FromUnixNanos(state.anchor_ns) + policy.window;
   }
   return absl::InfinitePast();
 }

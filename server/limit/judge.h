@@ -16,7 +16,7 @@ namespace rls {
 // has charged yet.
 //
 // Units: `anchor_ns` is nanoseconds since the Unix epoch: the start of the
-// window, or, for a token bucket, the theoretical arrival time (GCRA).
+// window or lease, or, for a token bucket, the theoretical arrival time (GCRA).
 struct CounterState {
   int64_t anchor_ns = kNeverCharged;
   int64_t used = 0;     // in this window; not kept by a token bucket
@@ -35,6 +35,7 @@ struct Judgement {
 // results: `before` itself when the charge is refused or only looked. kObserve
 // is judged as kEnforce: the caller decides what a refusal means. kReport is
 // always allowed, and so is a refund (negative cost). `booking` as of Charge.
+// What a kProbe is told of the counter is what a kPeek would be.
 //
 // A clock that goes backwards never frees quota: a `now` before the window that
 // the state is in is taken as the start of that window.
@@ -46,6 +47,7 @@ struct Judgement {
 //                   2 * limit in any span of one window's length
 //   token_bucket    at most limit + burst in any span of one window's length
 //                   (half open), evenly paced beyond the burst
+//   lease           at most limit in a window's length since its first charge
 // The same holds for the times at which queued charges may go on. A policy that
 // queues serves first come, first served: while anything waits, nothing passes
 // it, what a report adds past the limit is paid off by later windows, and a

@@ -8,7 +8,14 @@
 
 namespace rls {
 
-enum class Algorithm { kFixedWindow, kSlidingWindow, kTokenBucket };
+enum class Algorithm {
+  kFixedWindow,
+  kSlidingWindow,
+  kTokenBucket,
+  // One window that begins with its first charge, to the millisecond, and does
+  // not come again. No configuration can ask for it: it keeps reservations.
+  kLease,
+};
 
 // How a fixed window's `burst` is come by (DESIGN section 5).
 enum class BurstMode {
@@ -23,7 +30,7 @@ enum class Calendar { kNone, kHour, kDay, kWeek, kMonth, kYear };
 // hour, day, week, month, year; "" for kNone.
 absl::string_view CalendarWord(Calendar calendar);
 
-// fixed_window, sliding_window, token_bucket.
+// fixed_window, sliding_window, token_bucket, lease.
 absl::string_view AlgorithmWord(Algorithm algorithm);
 
 // The largest amount of anything that is counted: limits, bursts, costs and
@@ -43,7 +50,7 @@ struct Policy {
   BurstMode burst_mode = BurstMode::kEarned;
   Calendar calendar = Calendar::kNone;
   int64_t limit = 0;
-  int64_t burst = 0;  // not used by kSlidingWindow
+  int64_t burst = 0;  // of kFixedWindow and kTokenBucket
   absl::Duration window = absl::Minutes(1);
   absl::TimeZone zone = absl::UTCTimeZone();
   bool queue = false;

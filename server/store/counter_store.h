@@ -13,7 +13,7 @@ namespace rls {
 //
 // Charges are judged in their order; two charges of one counter see each other.
 // A kReport charge and a refund (negative cost) are made whatever the others
-// get; a kPeek and a refused kObserve charge nothing.
+// get; a kPeek, a kProbe and a refused kObserve charge nothing.
 //
 // Threads: Take() may be called by many threads at once; `done` may run on any
 // thread, even before Take() returns, and runs exactly once.

@@ -6,7 +6,7 @@ namespace {
 // Made whatever the other charges get: it tells of what has already happened.
 bool Unconditional(const Charge& charge) {
   return charge.kind == ChargeKind::kReport ||
-         (charge.cost < 0 && charge.kind != ChargeKind::kPeek);
+         (charge.cost < 0 && !OnlyLooks(charge.kind));
 }
 
 void JudgeOne(const Charge& charge, CounterState& state, absl::Time now,
@@ -20,7 +20,7 @@ void JudgeOne(const Charge& charge, CounterState& state, absl::Time now,
 // As envoyproxy/ratelimit does: what a fixed window refuses stays counted.
 void CountRefused(const Charge& charge, CounterState& state, absl::Time now,
                   Outcome& outcome) {
-  if (outcome.allowed || charge.kind == ChargeKind::kPeek ||
+  if (outcome.allowed || OnlyLooks(charge.kind) ||
       charge.policy->algorithm != Algorithm::kFixedWindow ||
       charge.policy->queue) {
     return;
@@ -44,7 +44,7 @@ void JudgeAll(const TakeView& take, absl::Time now,
     if (take.accounting == Accounting::kIndependent) {
       CountRefused(charge, state, now, outcomes[i]);
     }
-    refused |= !outcomes[i].allowed && charge.kind == ChargeKind::kEnforce;
+    refused |= !outcomes[i].allowed && Denies(charge.kind);
   }
   if (!refused || take.accounting == Accounting::kIndependent) return;
   // Refused alone: Judge has left its state as it was.

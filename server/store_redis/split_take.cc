@@ -58,8 +58,7 @@ SplitTake::Parts SplitTake::Divide(Part whole,
     part.numbers.push_back(whole.numbers[i]);
     part.charges.push_back(charge);
     part.counter_of.push_back(place_of[counter]);
-    part.decides |= all_or_nothing && charge.cost >= 0 &&
-                    charge.kind == ChargeKind::kEnforce;
+    part.decides |= all_or_nothing && charge.cost >= 0 && Denies(charge.kind);
   }
   std::stable_partition(parts.begin(), parts.end(),
                         [](const Part& part) { return part.decides; });
@@ -161,8 +160,7 @@ SplitTake::Judged SplitTake::Judge(const Part& part, bool denied) const {
 bool SplitTake::Refuses(const Part& part) const {
   const Judged judged = Judge(part, false);
   for (size_t i = 0; i < part.charges.size(); ++i) {
-    if (part.charges[i].kind == ChargeKind::kEnforce &&
-        !judged.outcomes[i].allowed) {
+    if (Denies(part.charges[i].kind) && !judged.outcomes[i].allowed) {
       return true;
     }
   }

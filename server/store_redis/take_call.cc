@@ -80,6 +80,7 @@ void WritePolicy(const Policy& policy, absl::Time now, PackedWriter& out) {
       break;
     }
     case Algorithm::kSlidingWindow:
+    case Algorithm::kLease:
       out.Add(window_us);
       break;
     case Algorithm::kTokenBucket: {
@@ -158,7 +159,7 @@ class Writer {
   }
 
   void AddCharge(const Charge& charge, bool is_give_back) {
-    constexpr int64_t kGiveBackKind = 4;
+    constexpr int64_t kGiveBackKind = 5;
     charges_.Add(is_give_back ? kGiveBackKind
                               : static_cast<int64_t>(charge.kind));
     const int64_t cost = charge.kind == ChargeKind::kPeek

@@ -141,6 +141,45 @@ TEST_P(CounterStoreTest, APeekChargesNothing) {
   EXPECT_EQ(TakeOne(peek).remaining, 0);
 }
 
+TEST_P(CounterStoreTest, AProbeChargesNothingAndRefusesLikeACharge) {
+  const TestCharge probe{
+      .policy = PerMinute(3), .cost = 2, .kind = ChargeKind::kProbe};
+  EXPECT_EQ(TakeOne(probe).remaining, 3);
+  TakeOne({.policy = PerMinute(3), .cost = 2});
+  const auto denied = Take({{.key = "other", .policy = PerMinute(5)}, probe});
+  EXPECT_FALSE(denied[1].allowed);
+  EXPECT_EQ(denied[1].remaining, 1);
+  EXPECT_EQ(denied[1].retry_after, absl::Minutes(1));
+  EXPECT_EQ(TakeOne({.key = "other", .policy = PerMinute(5)}).remaining, 4);
+  EXPECT_EQ(TakeOne({.policy = PerMinute(3)}).remaining, 0);
+}
+
+TEST_P(CounterStoreTest, AnIndependentProbeIsNotCountedWhenRefused) {
+  const TestCharge probe{
+      .policy = PerMinute(3), .cost = 4, .kind = ChargeKind::kProbe};
+  EXPECT_FALSE(Take({probe}, Accounting::kIndependent)[0].allowed);
+  EXPECT_EQ(TakeOne({.policy = PerMinute(3)}).remaining, 2);
+}
+
+TEST_P(CounterStoreTest, ALeaseBeginsWithItsFirstChargeAndEndsOnce) {
+  Policy lease = PerMinute(5);
+  lease.algorithm = Algorithm::kLease;
+  Pass(absl::Seconds(59));  // a window of the clock is nearly over
+  const absl::Time start = clock_.Now();
+  EXPECT_EQ(TakeOne({.policy = lease, .cost = 2}).slot, start);
+  Pass(absl::Seconds(59));
+  const Outcome second = TakeOne({.policy = lease, .cost = 2});
+  EXPECT_EQ(second.remaining, 1);
+  EXPECT_EQ(second.slot, start);
+  EXPECT_EQ(second.reset_after, absl::Seconds(1));
+  EXPECT_EQ(TakeOne({.policy = lease, .cost = 2}).retry_after,
+            absl::Seconds(1));
+  Pass(absl::Seconds(1));
+  const Outcome anew = TakeOne({.policy = lease, .cost = 2});
+  EXPECT_EQ(anew.remaining, 3);
+  EXPECT_EQ(anew.slot, start + absl::Minutes(1));
+}
+
 TEST_P(CounterStoreTest, ARefundNeverGoesBelowZero) {
   TakeOne({.policy = PerMinute(3), .cost = 1});
   TakeOne({.policy = PerMinute(3), .cost = -100});

@@ -52,7 +52,19 @@ const std::vector<WindowShape>& PlainShapes() {
   return shapes;
 }
 
+const std::vector<WindowShape>& UsageShapes() {
+  static const auto& shapes = *new std::vector<WindowShape>{
+      {Algorithm::kLease, absl::Seconds(13)},
+      {Algorithm::kFixedWindow, absl::Seconds(10)},
+      {Algorithm::kLease, absl::Seconds(1)},
+      {Algorithm::kSlidingWindow, absl::Seconds(7)},
+      {Algorithm::kTokenBucket, absl::Seconds(61)},
+  };
+  return shapes;
+}
+
 const std::vector<WindowShape>& Shapes(const Habits& habits) {
+  if (habits.usage) return UsageShapes();
   if (habits.plain) return PlainShapes();
   return habits.calendar ? CalendarShapes() : SecondShapes();
 }
@@ -64,7 +76,8 @@ StoreDice::StoreDice(unsigned seed, const Habits& habits)
       habits_(habits),
       prefix_(absl::StrCat(seed, habits.calendar ? "c" : "s",
                            habits.huge ? "h" : "s", habits.lone ? "l" : "m",
-                           habits.queue ? "q" : "n", "/")) {
+                           habits.queue ? "q" : "n", habits.usage ? "u" : "n",
+                           "/")) {
   for (size_t key = 0; key < Shapes(habits).size(); ++key) {
     policies_.push_back(Shape(key));
     Draw(policies_.back());
@@ -200,8 +213,9 @@ TestCharge StoreDice::Charge() {
       static_cast<size_t>(Below(static_cast<int64_t>(policies_.size())));
   TestCharge charge{.key = absl::StrCat(prefix_, key),
                     .policy = policies_[key]};
-  // Of a limit that queues it says, too, how long the counter lives.
-  if (!habits_.lone && !habits_.queue && OneIn(10)) {
+  // Of a limit that queues it says, too, how long the counter lives; and what
+  // the deny cache knows of a counter it tells by one limit.
+  if (!habits_.lone && !habits_.queue && !habits_.usage && OneIn(10)) {
     charge.policy.limit = Amount(13);
   }
   if (habits_.plain && !OneIn(6)) {
@@ -211,8 +225,9 @@ TestCharge StoreDice::Charge() {
   }
   charge.cost = OneIn(10) ? -Amount(4) : Amount(5);
   if (OneIn(3)) charge.cost = 1;
+  const int64_t kinds = habits_.usage ? 5 : 4;
   charge.kind =
-      OneIn(3) ? static_cast<ChargeKind>(Below(4)) : ChargeKind::kEnforce;
+      OneIn(3) ? static_cast<ChargeKind>(Below(kinds)) : ChargeKind::kEnforce;
   if (habits_.queue) {
     if (OneIn(5)) charge.cost = -charge.cost;
     AddBooking(charge);

@@ -19,7 +19,7 @@ std::vector<Outcome> CounterStoreModel::Take(
   std::vector<Outcome> outcomes = Apply(states_, charges, accounting, now);
   bool denied = false;
   for (size_t i = 0; i < charges.size(); ++i) {
-    denied |= charges[i].kind == ChargeKind::kEnforce && !outcomes[i].allowed;
+    denied |= Denies(charges[i].kind) && !outcomes[i].allowed;
   }
   if (denied && accounting == Accounting::kAllOrNothing) {
     states_ = before;
@@ -43,7 +43,7 @@ std::vector<Outcome> CounterStoreModel::Apply(
     Judgement judged = Judge(charge.policy, state, charge.kind, charge.cost,
                              now, BookingOf(charge));
     if (!judged.outcome.allowed && accounting == Accounting::kIndependent &&
-        charge.kind != ChargeKind::kPeek &&
+        !OnlyLooks(charge.kind) &&
         charge.policy.algorithm == Algorithm::kFixedWindow &&
         !charge.policy.queue) {
       const auto counted =
@@ -64,9 +64,8 @@ void CounterStoreModel::ApplyDenied(States& states,
                                     std::vector<Outcome>& outcomes,
                                     absl::Time now) {
   for (size_t i = 0; i < charges.size(); ++i) {
-    const bool always =
-        charges[i].kind == ChargeKind::kReport ||
-        (charges[i].cost < 0 && charges[i].kind != ChargeKind::kPeek);
+    const bool always = charges[i].kind == ChargeKind::kReport ||
+                        (charges[i].cost < 0 && !OnlyLooks(charges[i].kind));
     if (!always && !outcomes[i].allowed) continue;
     CounterState& state = states[charges[i].key];
     const auto judged = Judge(charges[i].policy, state,

@@ -86,6 +86,14 @@ TEST_P(CounterStoreModelTest, HistoriesOfLoneChargesThatWaitHaveEqualOutcomes) {
   Compare({.habits = {.lone = true, .queue = true}});
 }
 
+TEST_P(CounterStoreModelTest, HistoriesOfProbesAndLeasesHaveEqualOutcomes) {
+  Compare({.habits = {.usage = true}});
+}
+
+TEST_P(CounterStoreModelTest, HistoriesOfHugeLeasesHaveEqualOutcomes) {
+  Compare({.count = 15, .habits = {.huge = true, .usage = true}});
+}
+
 INSTANTIATE_TEST_SUITE_P(Stores, CounterStoreModelTest,
                          ::testing::ValuesIn(AllStores()), NameOf);
 

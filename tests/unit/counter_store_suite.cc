@@ -94,7 +94,8 @@ std::vector<StoreKind> AllStores() {
 }
 
 std::ostream& operator<<(std::ostream& out, const TestCharge& charge) {
-  constexpr const char* kKinds[] = {"enforce", "observe", "report", "peek"};
+  constexpr const char* kKinds[] = {"enforce", "observe", "report", "peek",
+                                    "probe"};
   const Policy& policy = charge.policy;
   if (charge.booking.has_value()) {
     out << "waiting " << charge.booking->max_wait << " among "

@@ -40,7 +40,8 @@ class RedisKeyspaceTest : public ::testing::Test {
 TEST_F(RedisKeyspaceTest, EveryKeyExpiresAndHasThePrefix) {
   for (const Habits& habits :
        {Habits{}, Habits{.lone = true}, Habits{.calendar = true},
-        Habits{.huge = true}, Habits{.huge = true, .lone = true}}) {
+        Habits{.huge = true}, Habits{.huge = true, .lone = true},
+        Habits{.usage = true}}) {
     size_t seen = 0;
     for (unsigned seed = 101; seed < 105; ++seed) {
       SCOPED_TRACE(seed);

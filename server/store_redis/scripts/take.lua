@@ -9,10 +9,12 @@
 --                number of bounds, the bounds of a calendar's windows in us
 --     1 sliding  limit, window us
 --     2 bucket   limit, depth as seconds and ns, 1 when it queues
+--     3 lease    limit, window us
 --   take:   number of charges, mode (0 all or nothing, 1 independent, 2 denied
 --           by what is judged elsewhere), then for each charge
 --           counter, policy, kind (0 enforce, 1 observe, 2 report, 3 peek,
---           4 give back), cost, and for a bucket the cost as seconds and ns;
+--           4 probe, 5 give back), cost, and for a bucket the cost as seconds
+--           and ns;
 --           for a policy that queues the longest wait and the slot that is
 --           given back, as seconds and ns (-1, 0: none), and of a fixed window
 --           how many units may wait;
@@ -27,7 +29,7 @@
 -- doubles: exact up to 2^53, which is why amounts saturate at 2^53 - 1, times
 -- are microseconds, and a bucket's times are pairs.
 local MAX, BILLION, BANKED_WINDOWS = 9007199254740991, 1000000000, 10
-local ENFORCE, REPORT, PEEK, GIVE_BACK = 0, 2, 3, 4
+local ENFORCE, REPORT, PEEK, PROBE, GIVE_BACK = 0, 2, 3, 4, 5
 local INDEPENDENT, DENIED = 1, 2
 -- Local names, because each use of a global one is looked up.
 local KEYS, ARGV, tonumber, call = KEYS, ARGV, tonumber, redis.call
@@ -285,6 +287,23 @@ local function write_bucket(_, state)
   return format('%d.%09d', state.a, state.u), (state.a + 1) * 1000
 end
 
+-- lease.cc
+
+local function judge_lease(policy, state, cost, always)
+  local start, used = now - now % 1000, 0
+  if state.a >= 0 and now < state.a + policy.window then
+    start, used = state.a, state.u
+  end
+  if not (always or cost < 0 or cost <= policy.limit - used) then return false end
+  if cost == 0 then return true end
+  return true, start, max(0, min(MAX, used + cost)), 0
+end
+
+local function write_lease(policy, state)
+  return format('%d %d 0', state.a / 1000, state.u),
+    (state.a + policy.window) / 1000
+end
+
 -- What was there before: without a time, the key is still there and lives long
 -- enough; nothing when there was no counter.
 local function write_kept(writer, state)
@@ -324,6 +343,7 @@ local ALGORITHMS = {
   [0] = {judge = judge_fixed, read = read_windows, write = write_fixed},
   {judge = judge_sliding, read = read_windows, write = write_sliding},
   {judge = judge_bucket, read = read_bucket, write = write_bucket},
+  {judge = judge_lease, read = read_windows, write = write_lease},
 }
 local QUEUED = {judge = judge_queued, read = read_windows, write = write_queued}
 
@@ -337,7 +357,7 @@ while at <= #blob do
       read('<ddddd', blob, at)
     policy.queue = policy.max_booked >= 0
     for i = 1, count do policy[i], at = read('<d', blob, at) end
-  elseif algorithm == 1 then
+  elseif algorithm ~= 2 then
     policy.window, at = read('<d', blob, at)
   else
     policy.s, policy.ns, policy.queue, at = read('<ddd', blob, at)
@@ -349,6 +369,7 @@ while at <= #blob do
     functions.judge, functions.read, functions.write
   policy.fixed = algorithm == 0 and not queued_window
   policy.bucket = algorithm == 2
+  policy.lease = algorithm == 3
   policies[#policies + 1] = policy
 end
 
@@ -376,8 +397,9 @@ local function charge_one(charge, independent)
   local cost, kind = charge.cost, charge.kind
   local allowed, a, u, c =
     policy.judge(policy, state, cost, kind == REPORT, charge)
-  local change = a
-  if not allowed and independent and kind ~= PEEK and policy.fixed then
+  local looks = kind == PEEK or kind == PROBE
+  local change = not looks and a
+  if not allowed and independent and not looks and policy.fixed then
     change, a, u, c = policy.judge(policy, state, cost, true)
   end
   -- What changes nothing is not written and gets no new expiry, as in memory.
@@ -385,7 +407,7 @@ local function charge_one(charge, independent)
     state.a, state.u, state.c = a, u, c
     written_by[charge.counter] = policy
   end
-  return allowed or kind ~= ENFORCE
+  return allowed or kind ~= ENFORCE and kind ~= PROBE
 end
 
 local function restore(charges, only_same)
@@ -416,7 +438,7 @@ local function give_back(charge)
     end
     if less(s, ns, charge.s, charge.ns) then charge.s, charge.ns = s, ns end
     charge_one(charge, false)
-  elseif window_at(policy, now) == made.a then
+  elseif (policy.lease and state.a or window_at(policy, now)) == made.a then
     charge_one(charge, false)
   end
 end
@@ -434,7 +456,8 @@ local function take(charges, mode)
     restore(charges, false)
     for i = 1, #charges do
       local charge = charges[i]
-      if charge.kind == REPORT or charge.cost < 0 and charge.kind ~= PEEK then
+      if charge.kind == REPORT or
+        charge.cost < 0 and charge.kind ~= PEEK and charge.kind ~= PROBE then
         charge_one(charge, false)
       end
     end
