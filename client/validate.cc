@@ -34,10 +34,14 @@ std::string Summary(const TierSummary& tiers) {
     }
     users.push_back(absl::StrCat(user, "→", tier));
   }
+  std::string limits;
+  for (const auto& [tier, text] : tiers.limits) {
+    absl::StrAppend(&limits, "✓ Tier ", tier, ": ", text, "\n");
+  }
   return absl::StrCat("✓ Config valid\n✓ Rate limiting: ", tiers.tiers.size(),
                       " tiers configured (", absl::StrJoin(tiers.tiers, "/"),
                       ")\n✓ User assignments: ", tiers.assignments.size(),
-                      " users (", absl::StrJoin(users, ", "), ")\n");
+                      " users (", absl::StrJoin(users, ", "), ")\n", limits);
 }
 
 // What is known of the files so far.

@@ -31,7 +31,10 @@ std::string RuleLine(const std::string& domain, const CompiledRule& rule) {
   return absl::StrCat(
       place, ": limit=", rule.policy.limit, " window=", WindowOf(rule.policy),
       ", algorithm=", AlgorithmWord(rule.policy.algorithm),
-      BurstOf(rule.policy), ", shadow_mode: ", rule.shadow ? "true" : "false",
+      BurstOf(rule.policy),
+      rule.counted == Counted::kTokens ? ", counts: tokens" : "",
+      rule.reserves ? ", reserve: estimated" : "",
+      ", shadow_mode: ", rule.shadow ? "true" : "false",
       ", quota_mode: ", rule.quota ? "true" : "false", "\n");
 }
 

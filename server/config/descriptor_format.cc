@@ -7,7 +7,6 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "config/limit_format.h"
@@ -36,27 +35,12 @@ std::optional<absl::Duration> UnitLength(YamlReader& reader,
   return std::nullopt;
 }
 
-// `window: 90s`, and the day that absl::ParseDuration does not know.
 std::optional<absl::Duration> WindowLength(YamlReader& reader,
                                            const YAML::Node& node) {
   const std::optional<std::string> text = reader.Text(node, "window");
   if (!text.has_value()) return std::nullopt;
-  absl::string_view rest = *text;
-  absl::Duration length;
-  int64_t days = 0;
-  const size_t day = rest.find('d');
-  if (day != rest.npos && absl::SimpleAtoi(rest.substr(0, day), &days)) {
-    rest.remove_prefix(day + 1);
-  }
-  const bool parsed = rest.empty() || absl::ParseDuration(rest, &length);
-  length += absl::Hours(24) * days;
-  if (!parsed || length < kMinWindow || length > kMaxWindow ||
-      length % absl::Seconds(1) != absl::ZeroDuration()) {
-    reader.Unexpected(
-        node, "window",
-        "whole seconds from 1s to 366d, such as 30s, 5m or 1h30m");
-    return std::nullopt;
-  }
+  const std::optional<absl::Duration> length = ParseWindow(*text);
+  if (!length.has_value()) reader.Unexpected(node, "window", kWindowText);
   return length;
 }
 

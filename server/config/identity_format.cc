@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "config/limit_format.h"
-#include "config/tier_message.h"
+#include "config/usage_format.h"
 
 namespace rls {
 namespace {
@@ -95,11 +95,11 @@ void ReadAnonymous(const YamlMap& map,
   if (node == nullptr) return;
   const YamlMap entries(
       map.reader(), *node, "anonymous",
-      WithRpsKeys({"by", "ipv4_prefix", "ipv6_prefix", "unknown_users"}));
+      WithLimitsKeys({"by", "ipv4_prefix", "ipv6_prefix", "unknown_users"}));
   AnonymousSpec& spec = anonymous.emplace();
   spec.rule.path = "anonymous";
   ReadOnBackendError(map, spec.rule.on_backend_error);
-  ReadRps(entries, spec.rule);
+  ReadLimits(entries, "anonymous", spec.rule, [](const YamlMap&, Rule&) {});
   if (const YAML::Node* by = entries.Find("by")) {
     const auto word =
         map.reader().Word(*by, "by", {"remote_address", "shared"});
@@ -112,9 +112,6 @@ void ReadAnonymous(const YamlMap& map,
   spec.ipv4_prefix = static_cast<int>(ipv4);
   spec.ipv6_prefix = static_cast<int>(ipv6);
   entries.Read("unknown_users", spec.unknown_users);
-  if (spec.rule.message.empty()) {
-    spec.rule.message = TierMessage("anonymous", spec.rule.policy);
-  }
 }
 
 }  // namespace rls

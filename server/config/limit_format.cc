@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 
@@ -61,6 +62,34 @@ std::vector<absl::string_view> WithLimitKeys(
   return keys;
 }
 
+std::optional<absl::Duration> ParseWindow(absl::string_view text) {
+  absl::Duration length;
+  int64_t days = 0;
+  const size_t day = text.find('d');
+  if (day != text.npos && absl::SimpleAtoi(text.substr(0, day), &days)) {
+    text.remove_prefix(day + 1);
+  }
+  if (!text.empty() && !absl::ParseDuration(text, &length)) {
+    return std::nullopt;
+  }
+  length += absl::Hours(24) * days;
+  if (length < kMinWindow || length > kMaxWindow ||
+      length % absl::Seconds(1) != absl::ZeroDuration()) {
+    return std::nullopt;
+  }
+  return length;
+}
+
+void ReadAnswerKeys(const YamlMap& map, Rule& rule) {
+  ReadOnBackendError(map, rule.on_backend_error);
+  map.Read("refundable", rule.refundable);
+  if (const YAML::Node* message = map.Find("message")) {
+    if (auto text = map.reader().Text(*message, "message")) {
+      rule.message = *std::move(text);
+    }
+  }
+}
+
 void ReadLimitKeys(const YamlMap& map, absl::string_view window_key,
                    Rule& rule) {
   Policy& policy = rule.policy;
@@ -70,19 +99,13 @@ void ReadLimitKeys(const YamlMap& map, absl::string_view window_key,
   ReadWord(map, "burst_mode", {"earned", "upfront"}, 0, policy.burst_mode);
   ReadWord(map, "calendar", {"hour", "day", "week", "month", "year"}, 1,
            policy.calendar);
-  ReadOnBackendError(map, rule.on_backend_error);
+  ReadAnswerKeys(map, rule);
   map.ReadInteger("burst", 0, kMaxBurst, policy.burst);
-  map.Read("refundable", rule.refundable);
   ReadTimezone(map, policy);
   CheckAlgorithm(map, policy);
   if (policy.calendar != Calendar::kNone && !window_key.empty()) {
     map.Refuse({"calendar"},
                absl::StrCat(" and ", window_key, " exclude each other"));
-  }
-  if (const YAML::Node* message = map.Find("message")) {
-    if (auto text = map.reader().Text(*message, "message")) {
-      rule.message = *std::move(text);
-    }
   }
 }
 

@@ -2,9 +2,11 @@
 #define RLS_CONFIG_LIMIT_FORMAT_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "config/yaml_map.h"
 #include "limit/charge.h"
 #include "rules/rule.h"
@@ -19,6 +21,15 @@ const std::vector<absl::string_view>& LimitKeys();
 // `keys` and the ones above.
 std::vector<absl::string_view> WithLimitKeys(
     std::vector<absl::string_view> keys);
+
+// `window: 90s`: whole seconds as absl::ParseDuration() has them, and days,
+// which that does not know: 2d. None for anything else.
+std::optional<absl::Duration> ParseWindow(absl::string_view text);
+inline constexpr char kWindowText[] =
+    "whole seconds from 1s to 366d, such as 30s, 5m or 1h30m";
+
+// What they say of answers: on_backend_error, refundable, message.
+void ReadAnswerKeys(const YamlMap& map, Rule& rule);
 
 // Reads them into `rule`; a combination that makes no sense is a mistake.
 // `window_key` is the key that gave the window's length, "" for none: a

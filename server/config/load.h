@@ -32,6 +32,8 @@ struct ConfigError {
 struct TierSummary {
   std::vector<std::string> tiers;  // in file order
   std::vector<std::pair<std::string, std::string>> assignments;  // user, tier
+  // Tier and text, of those that say `limits`.
+  std::vector<std::pair<std::string, std::string>> limits;
 };
 
 // A top-level `redis:`, in either format: where the counters are kept.

@@ -19,7 +19,7 @@ std::string RuleText(const Rule& rule) {
   if (rule.unlimited) return "unlimited";
   const Policy& policy = rule.policy;
   return absl::StrCat(
-      policy.limit, " per ",
+      policy.limit, rule.counted == Counted::kTokens ? " tokens" : "", " per ",
       policy.calendar == Calendar::kNone
           ? absl::FormatDuration(policy.window)
           : absl::StrCat(CalendarWord(policy.calendar), " of ",
@@ -28,7 +28,8 @@ std::string RuleText(const Rule& rule) {
       policy.burst == 0 ? "" : absl::StrCat(" burst ", policy.burst),
       policy.burst_mode == BurstMode::kUpfront ? " upfront" : "",
       rule.shadow ? " shadow" : "", rule.quota ? " quota" : "",
-      policy.queue ? " queue" : "", rule.degrade != nullptr ? " degrade" : "");
+      rule.reserves ? " reserve" : "", policy.queue ? " queue" : "",
+      rule.degrade != nullptr ? " degrade" : "");
 }
 
 std::map<std::string, std::string> TextsOf(const Domain* domain) {

@@ -12,6 +12,7 @@
 #include "config/queue_format.h"
 #include "config/tier_message.h"
 #include "config/tier_source_format.h"
+#include "config/usage_format.h"
 #include "config/yaml_map.h"
 
 namespace rls {
@@ -32,7 +33,8 @@ class TierFormat {
         WithTierSourceKeys({"enabled", "domain", "accounting", "identity",
                             "default_rps", "user_tiers", "user_assignments",
                             "enforce", "queue", "degrade", "degrade_to",
-                            "on_backend_error", "anonymous", "exempt"}));
+                            "on_backend_error", "anonymous", "exempt",
+                            "usage"}));
     bool enabled = true;
     map.Read("enabled", enabled);
     domain_.name = "default";
@@ -47,6 +49,10 @@ class TierFormat {
     ReadAssignments(map);
     ReadTierSource(top_, map, tiers_.source);
     ReadAnonymous(map, tiers_.anonymous);
+    if (tiers_.anonymous.has_value()) {
+      CheckReserve(*map.Find("anonymous"), tiers_.anonymous->rule);
+    }
+    ReadUsage(map, tiers_.usage);
     ReadExempt(map, tiers_.exempt);
     domain_.tiers = std::move(tiers_);
     file_.tiers = std::move(summary_);
@@ -79,7 +85,7 @@ class TierFormat {
                    "rate_limit: found no default_rps, expected the requests "
                    "per minute of users without a tier");
     }
-    rule.message = TierMessage("default", rule.policy);
+    rule.message = TierMessage("default", rule);
     if (degrade_.has_value()) rule.degrade = degrade_->Default();
     if (queues_) MakeQueue(map, queue_, rule);
   }
@@ -115,13 +121,33 @@ class TierFormat {
       return;
     }
     const YamlMap map(reader_, node, absl::StrCat("tier ", Quoted(name)),
-                      WithRpsKeys({"degrade_to"}));
-    ReadRps(map, rule);
+                      WithLimitsKeys({"degrade_to"}));
     if (degrade_.has_value()) rule.degrade = degrade_->OfTier(map);
-    if (queues_) MakeQueue(map, queue_, rule);
-    if (rule.message.empty()) {
-      rule.message = TierMessage(absl::StrCat(name, " tier"), rule.policy);
+    // Nobody knows when a request fits that tells its tokens only afterwards.
+    ReadLimits(map, absl::StrCat(name, " tier"), rule,
+               [this](const YamlMap& limit, Rule& one) {
+                 if (queues_ && one.counted == Counted::kRequests) {
+                   MakeQueue(limit, queue_, one);
+                 }
+               });
+    CheckReserve(node, rule);
+    if (map.Find("limits") != nullptr) {
+      summary_.limits.emplace_back(name, LimitsText(rule));
     }
+  }
+
+  void CheckReserve(const YAML::Node& where, const Rule& rule) {
+    const auto reserves = [](const Rule& one) { return one.reserves; };
+    if (!reserves(rule) &&
+        std::none_of(rule.more.begin(), rule.more.end(), reserves)) {
+      return;
+    }
+    // What one of the limits refuses would be reserved all the same, and what
+    // waits could not be told from what has been decided anew.
+    if (domain_.accounting == Accounting::kIndependent) {
+      reader_.Fail(where, "reserve does not go with accounting: independent");
+    }
+    if (queues_) reader_.Fail(where, "reserve does not go with enforce: queue");
   }
 
   void ReadAssignments(const YamlMap& map) {

@@ -28,10 +28,11 @@ std::string WindowText(const Policy& policy) {
 
 }  // namespace
 
-std::string TierMessage(std::string subject, const Policy& policy) {
+std::string TierMessage(std::string subject, const Rule& rule) {
   subject[0] = absl::ascii_toupper(static_cast<unsigned char>(subject[0]));
-  return absl::StrCat("Rate limit exceeded. ", subject, ": ", policy.limit,
-                      " req/", WindowText(policy));
+  return absl::StrCat("Rate limit exceeded. ", subject, ": ", rule.policy.limit,
+                      rule.counted == Counted::kTokens ? " tokens/" : " req/",
+                      WindowText(rule.policy));
 }
 
 }  // namespace rls

@@ -3,13 +3,13 @@
 
 #include <string>
 
-#include "limit/policy.h"
+#include "rules/rule.h"
 
 namespace rls {
 
 // What a refused user reads unless the tier says otherwise: "Rate limit
 // exceeded. Free tier: 5 req/min". `subject`, not empty, is whose limit it is.
-std::string TierMessage(std::string subject, const Policy& policy);
+std::string TierMessage(std::string subject, const Rule& rule);
 
 }  // namespace rls
 

@@ -3,20 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
+#include "limit/reservation.h"
 
 namespace rls {
 namespace {
-
-// A shadow rule never denies; a quota rule only together with all other quota
-// rules of the request, so the store must not let it stop its siblings either.
-ChargeKind KindOf(const CompiledRule* rule, int64_t cost) {
-  if (cost == 0) return ChargeKind::kPeek;
-  if (rule != nullptr && (rule->shadow || rule->quota)) {
-    return ChargeKind::kObserve;
-  }
-  return ChargeKind::kEnforce;
-}
 
 // What one of so many replicas may let through of a limit: together they never
 // let through more, but where the limit is smaller than their number.
@@ -42,86 +32,14 @@ Decision::Decision(std::shared_ptr<const RuleBook> book, const Domain& domain,
     : book_(std::move(book)),
       domain_(domain),
       query_(query),
-      slots_(query.descriptors.size()) {
-  verdict_.statuses.resize(slots_.size());
+      matches_(query.descriptors.size()) {
+  verdict_.statuses.resize(matches_.size());
   FindLimits();
 }
 
-void Decision::FindLimits() {
-  for (size_t i = 0; i < slots_.size(); ++i) {
-    const Descriptor& descriptor = query_.descriptors[i];
-    Slot& slot = slots_[i];
-    LimitStatus& status = verdict_.statuses[i];
-    if (descriptor.limit_override.has_value()) {
-      status.policy = &*descriptor.limit_override;
-      slot.own_scope = CounterScope(domain_.name(), *status.policy);
-      for (const Entry& entry : descriptor.entries) {
-        slot.match.parts.push_back(entry.key);
-        slot.match.parts.push_back(entry.value);
-        slot.match.secret |= HoldsSecrets(entry.key);
-      }
-      continue;
-    }
-    domain_.Find(descriptor.entries, slot.match);
-    SetRule(slot.match.rule, status);
-    if (slot.match.asks_source) ++asks_;
-  }
-}
-
-void Decision::SetRule(const CompiledRule* rule, LimitStatus& status) {
-  status.rule = rule;
-  if (rule == nullptr) return;
-  status.unlimited = rule->unlimited;
-  status.policy = rule->unlimited ? nullptr : &rule->policy;
-}
-
-// Every matched rule whose name another matched rule lists is dropped, in
-// whatever order they come; a dropped one still drops others.
-void Decision::DropReplaced() {
-  absl::flat_hash_set<absl::string_view> replaced;
-  for (const LimitStatus& status : verdict_.statuses) {
-    if (status.rule == nullptr) continue;
-    replaced.insert(status.rule->replaces.begin(), status.rule->replaces.end());
-  }
-  if (replaced.empty()) return;
-  for (LimitStatus& status : verdict_.statuses) {
-    if (status.rule == nullptr || status.unlimited) continue;
-    if (!replaced.contains(status.rule->name)) continue;
-    status = LimitStatus{};
-  }
-}
-
-void Decision::MakeCharges() {
-  DropReplaced();
-  for (size_t i = 0; i < slots_.size(); ++i) {
-    const LimitStatus& status = verdict_.statuses[i];
-    if (status.policy == nullptr) continue;
-    const Match& match = slots_[i].match;
-    const int64_t cost = CostOf(query_.descriptors[i]);
-    const absl::string_view scope =
-        status.rule != nullptr ? absl::string_view(status.rule->scope)
-                               : absl::string_view(slots_[i].own_scope);
-    charges_.push_back(
-        {.policy = status.policy,
-         .key = {.scope = scope,
-                 .parts = match.parts,
-                 .tag_part = match.tag_part,
-                 .secret = match.secret},
-         .cost = cost,
-         .kind = KindOf(status.rule, cost),
-         // A caller's own limit is its business.
-         .refundable = status.rule == nullptr || status.rule->refundable});
-    charged_.push_back(i);
-    queues_ |= Queues(charges_.back());
-  }
-}
-
-int64_t Decision::CostOf(const Descriptor& descriptor) const {
-  // In a request, 0 means 1; in a descriptor, 0 looks without charging.
-  const uint64_t hits =
-      descriptor.hits.value_or(query_.hits == 0 ? 1 : query_.hits);
-  const int64_t cost = SaturateAmount(hits);
-  return descriptor.is_negative_hits ? -cost : cost;
+RareParts& Decision::Rare() {
+  if (rare_ == nullptr) rare_ = std::make_unique<RareParts>();
+  return *rare_;
 }
 
 const Verdict& Decision::Judge(absl::Span<const Outcome> outcomes) {
@@ -135,11 +53,12 @@ const Verdict& Decision::Judge(absl::Span<const Outcome> outcomes) {
 }
 
 void Decision::Apply(const Outcome& outcome, size_t charge) {
+  LimitStatus& status = limits_[charged_[charge]].status;
+  if (IsReserving(charges_[charge]) && outcome.allowed) return;
   if (!degraded_.empty() && degraded_[charge] != nullptr) {
     ApplyDegraded(outcome, charge);
     return;
   }
-  LimitStatus& status = verdict_.statuses[charged_[charge]];
   const bool shadow = status.rule != nullptr && status.rule->shadow;
   status.over_limit = !outcome.allowed && !shadow;
   status.remaining = outcome.allowed ? outcome.remaining : 0;
@@ -150,11 +69,12 @@ void Decision::Apply(const Outcome& outcome, size_t charge) {
   }
 }
 
-// Makes the overall verdict and its leading status out of the statuses.
+// Makes the overall verdict and its leading status out of those of the limits.
 void Decision::Conclude() {
   bool any_quota = false;
   bool all_quota_over = true;
-  for (const LimitStatus& status : verdict_.statuses) {
+  for (const AppliedLimit& limit : limits_) {
+    const LimitStatus& status = limit.status;
     if (status.policy == nullptr) continue;
     if (status.rule != nullptr && status.rule->quota) {
       any_quota = true;
@@ -166,6 +86,7 @@ void Decision::Conclude() {
   verdict_.over_limit |= any_quota && all_quota_over;
   if (verdict_.over_limit) verdict_.degraded = nullptr;
 
+  ShowLimits();
   for (const LimitStatus& status : verdict_.statuses) {
     if (status.policy == nullptr) continue;
     if (verdict_.over_limit && !status.over_limit) continue;
@@ -176,23 +97,45 @@ void Decision::Conclude() {
   }
 }
 
+// Of several limits of a descriptor the one that leads speaks for it, and one
+// that is over before others.
+void Decision::ShowLimits() {
+  for (LimitStatus& shown : verdict_.statuses) {
+    if (shown.policy != nullptr) shown = LimitStatus{};
+  }
+  for (const AppliedLimit& limit : limits_) {
+    const LimitStatus& status = limit.status;
+    LimitStatus& shown = verdict_.statuses[limit.descriptor];
+    if (status.policy == nullptr) continue;
+    if (shown.policy == nullptr || (status.over_limit && !shown.over_limit) ||
+        (status.over_limit == shown.over_limit &&
+         Leads(status, shown, status.over_limit))) {
+      shown = status;
+    }
+  }
+}
+
 void Decision::Count() {
-  for (size_t i = 0; i < slots_.size(); ++i) {
-    const LimitStatus& status = verdict_.statuses[i];
+  for (const AppliedLimit& limit : limits_) {
+    const LimitStatus& status = limit.status;
     if (status.policy == nullptr || status.rule == nullptr) continue;
-    if (verdict_.over_limit && !status.over_limit) continue;
-    const int64_t cost = CostOf(query_.descriptors[i]);
-    if (cost <= 0) continue;
+    if (verdict_.over_limit && !status.over_limit &&
+        limit.kind != ChargeKind::kReport) {
+      continue;
+    }
     const RuleCounters& counters = status.rule->counters;
     Counter* const counter = status.over_limit ? counters.over_limit
                              : status.degraded ? counters.degraded
                                                : counters.ok;
-    counter->Add(static_cast<double>(cost));
+    const bool was_charged = !OnlyLooks(limit.kind) || counter != counters.ok;
+    if (limit.cost > 0 && was_charged) {
+      counter->Add(static_cast<double>(limit.cost));
+    }
   }
 }
 
 OnBackendError Decision::PolicyOf(size_t charge) const {
-  const CompiledRule* rule = verdict_.statuses[charged_[charge]].rule;
+  const CompiledRule* rule = limits_[charged_[charge]].status.rule;
   return rule == nullptr ? OnBackendError::kError : rule->on_backend_error;
 }
 
@@ -220,10 +163,11 @@ const Verdict& Decision::JudgeWithoutStore() {
 
 void Decision::KeepLocalCharges(int replicas) {
   KeepCharges(OnBackendError::kLocal);
-  shares_.reserve(charges_.size());  // the charges point into it
+  std::vector<Policy>& shares = Rare().shares;
+  shares.reserve(charges_.size());  // the charges point into it
   for (Charge& charge : charges_) {
-    shares_.push_back(ShareOf(*charge.policy, replicas));
-    charge.policy = &shares_.back();
+    shares.push_back(ShareOf(*charge.policy, replicas));
+    charge.policy = &shares.back();
     charge.booking = nullptr;  // nobody waits for a store that is away
   }
 }
@@ -234,9 +178,11 @@ void Decision::KeepCharges(OnBackendError policy) {
   size_t kept = 0;
   for (size_t i = 0; i < charges_.size(); ++i) {
     if (PolicyOf(i) != policy) {
-      verdict_.statuses[charged_[i]] = LimitStatus{};
+      limits_[charged_[i]].status = LimitStatus{};
       continue;
     }
+    // What is counted here nobody could give back elsewhere.
+    if (IsReserving(charges_[i])) continue;
     charges_[kept] = charges_[i];
     charged_[kept] = charged_[i];
     if (!degraded_.empty()) degraded_[kept] = degraded_[i];

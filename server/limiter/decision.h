@@ -4,14 +4,14 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
+#include "limiter/decision_parts.h"
 #include "limiter/limiter.h"
 #include "limiter/query.h"
-#include "limiter/verdict.h"
+#include "limiter/usage.h"
 #include "rules/rule_book.h"
 #include "store/counter_store.h"
 
@@ -19,7 +19,8 @@ namespace rls {
 
 // One request on its way: the limits that apply to it, the charges that follow
 // from them, and the verdict that the store's outcomes make. No I/O. When it
-// asks for tiers, SetTier() comes first; then MakeCharges() and Judge().
+// asks for tiers, SetTier() comes first; then MakeCharges(), Settle() when it
+// settles reservations, and Judge().
 //
 // Threads: none; its owner hands it on.
 // Lifetime: `query` must outlive it; it keeps the rule snapshot alive.
@@ -34,7 +35,7 @@ class Decision {
   TierSource* tier_source() const {
     return asks_ == 0 ? nullptr : domain_.tier_source();
   }
-  size_t descriptors() const { return slots_.size(); }
+  size_t descriptors() const { return matches_.size(); }
   // The user of a descriptor that is to be asked for; none of the others'.
   std::optional<absl::string_view> UserToAsk(size_t descriptor) const;
   // The answer. May be called for several descriptors at once.
@@ -43,7 +44,18 @@ class Decision {
   void MakeCharges();
   absl::Span<const Charge> charges() const { return charges_; }
   Accounting accounting() const { return domain_.accounting(); }
-  absl::Time deadline() const { return query_.deadline; }
+  absl::Time deadline() const {
+    return settles() ? absl::InfiniteFuture() : query_.deadline;
+  }
+
+  // Whether it reports the usage of requests that may have reserved some. Then
+  // these charges tell, and end the reservations, before any others are taken;
+  // Settle() hears their outcomes and leaves in charges() what is still due.
+  bool settles() const { return rare_ != nullptr && !rare_->reports.empty(); }
+  absl::Span<const Charge> settling_charges() const {
+    return rare_->settling_charges;
+  }
+  void Settle(absl::Span<const Outcome> outcomes);
 
   // Whether a limit of it queues.
   bool queues() const { return queues_; }
@@ -68,10 +80,7 @@ class Decision {
   bool crowded() const { return waiting_ != nullptr && waiting_->crowded; }
 
   // What it has booked, and charges that give it back; after LetWait() only.
-  struct Booked {
-    size_t charge = 0;
-    absl::Time slot;
-  };
+  using Booked = BookedSlot;
   absl::Span<const Booked> booked() const { return waiting_->booked; }
   absl::Span<const Charge> GiveBack(absl::Span<const Booked> booked);
   // The verdict of one that has waited, or that could not wait to the end and
@@ -99,27 +108,16 @@ class Decision {
   Limiter::CheckCallback done;
 
  private:
-  // What is known of one descriptor, beside its status.
-  struct Slot {
-    Match match;
-    std::string own_scope;  // of a caller's own limit
-  };
-
-  struct Waiting {  // of one that may wait
-    Counter* too_short = nullptr;
-    absl::Duration wait;
-    bool impatient = false;
-    bool crowded = false;
-    std::vector<Booking> bookings;  // the charges point into it
-    std::vector<Booked> booked;
-    std::vector<Charge> returned;
-  };
-
-  static bool Queues(const Charge& charge);
+  RareParts& Rare();
   void FindLimits();
-  void SetRule(const CompiledRule* rule, LimitStatus& status);
   void DropReplaced();
-  int64_t CostOf(const Descriptor& descriptor) const;
+  int64_t HitsOf(const Descriptor& descriptor) const;
+  void AddLimits(size_t descriptor);
+  void AddLimit(size_t descriptor, const CompiledRule* rule,
+                const Policy& policy, Asked asked);
+  CounterKey ReservationKey(size_t descriptor, const Usage& usage);
+  void Reserve(size_t limit, const Usage& usage);
+  void AddSettlement(size_t first_charge, const Usage& usage);
   void KeepCharges(OnBackendError policy);
   OnBackendError PolicyOf(size_t charge) const;
   void Apply(const Outcome& outcome, size_t charge);
@@ -128,20 +126,22 @@ class Decision {
   const DegradeRule* DegradeOf(size_t charge) const;
   absl::string_view ValueOf(absl::string_view key) const;
   void Conclude();
+  void ShowLimits();
   void Count();
 
   const std::shared_ptr<const RuleBook> book_;
   const Domain& domain_;
   const Query& query_;
-  absl::InlinedVector<Slot, 2> slots_;
+  absl::InlinedVector<Match, 2> matches_;  // by descriptor
   size_t asks_ = 0;  // descriptors whose user is to be asked for
   absl::InlinedVector<Charge, 2> charges_;
-  absl::InlinedVector<size_t, 2> charged_;  // charges_[i] is of this descriptor
-  std::vector<Policy> shares_;              // of local charges
+  absl::InlinedVector<AppliedLimit, 2> limits_;
+  absl::InlinedVector<size_t, 2> charged_;  // charges_[i] is of this limit
   bool queues_ = false;
   // Since Degrade(), by charge: whose limit of degraded traffic it is, or null.
   std::vector<const DegradeRule*> degraded_;
   std::unique_ptr<Waiting> waiting_;  // since LetWait()
+  std::unique_ptr<RareParts> rare_;   // Rare() makes it
   Verdict verdict_;
 };
 

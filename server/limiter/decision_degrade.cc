@@ -2,13 +2,14 @@
 
 #include <utility>
 
+#include "limit/reservation.h"
 #include "limiter/decision.h"
 
 namespace rls {
 namespace {
 
 bool IsOver(const Charge& charge, const Outcome& outcome) {
-  return charge.kind == ChargeKind::kEnforce && !outcome.allowed;
+  return Denies(charge.kind) && !outcome.allowed;
 }
 
 // Made by the first Take already, whatever the others got.
@@ -20,7 +21,7 @@ bool IsMade(const Charge& charge, Accounting accounting) {
 }  // namespace
 
 const DegradeRule* Decision::DegradeOf(size_t charge) const {
-  const CompiledRule* rule = verdict_.statuses[charged_[charge]].rule;
+  const CompiledRule* rule = limits_[charged_[charge]].status.rule;
   return rule == nullptr ? nullptr : rule->degrade.get();
 }
 
@@ -38,7 +39,7 @@ bool Decision::Degrade(absl::Span<const Outcome> outcomes) {
   const DegradeRule* degrade = nullptr;
   for (size_t i = 0; i < charges_.size(); ++i) {
     if (!IsOver(charges_[i], outcomes[i])) continue;
-    if (DegradeOf(i) == nullptr) return false;
+    if (DegradeOf(i) == nullptr || IsReserving(charges_[i])) return false;
     if (degrade == nullptr) degrade = DegradeOf(i);
   }
   if (degrade == nullptr) return false;
@@ -56,22 +57,31 @@ bool Decision::Degrade(absl::Span<const Outcome> outcomes) {
     held_by_rule.push_back(held_by);
     ++kept;
   };
+  std::optional<size_t> held;  // the last descriptor of which one is
   for (size_t i = 0; i < charges_.size(); ++i) {
     Charge charge = charges_[i];
+    AppliedLimit& limit = limits_[charged_[i]];
     const bool over = IsOver(charge, outcomes[i]);
     if (!over && !IsMade(charge, accounting())) {
+      // Its report could not tell which of its limits have been charged: so
+      // none is before, and nothing reserved.
+      if (limit.status.rule != nullptr && limit.status.rule->reserves) {
+        limit.kind = charge.kind = ChargeKind::kProbe;
+      }
       keep(charge, i, nullptr);
       continue;
     }
     Apply(outcomes[i], i);
     if (!over) continue;
     const DegradeRule* const held_by = DegradeOf(i);
-    LimitStatus& status = verdict_.statuses[charged_[i]];
-    status.over_limit = false;
-    status.degraded = true;
-    if (!held_by->limit.has_value()) continue;
+    limit.status.over_limit = false;
+    limit.status.degraded = true;
+    if (!held_by->limit.has_value() || held == limit.descriptor) continue;
+    held = limit.descriptor;
     charge.policy = &*held_by->limit;
-    charge.key.scope = status.rule->degrade_scope;
+    charge.key.scope = limit.status.rule->degrade_scope;
+    charge.cost = HitsOf(query_.descriptors[limit.descriptor]);
+    charge.kind = ChargeKind::kEnforce;
     keep(charge, i, held_by);
   }
   charges_.resize(kept);
@@ -82,7 +92,7 @@ bool Decision::Degrade(absl::Span<const Outcome> outcomes) {
 
 void Decision::ApplyDegraded(const Outcome& outcome, size_t charge) {
   if (outcome.allowed) return;
-  LimitStatus& status = verdict_.statuses[charged_[charge]];
+  LimitStatus& status = limits_[charged_[charge]].status;
   status.over_limit = true;
   status.degraded = false;
   status.reset = outcome.retry_after;

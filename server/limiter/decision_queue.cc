@@ -7,18 +7,13 @@
 
 namespace rls {
 
-bool Decision::Queues(const Charge& charge) {
-  return charge.policy->queue && charge.kind == ChargeKind::kEnforce &&
-         charge.cost > 0;
-}
-
 QueueRule Decision::queue_rule() const {
   QueueRule least{.max_wait = absl::InfiniteDuration(),
                   .max_queued = INT64_MAX,
                   .max_queued_per_user = INT64_MAX};
   for (size_t i = 0; i < charges_.size(); ++i) {
     if (!Queues(charges_[i])) continue;
-    const QueueRule& rule = verdict_.statuses[charged_[i]].rule->queue;
+    const QueueRule& rule = limits_[charged_[i]].status.rule->queue;
     least.max_wait = std::min(least.max_wait, rule.max_wait);
     least.max_queued = std::min(least.max_queued, rule.max_queued);
     least.max_queued_per_user =
@@ -75,7 +70,7 @@ const Verdict& Decision::Serve() {
 
 const Verdict& Decision::Refuse(absl::Duration retry_after) {
   for (const Booked& one : waiting_->booked) {
-    LimitStatus& status = verdict_.statuses[charged_[one.charge]];
+    LimitStatus& status = limits_[charged_[one.charge]].status;
     status.over_limit = true;
     status.remaining = 0;
     status.reset = retry_after;

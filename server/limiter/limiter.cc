@@ -81,7 +81,28 @@ class LimiterImpl final : public Limiter {
   void Proceed(std::unique_ptr<Decision> decision) {
     decision->MakeCharges();
     if (decision->queues()) patience_.Give(*decision, room_.held());
-    Charge(std::move(decision), /*local=*/false);
+    if (decision->settles()) {
+      Settle(std::move(decision));
+    } else {
+      Charge(std::move(decision), /*local=*/false);
+    }
+  }
+
+  // From here on the reservations are gone: what is due for them is charged
+  // whatever the deadline, as nobody waits for the answer to a report.
+  void Settle(std::unique_ptr<Decision> decision) {
+    Decision& d = *decision;
+    parts_.store.Take(
+        d.settling_charges(), d.accounting(), absl::InfiniteFuture(),
+        [this, decision = std::move(decision)](
+            absl::StatusOr<absl::Span<const Outcome>> outcomes) mutable {
+          if (outcomes.ok()) {
+            decision->Settle(*outcomes);
+            Charge(std::move(decision), /*local=*/false);
+          } else {
+            DecideWithoutStore(std::move(decision), outcomes.status());
+          }
+        });
   }
 
   // `local`: as the store could not answer. A request over its limit may come

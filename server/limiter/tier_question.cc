@@ -11,7 +11,7 @@
 namespace rls {
 
 std::optional<absl::string_view> Decision::UserToAsk(size_t descriptor) const {
-  const Match& match = slots_[descriptor].match;
+  const Match& match = matches_[descriptor];
   if (!match.asks_source) return std::nullopt;
   return match.parts[1];
 }
@@ -20,7 +20,7 @@ std::optional<absl::string_view> Decision::UserToAsk(size_t descriptor) const {
 void Decision::SetTier(size_t descriptor, absl::string_view tier) {
   if (tier.empty()) return;
   if (const CompiledRule* rule = domain_.RuleOfTier(tier)) {
-    SetRule(rule, verdict_.statuses[descriptor]);
+    matches_[descriptor].rule = rule;
   }
 }
 

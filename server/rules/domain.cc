@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "limit/reservation.h"
 #include "rules/tiers.h"
 #include "rules/tree.h"
 
@@ -21,6 +22,7 @@ class DomainImpl final : public Domain {
     accounting_ = spec.accounting;
     if (spec.tiers.has_value()) {
       OpenSource(*spec.tiers, metrics, sources);
+      CompileUsage(spec.tiers->usage);
       tiers_.emplace(*std::move(spec.tiers), rules_);
     }
     if (absl::Status compiled = tree_.Compile(std::move(spec.nodes), rules_);
@@ -30,6 +32,7 @@ class DomainImpl final : public Domain {
     for (CompiledRule& rule : rules_) {
       if (rule.unlimited) continue;
       rule.scope = CounterScope(name_, rule.policy);
+      if (rule.counted == Counted::kTokens) rule.scope += "/tokens";
       rule.counters = {
           .ok = &HitCounter(metrics, rule, "ok"),
           .over_limit = &HitCounter(metrics, rule, "over_limit"),
@@ -58,6 +61,9 @@ class DomainImpl final : public Domain {
   }
 
   TierSource* tier_source() const override { return source_.get(); }
+  const CompiledUsage* usage() const override {
+    return usage_.has_value() ? &*usage_ : nullptr;
+  }
 
   const CompiledRule* RuleOfTier(absl::string_view tier) const override {
     const CompiledRule* rule =
@@ -72,6 +78,12 @@ class DomainImpl final : public Domain {
   }
 
  private:
+  void CompileUsage(const UsageSpec& spec) {
+    const Policy reservation = ReservationPolicy(spec.reserve_ttl);
+    usage_.emplace(
+        CompiledUsage{spec, reservation, CounterScope(name_, reservation)});
+  }
+
   void OpenSource(TierSpec& spec, Metrics& metrics, TierSources* sources) {
     if (sources == nullptr) spec.source.reset();
     if (!spec.source.has_value()) return;
@@ -97,6 +109,7 @@ class DomainImpl final : public Domain {
   std::deque<CompiledRule> rules_;  // never moves what it holds
   Tree tree_;
   std::optional<Tiers> tiers_;
+  std::optional<CompiledUsage> usage_;
   std::shared_ptr<TierSource> source_;
   Counter* unknown_tier_ = nullptr;  // null as `source_`
 };

@@ -38,6 +38,12 @@ struct CompiledRule : Rule {
   std::string scope;
   std::string degrade_scope;  // of `degrade->limit`
   RuleCounters counters;
+  const CompiledRule* next = nullptr;  // of `more`
+};
+
+struct CompiledUsage : UsageSpec {
+  Policy reservation;             // ReservationPolicy()
+  std::string reservation_scope;  // CounterKey::scope
 };
 
 struct Match {
@@ -80,6 +86,10 @@ class Domain {
   // The rule of a tier that the source has named. Null, and counted, when there
   // is no such tier.
   virtual const CompiledRule* RuleOfTier(absl::string_view tier) const = 0;
+
+  // How requests tell of tokens. Null when nobody is to be asked: the domain
+  // has no tiers.
+  virtual const CompiledUsage* usage() const = 0;
 
   // Calls `visit` for each rule, in file order; after the tiers their default
   // rule, that of anonymous requests, and that of exempt ones.

@@ -52,6 +52,19 @@ struct ExemptSpec {
   std::vector<Network> networks;                  // of remote_address
 };
 
+// By which entries a descriptor tells of tokens. They do not tell users apart.
+struct UsageSpec {
+  // With the value `report` it tells of usage, after the response, and charges
+  // no limit of requests.
+  std::string report_key = "usage";
+  // What a request costs in tokens, as far as that is known beforehand.
+  std::string tokens_key = "tokens";
+  // Joins a report to its request, when limits reserve.
+  std::string request_id_key = "request_id";
+  // A reservation is forgotten after this time, and its estimate stays.
+  absl::Duration reserve_ttl = absl::Minutes(10);
+};
+
 // Per-user tiers (recipe.txt). A user is looked up in `assignments`; users that
 // are not listed get the tier that `source` tells, or `default_rule`, each;
 // requests without any identity get it per `remote_address`, or else all
@@ -66,6 +79,7 @@ struct TierSpec {
   std::optional<ExemptSpec> exempt;
   Rule default_rule;
   std::optional<TierSourceSpec> source;
+  UsageSpec usage;
 };
 
 // A domain has a tree of nodes, or tiers.

@@ -50,13 +50,22 @@ struct DegradeRule {
   std::optional<absl::string_view> ModelFor(absl::string_view model) const;
 };
 
+// What a limit counts. Requests cost one each unless their gateway says
+// otherwise; what they cost in tokens, gateways tell before or after
+// (UsageSpec).
+enum class Counted { kRequests, kTokens };
+
 // What holds for a descriptor that matched: a limit and how to answer for it.
 // Immutable once compiled; tiers are rules too.
 struct Rule {
   // For people: metrics, /rlconfig, dynamic metadata. As configured, e.g.
   // "user_alice.path", or "tier free"; never a value from traffic.
   std::string path;
-  Policy policy;           // not read when `unlimited`
+  Policy policy;  // not read when `unlimited`
+  Counted counted = Counted::kRequests;
+  // Of tokens: what a request is charged is an estimate, which its report makes
+  // good; without the id of the request, nothing is charged before.
+  bool reserves = false;
   bool unlimited = false;  // allowed without counting
   bool shadow = false;     // counted and judged, never denies
   bool quota = false;      // denies only when all quota rules of a request do
@@ -69,6 +78,8 @@ struct Rule {
   QueueRule queue;          // read when `policy.queue`
   // Null: a request over the limit is refused, or queues.
   std::shared_ptr<const DegradeRule> degrade;
+  // Limits beside this one, for the same descriptors; they have no more.
+  std::vector<Rule> more;
 };
 
 }  // namespace rls

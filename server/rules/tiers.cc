@@ -26,6 +26,20 @@ const CompiledRule* FindOrNull(const RulesByName& rules,
   return it == rules.end() ? nullptr : it->second;
 }
 
+// The rule, and behind it those of the limits beside it.
+const CompiledRule* Add(Rule rule, std::deque<CompiledRule>& rules) {
+  std::vector<Rule> more = std::exchange(rule.more, {});
+  rules.push_back({std::move(rule)});
+  CompiledRule* const first = &rules.back();
+  CompiledRule* last = first;
+  for (Rule& one : more) {
+    rules.push_back({std::move(one)});
+    last->next = &rules.back();
+    last = &rules.back();
+  }
+  return first;
+}
+
 }  // namespace
 
 // Who asks; hashed at most once, and only where somebody is listed by hash.
@@ -50,21 +64,17 @@ Tiers::Tiers(TierSpec spec, std::deque<CompiledRule>& rules)
       ask_assigned_(ask_unassigned_ && spec.source->ask_assigned) {
   std::vector<const CompiledRule*> tiers;
   for (Rule& tier : spec.tiers) {
-    rules.push_back({std::move(tier)});
-    tiers.push_back(&rules.back());
-    rule_of_tier_.emplace(rules.back().tier, &rules.back());
+    tiers.push_back(Add(std::move(tier), rules));
+    rule_of_tier_.emplace(tiers.back()->tier, tiers.back());
   }
-  rules.push_back({std::move(spec.default_rule)});
-  default_rule_ = &rules.back();
+  default_rule_ = Add(std::move(spec.default_rule), rules);
   anonymous_ = std::move(spec.anonymous);
   if (anonymous_.has_value()) {
-    rules.push_back({anonymous_->rule});
-    anonymous_rule_ = &rules.back();
+    anonymous_rule_ = Add(anonymous_->rule, rules);
   }
   exempt_ = std::move(spec.exempt);
   if (exempt_.has_value()) {
-    rules.push_back({Rule{.path = "exempt", .unlimited = true}});
-    exempt_rule_ = &rules.back();
+    exempt_rule_ = Add(Rule{.path = "exempt", .unlimited = true}, rules);
   }
   for (const auto& [hash, tier] : spec.hashed_assignments) {
     rule_of_hash_.emplace(hash, tiers[tier]);

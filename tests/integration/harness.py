@@ -117,10 +117,11 @@ class Server:
             response = connection.getresponse()
             return response.status, response.read().decode()
 
-    def ask(self, *entries, domain="default"):
-        """(HTTP status, answer) of one descriptor over /json."""
+    def ask(self, *entries, domain="default", **more):
+        """(HTTP status, answer) of one descriptor over /json; `more` are other
+        fields of it."""
         body = json.dumps({"domain": domain, "descriptors": [{"entries": [
-            {"key": key, "value": value} for key, value in entries]}]})
+            {"key": key, "value": value} for key, value in entries], **more}]})
         connection = http.client.HTTPConnection(self.http, timeout=PATIENCE_S)
         with contextlib.closing(connection):
             connection.request("POST", "/json", body)
@@ -153,6 +154,9 @@ class Upstream:
     def __init__(self):
         self.seen = seen = []  # (request line's words, headers, body)
         self.status = 200
+        self.body = b'{"status": 200, "cost_cents": 15}'
+        self.content_type = "application/json"
+        self.halfway = lambda: None  # when half of the body has been sent
         upstream = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -165,13 +169,16 @@ class Upstream:
                     sent = self.rfile.read(
                         int(self.headers.get("content-length", 0)))
                 seen.append((self.requestline.split(), self.headers, sent))
-                body = b'{"status": 200, "cost_cents": 15}'
+                body = upstream.body
                 self.send_response(upstream.status)
-                self.send_header("content-type", "application/json")
+                self.send_header("content-type", upstream.content_type)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
                 if self.command != "HEAD":
-                    self.wfile.write(body)
+                    half = len(body) // 2
+                    self.wfile.write(body[:half])
+                    upstream.halfway()
+                    self.wfile.write(body[half:])
 
             do_GET = do_HEAD = do_PUT = do_DELETE = do_OPTIONS = do_POST
 
@@ -263,12 +270,12 @@ class Envoy:
             return listener["local_address"]["socket_address"]["port_value"]
         return None
 
-    def asking(self):
-        """How many requests wait for an answer of ratelimitd."""
+    def asking(self, cluster="ratelimitd"):
+        """How many requests wait for an answer of ratelimitd, or another."""
         connection = http.client.HTTPConnection(self.admin, timeout=PATIENCE_S)
         with contextlib.closing(connection):
             connection.request("GET", "/stats?format=json&filter="
-                               "^cluster.ratelimitd.upstream_rq_active$")
+                               f"^cluster.{cluster}.upstream_rq_active$")
             stats = json.loads(connection.getresponse().read())["stats"]
         return next((item["value"] for item in stats if "value" in item), 0)
 

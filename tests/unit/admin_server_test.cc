@@ -148,6 +148,26 @@ TEST_F(AdminServerTest, RlconfigShowsOneLineForEachRule) {
               HasSubstr("/rlconfig"));
 }
 
+TEST_F(AdminServerTest, RlconfigShowsEachLimitOfATier) {
+  Rule tier{.path = "tier pro requests/1m", .policy = {.limit = 5}};
+  tier.more = {{.path = "tier pro tokens/1m",
+                .policy = {.limit = 900},
+                .counted = Counted::kTokens,
+                .reserves = true}};
+  auto book = std::make_shared<RuleBook>();
+  book->domains.emplace(
+      "d", *CompileDomain({.name = "d", .tiers = TierSpec{.tiers = {tier}}},
+                          *metrics_));
+  rules_.Set(std::move(book));
+  EXPECT_THAT(
+      ClientOf(server_->debug_address()).Get("/rlconfig")->body,
+      HasSubstr("d.tier pro requests/1m: limit=5 window=1m, "
+                "algorithm=fixed_window, shadow_mode: false, quota_mode: "
+                "false\nd.tier pro tokens/1m: limit=900 window=1m, "
+                "algorithm=fixed_window, counts: tokens, reserve: estimated, "
+                "shadow_mode: false, quota_mode: false\n"));
+}
+
 TEST_F(AdminServerTest, RefreshAsksTheTierSourcesAnew) {
   const auto refresh = [this](const std::string& path) {
     return ClientOf(server_->debug_address()).Post(path.c_str());

@@ -225,6 +225,32 @@ TEST_F(ConfigManagerTest, TheLogSaysWhatHasChangedAndNothingElse) {
   EXPECT_THAT(log, Not(HasSubstr("domain \"a\"")));
 }
 
+TEST_F(ConfigManagerTest, TheLogTellsAChangedLimitOfTokens) {
+  const auto tier = [](int tokens, const char* reserve) {
+    return absl::StrCat(
+        "rate_limit:\n  default_rps: 1\n  user_tiers:\n    pro:\n", reserve,
+        "      limits: [{requests: 5, per: 1m}, {tokens: ", tokens,
+        ", per: 1m}]\n");
+  };
+  Write("a.yaml", tier(100, ""));
+  ConfigManager& manager = Manage({folder_});
+  ASSERT_TRUE(manager.Load().ok());
+  const auto log_of = [&](const std::string& text) {
+    Write("a.yaml", text);
+    ::testing::internal::CaptureStderr();
+    EXPECT_TRUE(manager.Load().ok());
+    return ::testing::internal::GetCapturedStderr();
+  };
+  EXPECT_THAT(log_of(tier(200, "")),
+              HasSubstr("3 rules, 0 added, 0 removed, 1 changed; tier pro "
+                        "tokens/1m: 100 tokens per 1m fixed_window -> 200 "
+                        "tokens per 1m fixed_window\n"));
+  EXPECT_THAT(log_of(tier(200, "      reserve: estimated\n")),
+              HasSubstr("1 changed; tier pro tokens/1m: 200 tokens per 1m "
+                        "fixed_window -> 200 tokens per 1m fixed_window "
+                        "reserve\n"));
+}
+
 // What is known of the files below was lost with the folder.
 TEST_F(ConfigManagerTest, AFolderThatComesBackBadKeepsTheLastGoodRules) {
   Write("c/a.yaml", Limit("a", 1));

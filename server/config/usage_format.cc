@@ -1,0 +1,222 @@
+#include "config/usage_format.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/text.h"
+#include "config/limit_format.h"
+#include "config/tier_message.h"
+#include "rules/domain.h"
+
+namespace rls {
+namespace {
+
+constexpr int64_t kMaxTokens = 1'000'000'000'000'000;
+
+absl::string_view WordOf(Counted counted) {
+  return counted == Counted::kTokens ? "tokens" : "requests";
+}
+
+// What tells the limits of one tier apart: "requests/1m". Their counters are
+// named after it too, so it is there once.
+std::string ShapeOf(const Rule& rule) {
+  return absl::StrCat(WordOf(rule.counted), CounterScope("", rule.policy));
+}
+
+// One entry of `limits`.
+class Entry {
+ public:
+  // `common` is what the tier says of all.
+  Entry(YamlReader& reader, const YAML::Node& node, Rule common)
+      : map_(reader, node, "an entry of limits",
+             {"requests", "tokens", "per", "timezone", "algorithm", "burst",
+              "burst_mode"}),
+        rule_(std::move(common)) {
+    if (!node.IsMap()) return;
+    ReadAmount();
+    ReadPer();
+    ReadLimitKeys(map_, "", rule_);
+    CheckCalendar();
+  }
+
+  const YamlMap& map() const { return map_; }
+  Rule& rule() { return rule_; }
+
+ private:
+  void ReadAmount() {
+    Policy& policy = rule_.policy;
+    const YAML::Node* const requests =
+        map_.ReadInteger("requests", 0, kMaxRps, policy.limit);
+    const YAML::Node* const tokens =
+        map_.ReadInteger("tokens", 0, kMaxTokens, policy.limit);
+    if (requests != nullptr && tokens != nullptr) {
+      map_.Refuse({"tokens"}, " and requests exclude each other");
+    }
+    if (requests == nullptr && tokens == nullptr) {
+      map_.reader().Fail(map_.node(),
+                         "limits: an entry without requests or tokens");
+    }
+    if (tokens == nullptr) return;
+    rule_.counted = Counted::kTokens;
+    rule_.name = "tokens";
+  }
+
+  void ReadPer() {
+    const YAML::Node* const per = map_.Find("per");
+    if (per == nullptr) {
+      map_.reader().Fail(
+          map_.node(),
+          absl::StrCat("limits: an entry without per, expected ", kExpected));
+      return;
+    }
+    const auto text = map_.reader().Text(*per, "per");
+    if (!text.has_value()) return;
+    const auto& words = Words();
+    const auto word = std::find(words.begin(), words.end(), *text);
+    Policy& policy = rule_.policy;
+    if (*text == "second") {
+      policy.window = absl::Seconds(1);
+    } else if (*text == "minute") {
+      policy.window = absl::Minutes(1);
+    } else if (word != words.end()) {
+      constexpr int kFirst = static_cast<int>(Calendar::kHour) - 2;
+      policy.calendar = static_cast<Calendar>(
+          kFirst + static_cast<int>(word - words.begin()));
+    } else if (const auto length = ParseWindow(*text)) {
+      policy.window = *length;
+    } else {
+      map_.reader().Unexpected(
+          *per, "per", absl::StrCat(kExpected, DidYouMean(*text, words)));
+    }
+  }
+
+  void CheckCalendar() {
+    if (rule_.policy.calendar == Calendar::kNone ||
+        rule_.policy.algorithm == Algorithm::kFixedWindow) {
+      return;
+    }
+    map_.Refuse({"per"}, absl::StrCat(": a calendar window goes with algorithm "
+                                      "fixed_window only, expected ",
+                                      kWindowText));
+  }
+
+  static const std::vector<absl::string_view>& Words() {
+    static const auto* const words = new std::vector<absl::string_view>{
+        "second", "minute", "hour", "day", "week", "month", "year"};
+    return *words;
+  }
+
+  static constexpr char kExpected[] =
+      "second, minute, hour, day, week, month or year, or whole seconds from "
+      "1s to 366d, such as 30s, 5m or 1h30m";
+
+  const YamlMap map_;
+  Rule rule_;
+};
+
+void ReadSeveral(const YamlMap& map, const YAML::Node& list,
+                 const std::string& subject, Rule& rule,
+                 absl::FunctionRef<void(const YamlMap&, Rule&)> finish) {
+  YamlReader& reader = map.reader();
+  if (!list.IsSequence() || list.size() == 0) {
+    reader.Unexpected(list, "limits",
+                      "a list with an entry or more, such as "
+                      "[{requests: 50, per: 1m}]");
+    return;
+  }
+  const Rule common = rule;
+  std::vector<std::string> shapes;
+  for (const YAML::Node& item : list) {
+    Entry entry(reader, item, common);
+    Rule& one = entry.rule();
+    const std::string shape = ShapeOf(one);
+    if (std::find(shapes.begin(), shapes.end(), shape) != shapes.end()) {
+      reader.Fail(item, absl::StrCat("limits: a limit of ", shape,
+                                     " is there already"));
+    }
+    absl::StrAppend(&one.path, " ", shape);
+    if (one.message.empty()) one.message = TierMessage(subject, one);
+    finish(entry.map(), one);
+    if (shapes.empty()) {
+      rule = std::move(one);
+    } else {
+      rule.more.push_back(std::move(one));
+    }
+    shapes.push_back(shape);
+  }
+}
+
+// Makes all limits of tokens reserve.
+void ReadReserve(const YamlMap& map, Rule& rule) {
+  const YAML::Node* const node = map.Find("reserve");
+  if (node == nullptr) return;
+  if (!map.reader().Word(*node, "reserve", {"estimated"}).has_value()) return;
+  bool any = false;
+  const auto reserve = [&any](Rule& one) {
+    if (one.counted != Counted::kTokens) return;
+    // Its report may give some back.
+    one.reserves = one.refundable = any = true;
+  };
+  reserve(rule);
+  for (Rule& one : rule.more) reserve(one);
+  if (!any) {
+    map.reader().Fail(
+        *node, absl::StrCat("reserve: found no limit of tokens in ", map.what(),
+                            ", expected one in limits, such as "
+                            "{tokens: 100000, per: 1m}"));
+  }
+}
+
+}  // namespace
+
+std::vector<absl::string_view> WithLimitsKeys(
+    std::vector<absl::string_view> keys) {
+  keys.insert(keys.end(), {"limits", "reserve"});
+  return WithRpsKeys(std::move(keys));
+}
+
+void ReadLimits(const YamlMap& map, const std::string& subject, Rule& rule,
+                absl::FunctionRef<void(const YamlMap&, Rule&)> finish) {
+  if (const YAML::Node* list = map.Find("limits")) {
+    map.Refuse({"rps", "window_seconds", "algorithm", "calendar", "timezone",
+                "burst", "burst_mode"},
+               " does not go with limits: each entry of these has its own");
+    ReadAnswerKeys(map, rule);
+    ReadSeveral(map, *list, subject, rule, finish);
+  } else {
+    ReadRps(map, rule);
+    if (rule.message.empty()) rule.message = TierMessage(subject, rule);
+    finish(map, rule);
+  }
+  ReadReserve(map, rule);
+}
+
+void ReadUsage(const YamlMap& map, UsageSpec& usage) {
+  const YAML::Node* node = map.Find("usage");
+  if (node == nullptr) return;
+  const YamlMap entries(
+      map.reader(), *node, "usage",
+      {"report_key", "tokens_key", "request_id_key", "reserve_ttl"});
+  entries.ReadName("report_key", usage.report_key);
+  entries.ReadName("tokens_key", usage.tokens_key);
+  entries.ReadName("request_id_key", usage.request_id_key);
+  entries.ReadDuration("reserve_ttl", absl::Seconds(1), absl::Hours(24),
+                       usage.reserve_ttl);
+  if (usage.report_key == usage.tokens_key ||
+      usage.report_key == usage.request_id_key ||
+      usage.tokens_key == usage.request_id_key) {
+    map.reader().Fail(*node, "usage: found one key twice, expected three");
+  }
+}
+
+std::string LimitsText(const Rule& rule) {
+  std::string text = absl::StrCat(rule.policy.limit, " ", ShapeOf(rule));
+  for (const Rule& one : rule.more) {
+    absl::StrAppend(&text, ", ", one.policy.limit, " ", ShapeOf(one));
+  }
+  return text;
+}
+
+}  // namespace rls
