@@ -8,6 +8,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
+#include "base/recycled.h"
 #include "limiter/decision_parts.h"
 #include "limiter/limiter.h"
 #include "limiter/query.h"
@@ -17,14 +18,13 @@
 
 namespace rls {
 
-// One request on its way: the limits that apply to it, the charges that follow
-// from them, and the verdict that the store's outcomes make. No I/O. When it
-// asks for tiers, SetTier() comes first; then MakeCharges(), Settle() when it
-// settles reservations, and Judge().
+// One request on its way: the limits that apply, the charges that follow from
+// them, and the verdict that the store's outcomes make. No I/O. When it asks
+// for tiers, SetTier() comes first; then MakeCharges(), Settle(), and Judge().
 //
 // Threads: none; its owner hands it on.
 // Lifetime: `query` must outlive it; it keeps the rule snapshot alive.
-class Decision {
+class Decision : public Recycled<Decision> {
  public:
   Decision(std::shared_ptr<const RuleBook> book, const Domain& domain,
            const Query& query);

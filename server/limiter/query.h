@@ -7,6 +7,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/recycled.h"
 #include "limiter/caller.h"
 #include "rules/domain.h"
 
@@ -24,7 +25,7 @@ struct Descriptor {
   bool is_negative_hits = false;  // refund `hits` instead
 };
 
-struct Query {
+struct Query : Recycled<Query> {
   absl::string_view domain;
   absl::InlinedVector<Descriptor, 2> descriptors;
   uint32_t hits = 0;  // 0 means 1

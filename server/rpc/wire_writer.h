@@ -11,8 +11,7 @@
 
 namespace rls {
 
-// Appends fields of one message to `out`. A nested message is written into a
-// string of its own first, and then by Bytes().
+// Appends fields of one message to `out`.
 class WireWriter {
  public:
   explicit WireWriter(std::string& out) : out_(out) {}
@@ -25,12 +24,17 @@ class WireWriter {
   }
 
   void Bytes(int field, absl::string_view value) {
+    Open(field, value.size());
+    out_.append(value.data(), value.size());
+  }
+
+  // A nested message of so many bytes: the fields that follow are its own.
+  void Open(int field, size_t size) {
     uint8_t bytes[kMaxTagBytes + kMaxVarintBytes];
     uint8_t* end =
         Lite::WriteTagToArray(field, Lite::WIRETYPE_LENGTH_DELIMITED, bytes);
-    end = Stream::WriteVarint64ToArray(value.size(), end);
+    end = Stream::WriteVarint64ToArray(size, end);
     Append(bytes, end);
-    out_.append(value.data(), value.size());
   }
 
  private:
