@@ -31,7 +31,7 @@ class FakeMetrics final : public Metrics {
   Histogram& GetHistogram(const MetricId&, std::vector<double>) override {
     return histogram_;
   }
-  std::string Text() const override { return ""; }
+  std::string Text() override { return ""; }
 
  private:
   class FakeGauge final : public Gauge {
