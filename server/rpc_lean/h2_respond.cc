@@ -15,6 +15,11 @@
 namespace rls {
 namespace {
 
+// Of a status, before it is encoded, which may make three of each. Clients take
+// no more than 8 KiB of headers unless told otherwise, and nghttp2 sends none
+// at all when they are more than 64 KiB.
+constexpr size_t kMaxStatusMessageBytes = 2 << 10;
+
 // A header field. What it views must live until nghttp2 has sent it, which it
 // does only of what is constant; everything else is copied.
 nghttp2_nv Field(absl::string_view name, absl::string_view value, int flags) {
@@ -44,7 +49,8 @@ class H2Session::Trailers {
  public:
   // With `headers` of a call that sends no message.
   Trailers(const absl::Status& status, bool with_headers)
-      : message_(EncodeGrpcMessage(status.message())) {
+      : message_(EncodeGrpcMessage(
+            status.message().substr(0, kMaxStatusMessageBytes))) {
     if (with_headers) {
       Add(Constant(":status", "200"));
       Add(Constant("content-type", "application/grpc"));

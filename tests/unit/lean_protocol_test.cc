@@ -68,6 +68,16 @@ TEST_F(LeanProtocolTest, TheMessageOfAnErrorIsPercentEncoded) {
   EXPECT_EQ(answer.trailer("grpc-message"), "100%25 \"caf%C3%A9\"%0A");
 }
 
+TEST_F(LeanProtocolTest, TheMessageOfAnErrorIsNoLongerThanClientsTake) {
+  limiter_.SetAnswer([](const Query&, auto done) {
+    done(absl::UnavailableError(std::string(100'000, '\n')));
+  });
+  const Response answer = Request(kDecide, {}, Prefixed(AskMessage()));
+  EXPECT_EQ(answer.trailer("grpc-status"), kUnavailable);
+  EXPECT_THAT(answer.trailer("grpc-message"), HasSubstr("%0A%0A"));
+  EXPECT_LT(answer.trailer("grpc-message").size(), 8u << 10);
+}
+
 TEST_F(LeanProtocolTest, ItsTimeoutIsTheLimitersDeadline) {
   std::vector<absl::Duration> left;
   limiter_.SetAnswer([&](const Query& query, auto done) {
