@@ -15,6 +15,17 @@ size_t LengthAt(const char* prefix) {
 
 }  // namespace
 
+void MessageBuffer::Append(absl::string_view bytes) {
+  if (empty()) {
+    Clear();
+  } else if (taken_ > bytes_.size() / 2) {
+    // A stream whose messages never end where a frame does.
+    bytes_.erase(0, taken_);
+    taken_ = 0;
+  }
+  bytes_.append(bytes.data(), bytes.size());
+}
+
 MessageBuffer::Found MessageBuffer::Take(size_t max_bytes,
                                          absl::string_view& message) {
   const absl::string_view rest = absl::string_view(bytes_).substr(taken_);

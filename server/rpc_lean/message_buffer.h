@@ -19,10 +19,7 @@ class MessageBuffer {
     kTooLarge,    // its length says so; the rest need not be awaited
   };
 
-  void Append(absl::string_view bytes) {
-    if (empty()) Clear();
-    bytes_.append(bytes.data(), bytes.size());
-  }
+  void Append(absl::string_view bytes);
 
   // Takes the next message, valid until the next Append() or Clear().
   Found Take(size_t max_bytes, absl::string_view& message);

@@ -136,6 +136,21 @@ Heads Walk(absl::string_view bytes, size_t step) {
   return heads;
 }
 
+// A stream of messages that never end where a frame does kept all of them.
+TEST(MessageBufferTest, WhatWasTakenIsNotKept) {
+  const std::string bytes = Prefixed(std::string(95, 'x'));
+  MessageBuffer buffer;
+  buffer.Append(bytes.substr(0, 50));
+  for (int i = 0; i < 1000; ++i) {
+    buffer.Append(bytes.substr(50) + bytes.substr(0, 50));
+    absl::string_view message;
+    ASSERT_EQ(buffer.Take(100, message), MessageBuffer::Found::kMessage);
+    ASSERT_EQ(message, bytes.substr(kMessagePrefixBytes));
+    ASSERT_FALSE(buffer.empty());
+    ASSERT_LE(buffer.size(), 4 * bytes.size());
+  }
+}
+
 TEST(FrameWalkTest, FindsEachFrameHoweverTheyAreSplit) {
   const std::string bytes =
       Preface() +
