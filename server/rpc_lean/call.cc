@@ -15,7 +15,6 @@ void Call::Begin(H2Session& session, int32_t stream_id, absl::Time now) {
   header_bytes_ = 0;
   is_post_ = is_grpc_ = bad_timeout_ = compressed_ = false;
   request_ended_ = ready_ = responded_ = finished_ = held_ = false;
-  is_plain_ = false;
   received_.Clear();
   sending_.clear();
   sent_ = 0;

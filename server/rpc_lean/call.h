@@ -87,7 +87,6 @@ class Call {
   bool ready_ = false;      // is to be served at the end of this turn
   bool responded_ = false;  // the response has begun
   bool finished_ = false;
-  bool is_plain_ = false;  // answered by HTTP alone
   bool held_ = false;
 
   MessageBuffer received_;

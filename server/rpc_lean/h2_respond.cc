@@ -97,9 +97,7 @@ struct H2Session::Messages {
     if (call.sent_ < call.sending_.size()) return static_cast<ssize_t>(count);
     call.sending_.clear();
     call.sent_ = 0;
-    if (call.is_plain_) {
-      *flags = NGHTTP2_DATA_FLAG_EOF;
-    } else if (call.finished_) {
+    if (call.finished_) {
       *flags = NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
       const Trailers trailers(call.status_, /*with_headers=*/false);
       RequireH2(nghttp2_submit_trailer(session, stream_id, trailers.fields(),
@@ -135,13 +133,14 @@ void H2Session::Respond(Call& call) {
   RequireH2(Messages::Submit(session_, call, kHeaders));
 }
 
+// Without a word, as the answer to HEAD has to be.
 void H2Session::RefuseAsHttp(Call& call, absl::string_view http_status) {
-  static constexpr absl::string_view kText = "gRPC only: POST application/grpc";
-  call.sending_.assign(kText.data(), kText.size());
-  call.finished_ = call.responded_ = call.is_plain_ = true;
+  call.finished_ = call.responded_ = true;
+  // RFC 9110 section 15.5.6 wants it with 405.
   const nghttp2_nv headers[] = {Constant(":status", http_status),
-                                Constant("content-type", "text/plain")};
-  RequireH2(Messages::Submit(session_, call, headers));
+                                Constant("allow", "POST")};
+  RequireH2(nghttp2_submit_response(session_, call.stream_id_, headers,
+                                    std::size(headers), nullptr));
 }
 
 // RFC 9113 section 8.1.
