@@ -96,6 +96,8 @@ nghttp2_session* H2Session::NewSession(H2Session& session) {
   RequireH2(nghttp2_option_new(&option));
   nghttp2_option_set_no_closed_streams(option, 1);
   nghttp2_option_set_stream_reset_rate_limit(option, kResetBurst, kResetRate);
+  nghttp2_option_set_max_outbound_ack(option, kMaxAcks);
+  nghttp2_option_set_max_settings(option, kMaxSettings);
   nghttp2_session* made = nullptr;
   RequireH2(nghttp2_session_server_new3(&made, callbacks, &session, option,
                                         session.parts_.memory.mem()));

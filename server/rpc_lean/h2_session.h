@@ -57,6 +57,11 @@ class H2Session {
   static constexpr uint64_t kResetBurst = 20'000;
   static constexpr uint64_t kResetRate = 5'000;
 
+  // Answers to PING and SETTINGS that wait to be sent, and entries of one
+  // SETTINGS frame.
+  static constexpr size_t kMaxAcks = 1'000;
+  static constexpr size_t kMaxSettings = 32;
+
   // `pending` is called when there is something to send outside Receive().
   H2Session(const H2SessionParts& parts, absl::AnyInvocable<void()> pending);
   ~H2Session();
