@@ -70,6 +70,20 @@ struct H2Session::Callbacks {
     return 0;
   }
 
+  // The rest of a request that has been answered is not wanted, as RFC 9113
+  // section 8.1 has it. Not before, as a reset overtakes what is to be sent.
+  static int OnSent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+    const auto type = frame->hd.type;
+    if (type != NGHTTP2_HEADERS && type != NGHTTP2_DATA) return 0;
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
+    H2Session& session = Of(user);
+    Call* const call = session.Find(frame->hd.stream_id);
+    if (call != nullptr && !call->request_ended_) {
+      session.Reset(call->stream_id_, NGHTTP2_NO_ERROR);
+    }
+    return 0;
+  }
+
   static int OnClose(nghttp2_session*, int32_t stream_id, uint32_t,
                      void* user) {
     H2Session& session = Of(user);
@@ -90,6 +104,8 @@ nghttp2_session* H2Session::NewSession(H2Session& session) {
                                                        Callbacks::OnFrame);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks,
                                                             Callbacks::OnData);
+  nghttp2_session_callbacks_set_on_frame_send_callback(callbacks,
+                                                       Callbacks::OnSent);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks,
                                                          Callbacks::OnClose);
   nghttp2_option* option = nullptr;

@@ -143,10 +143,9 @@ void H2Session::RefuseAsHttp(Call& call, absl::string_view http_status) {
                                     std::size(headers), nullptr));
 }
 
-// RFC 9113 section 8.1.
-void H2Session::StopRequest(const Call& call) {
-  RequireH2(nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE,
-                                      call.stream_id_, NGHTTP2_NO_ERROR));
+void H2Session::Reset(int32_t stream_id, uint32_t error) {
+  RequireH2(
+      nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream_id, error));
 }
 
 }  // namespace rls

@@ -144,7 +144,6 @@ void H2Session::AddData(Call& call, absl::string_view bytes) {
           parts_.max_request_bytes + kMessagePrefixBytes + kWindowBytes ||
       parts_.calls.buffered_bytes > CallPool::kMaxBufferedBytes) {
     call.Finish(absl::ResourceExhaustedError("the request is too large"));
-    StopRequest(call);
   } else if (!TakesOneMessage(call.method_)) {
     MarkReady(call);
   }
@@ -196,7 +195,6 @@ bool H2Session::DropIncomplete(absl::Duration patience) {
     if (call->request_ended_ || now_ - call->arrived_ < patience) continue;
     if (call == reading_) return false;
     call->Finish(absl::DeadlineExceededError("the request took too long"));
-    StopRequest(*call);
   }
   return greeted_;
 }

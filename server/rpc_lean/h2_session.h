@@ -106,8 +106,8 @@ class H2Session {
 
   void Proceed(Call& call);
   void Respond(Call& call);
-  // The rest of an answered request is not wanted.
-  void StopRequest(const Call& call);
+  // What it still has to send is not sent.
+  void Reset(int32_t stream_id, uint32_t error);
   void RefuseAsHttp(Call& call, absl::string_view http_status);
 
   void CheckFrame(uint8_t type, int32_t stream_id);

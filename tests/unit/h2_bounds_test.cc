@@ -46,6 +46,23 @@ TEST_F(H2BoundsTest, NoMoreStreamsAreOpenThanAllowed) {
   EXPECT_EQ(handler_.served, H2Session::kMaxStreams);
 }
 
+TEST_F(H2BoundsTest, ARequestThatNeverEndsIsAnsweredAndStopped) {
+  EXPECT_TRUE(Receive(Preface() + RequestHead(1, kDecide)));
+  const std::string more = Data(1, std::string(16'384, 'x'), 0);
+  size_t sent = 0;
+  while (!response(1).over()) {
+    ASSERT_TRUE(Receive(more));
+    sent += 16'384;
+    ASSERT_LT(sent, kMaxRequestBytes + 3 * H2Session::kWindowBytes);
+  }
+  EXPECT_EQ(response(1).trailer("grpc-status"), "8");
+  EXPECT_EQ(response(1).reset, uint32_t{NGHTTP2_NO_ERROR});
+  EXPECT_EQ(calls_.buffered_bytes, 0u);
+  EXPECT_EQ(handler_.served, 0u);
+  EXPECT_TRUE(Receive(more));
+  EXPECT_TRUE(IsWell(3));
+}
+
 TEST_F(H2BoundsTest, WhatRequestsOfALoopHoldIsBounded) {
   EXPECT_TRUE(Receive(Preface() + RequestHead(1, kDecide)));
   calls_.buffered_bytes += CallPool::kMaxBufferedBytes - 100;  // of others
