@@ -89,8 +89,11 @@ void H2Session::CheckFrame(uint8_t type, int32_t stream_id) {
 
 int H2Session::BeginRequest(int32_t stream_id) {
   Call* const call = parts_.calls.Get();
-  // Makes nghttp2 reset the stream.
-  if (call == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  if (call == nullptr) {
+    // The one error that tells a client that it may try again.
+    Reset(stream_id, NGHTTP2_REFUSED_STREAM);
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+  }
   call->Begin(*this, stream_id, now_);
   call->after_ = open_;
   if (open_ != nullptr) open_->before_ = call;

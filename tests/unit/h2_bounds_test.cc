@@ -46,6 +46,18 @@ TEST_F(H2BoundsTest, NoMoreStreamsAreOpenThanAllowed) {
   EXPECT_EQ(handler_.served, H2Session::kMaxStreams);
 }
 
+// INTERNAL_ERROR would tell the client not to try again.
+TEST_F(H2BoundsTest, OneMoreCallThanTheLoopTakesIsRefusedAndMayBeTriedAgain) {
+  std::vector<Call*> taken;
+  while (Call* const call = calls_.Get()) taken.push_back(call);
+  EXPECT_EQ(taken.size(), CallPool::kMaxCalls);
+  EXPECT_TRUE(Receive(Preface() + Ask(1)));
+  EXPECT_EQ(response(1).reset, uint32_t{NGHTTP2_REFUSED_STREAM});
+  EXPECT_EQ(handler_.served, 0u);
+  for (Call* const call : taken) calls_.Put(*call);
+  EXPECT_TRUE(IsWell(3));
+}
+
 TEST_F(H2BoundsTest, ARequestThatNeverEndsIsAnsweredAndStopped) {
   EXPECT_TRUE(Receive(Preface() + RequestHead(1, kDecide)));
   const std::string more = Data(1, std::string(16'384, 'x'), 0);
