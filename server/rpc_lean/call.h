@@ -87,6 +87,7 @@ class Call {
   bool ready_ = false;      // is to be served at the end of this turn
   bool responded_ = false;  // the response has begun
   bool finished_ = false;
+  bool overdue_ = false;  // the client has not taken the answer
   bool held_ = false;
 
   MessageBuffer received_;

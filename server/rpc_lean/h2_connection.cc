@@ -55,10 +55,6 @@ void H2Connection::Read() {
   read_at_ = parts_.loop.Now();
   pinged_ = false;
   if (!session_.Receive(*bytes)) broken_ = true;
-  if (session_.incomplete_calls() > 0 && sweep_at_ == SteadyTime::max()) {
-    sweep_at_ = After(read_at_, kPatience);
-    WakeAt(sweep_at_);
-  }
 }
 
 void H2Connection::Flush() {
@@ -70,6 +66,10 @@ void H2Connection::Flush() {
   if (all_sent && session_.over()) Linger();
   watch_->Want(
       {.readable = socket_.unsent() < kMaxUnsentBytes, .writable = !all_sent});
+  if (session_.waiting_calls() > 0 && sweep_at_ == SteadyTime::max()) {
+    sweep_at_ = After(parts_.loop.Now(), kPatience);
+    WakeAt(sweep_at_);
+  }
   if (all_sent) {
     stalled_at_ = SteadyTime::max();
   } else if (stalled_at_ == SteadyTime::max()) {
@@ -128,8 +128,7 @@ void H2Connection::OnTimer() {
   }
   if (now >= sweep_at_) {
     sweep_at_ = SteadyTime::max();
-    if (!session_.DropIncomplete(kPatience)) broken_ = true;
-    if (session_.incomplete_calls() > 0) sweep_at_ = After(now, kPatience);
+    if (!session_.DropOverdue(kPatience)) broken_ = true;
   }
   if (now >= close_at_ || now >= stalled_at_ || IsSilent(now)) broken_ = true;
   Rearm();

@@ -41,8 +41,8 @@ class H2Connection {
   // Kept because the client does not read; beyond that it is not read from, and
   // nothing more is asked of its session.
   static constexpr size_t kMaxUnsentBytes = 256 << 10;
-  // For a client to begin with HTTP/2, for a request to come to its end, and
-  // for a client to read anything of what is sent.
+  // For a client to begin with HTTP/2, for a request to come to its end and its
+  // answer to be taken, and for a client to read anything of what is sent.
   static constexpr absl::Duration kPatience = absl::Seconds(30);
   // For a client to answer GOAWAY with opening no more streams, and then to
   // close.
@@ -89,7 +89,7 @@ class H2Connection {
   SteadyTime age_at_ = SteadyTime::max();
   SteadyTime goaway_at_ = SteadyTime::max();   // no later
   SteadyTime close_at_ = SteadyTime::max();    // with calls open
-  SteadyTime sweep_at_ = SteadyTime::max();    // for incomplete requests
+  SteadyTime sweep_at_ = SteadyTime::max();    // for overdue calls
   SteadyTime stalled_at_ = SteadyTime::max();  // unless it reads till then
   SteadyTime read_at_;                         // when anything was read last
   bool pinged_ = false;                        // since then

@@ -110,6 +110,7 @@ struct H2Session::Messages {
 };
 
 void H2Session::Proceed(Call& call) {
+  if (call.finished_) ++answered_calls_;
   if (!call.responded_) {
     Respond(call);
   } else {
@@ -136,6 +137,7 @@ void H2Session::Respond(Call& call) {
 // Without a word, as the answer to HEAD has to be.
 void H2Session::RefuseAsHttp(Call& call, absl::string_view http_status) {
   call.finished_ = call.responded_ = true;
+  ++answered_calls_;
   // RFC 9110 section 15.5.6 wants it with 405.
   const nghttp2_nv headers[] = {Constant(":status", http_status),
                                 Constant("allow", "POST")};

@@ -176,6 +176,7 @@ void H2Session::Close(Call& call) {
   if (call.after_ != nullptr) call.after_->before_ = call.before_;
   --open_calls_;
   if (!call.request_ended_) --incomplete_calls_;
+  if (call.finished_) --answered_calls_;
   if (call.ready_) {
     *std::find(ready_.begin(), ready_.end(), &call) = nullptr;
   }
@@ -192,12 +193,17 @@ void H2Session::Close(Call& call) {
   }
 }
 
-bool H2Session::DropIncomplete(absl::Duration patience) {
+bool H2Session::DropOverdue(absl::Duration patience) {
   now_ = parts_.clock.Now();
   for (Call* call = open_; call != nullptr; call = call->after_) {
-    if (call->request_ended_ || now_ - call->arrived_ < patience) continue;
-    if (call == reading_) return false;
-    call->Finish(absl::DeadlineExceededError("the request took too long"));
+    if (call->finished_) {
+      if (std::exchange(call->overdue_, true)) {
+        Reset(call->stream_id_, NGHTTP2_CANCEL);
+      }
+    } else if (!call->request_ended_ && now_ - call->arrived_ >= patience) {
+      if (call == reading_) return false;
+      call->Finish(absl::DeadlineExceededError("the request took too long"));
+    }
   }
   return greeted_;
 }

@@ -81,12 +81,14 @@ class H2Session {
   bool over() const;
 
   size_t open_calls() const { return open_calls_; }
-  // Calls whose request has not come to its end.
-  size_t incomplete_calls() const { return incomplete_calls_; }
-  // Ends those that have been coming for `patience`. False when there is no
-  // way but to end the connection: one of them is still in its headers, or the
-  // client has not begun at all.
-  bool DropIncomplete(absl::Duration patience);
+  // Calls that wait for their client: for more of the request, or to take the
+  // answer.
+  size_t waiting_calls() const { return incomplete_calls_ + answered_calls_; }
+  // To be called every `patience`: ends requests that have been coming for so
+  // long, and drops answers that have been there at the last call already.
+  // False when there is no way but to end the connection: a request is still in
+  // its headers, or the client has not begun at all.
+  bool DropOverdue(absl::Duration patience);
 
   // A frame that the client must answer.
   void Ping();
@@ -130,10 +132,11 @@ class H2Session {
   bool going_away_ = false;
   Call* open_ = nullptr;  // the first of all
   size_t open_calls_ = 0;
-  size_t incomplete_calls_ = 0;
-  Call* reading_ = nullptr;   // whose header block is being read
-  Call* recent_ = nullptr;    // that was found last
-  std::vector<Call*> ready_;  // null: closed meanwhile
+  size_t incomplete_calls_ = 0;  // whose request has not come to its end
+  size_t answered_calls_ = 0;    // whose answer has not been sent
+  Call* reading_ = nullptr;      // whose header block is being read
+  Call* recent_ = nullptr;       // that was found last
+  std::vector<Call*> ready_;     // null: closed meanwhile
   FrameWalk walk_;
   StreamIds ids_;
 };

@@ -10,6 +10,8 @@
 namespace rls {
 namespace {
 
+constexpr absl::Duration kPatience = absl::Seconds(30);
+
 class H2BoundsTest : public H2SessionTest {
  protected:
   // Feeds the same bytes, read by read, until the session ends. How often.
@@ -85,6 +87,50 @@ TEST_F(H2BoundsTest, WhatRequestsOfALoopHoldIsBounded) {
   calls_.buffered_bytes -= CallPool::kMaxBufferedBytes - 100;
   EXPECT_EQ(calls_.buffered_bytes, 0u);
   EXPECT_TRUE(IsWell(3));
+}
+
+TEST_F(H2BoundsTest, ARequestThatTakesTooLongIsAnswered) {
+  EXPECT_TRUE(Receive(Preface() + RequestHead(1, kDecide)));
+  clock_.Advance(kPatience / 2);
+  EXPECT_TRUE(Receive(RequestHead(3, kDecide) + Ask(5)));
+  clock_.Advance(kPatience / 2);
+  EXPECT_TRUE(session_->DropOverdue(kPatience));
+  Pull();
+  EXPECT_EQ(response(1).trailer("grpc-status"), "4");
+  EXPECT_TRUE(response(1).reset.has_value());
+  EXPECT_FALSE(response(3).over());
+  EXPECT_TRUE(Receive(Data(3, Prefixed("x"))));
+  EXPECT_EQ(response(3).trailer("grpc-status"), "0");
+  EXPECT_EQ(session_->waiting_calls(), 0u);
+}
+
+TEST_F(H2BoundsTest, HeadersThatTakeTooLongEndTheConnection) {
+  EXPECT_TRUE(Receive(Preface() + MakeFrame(NGHTTP2_HEADERS, 0, 1, "")));
+  EXPECT_TRUE(session_->DropOverdue(kPatience));
+  clock_.Advance(kPatience);
+  EXPECT_FALSE(session_->DropOverdue(kPatience));
+}
+
+TEST_F(H2BoundsTest, AClientThatDoesNotBeginIsNotWaitedFor) {
+  EXPECT_FALSE(session_->DropOverdue(kPatience));
+  EXPECT_TRUE(Receive(NGHTTP2_CLIENT_MAGIC));
+  EXPECT_FALSE(session_->DropOverdue(kPatience));
+  EXPECT_TRUE(Receive(Settings({})));
+  EXPECT_TRUE(session_->DropOverdue(kPatience));
+}
+
+// Its calls were kept as long as the client answered PINGs.
+TEST_F(H2BoundsTest, AnAnswerThatIsNotFetchedIsDropped) {
+  EXPECT_TRUE(
+      Receive(Preface({{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}}) + Ask(1)));
+  EXPECT_EQ(session_->waiting_calls(), 1u);
+  EXPECT_TRUE(session_->DropOverdue(kPatience));
+  Pull();
+  EXPECT_FALSE(response(1).over());
+  EXPECT_TRUE(session_->DropOverdue(kPatience));
+  Pull();
+  EXPECT_EQ(response(1).reset, uint32_t{NGHTTP2_CANCEL});
+  EXPECT_EQ(session_->open_calls(), 0u);
 }
 
 // CVE-2023-44487.
