@@ -1,10 +1,14 @@
 #ifndef RLS_TESTS_FAKE_LOOP_H_
 #define RLS_TESTS_FAKE_LOOP_H_
 
+#include <poll.h>
+
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
@@ -15,7 +19,7 @@
 namespace rls {
 
 // An event loop on a clock that a test turns: what is posted runs at once, and
-// timers when the test says so. No descriptors, and one thread.
+// timers and descriptors when the test says so. One thread.
 class FakeLoop final : public EventLoop {
  public:
   explicit FakeLoop(const FakeClock& clock) : clock_(clock) {}
@@ -38,9 +42,9 @@ class FakeLoop final : public EventLoop {
     return SteadyTime(absl::ToChronoNanoseconds(clock_.Elapsed()));
   }
 
-  std::unique_ptr<Watch> NewWatch(int,
-                                  absl::AnyInvocable<void(Ready)>) override {
-    return nullptr;
+  std::unique_ptr<Watch> NewWatch(
+      int fd, absl::AnyInvocable<void(Ready)> ready) override {
+    return std::make_unique<HandWatch>(*this, fd, std::move(ready));
   }
   std::unique_ptr<Timer> NewTimer(absl::AnyInvocable<void()> fire) override {
     return timers_.NewTimer(std::move(fire));
@@ -49,9 +53,58 @@ class FakeLoop final : public EventLoop {
   // Fires what is due by now.
   void FireTimers() { timers_.Fire(Now()); }
 
+  // One turn: tells each watch of what its descriptor is ready for by now.
+  // False when there was nothing to tell.
+  bool Dispatch() {
+    bool told = false;
+    for (HandWatch* const watch : std::vector(watches_)) {
+      // Another may have ended it.
+      if (std::find(watches_.begin(), watches_.end(), watch) == watches_.end())
+        continue;
+      told |= watch->Tell();
+    }
+    return told;
+  }
+
  private:
+  class HandWatch final : public Watch {
+   public:
+    HandWatch(FakeLoop& loop, int fd, absl::AnyInvocable<void(Ready)> ready)
+        : loop_(loop),
+          fd_(fd),
+          ready_(std::make_shared<absl::AnyInvocable<void(Ready)>>(
+              std::move(ready))) {
+      loop_.watches_.push_back(this);
+    }
+    ~HandWatch() override {
+      loop_.watches_.erase(
+          std::find(loop_.watches_.begin(), loop_.watches_.end(), this));
+    }
+
+    void Want(Ready interest) override { interest_ = interest; }
+
+    bool Tell() {
+      pollfd polled = {fd_, 0, 0};
+      if (interest_.readable) polled.events |= POLLIN;
+      if (interest_.writable) polled.events |= POLLOUT;
+      if (poll(&polled, 1, 0) != 1) return false;
+      const bool ended = (polled.revents & (POLLERR | POLLHUP)) != 0;
+      const auto ready = ready_;  // which it may destroy
+      (*ready)({.readable = ended || (polled.revents & POLLIN) != 0,
+                .writable = ended || (polled.revents & POLLOUT) != 0});
+      return true;
+    }
+
+   private:
+    FakeLoop& loop_;
+    const int fd_;
+    const std::shared_ptr<absl::AnyInvocable<void(Ready)>> ready_;
+    Ready interest_;
+  };
+
   const FakeClock& clock_;
   Timers timers_;
+  std::vector<HandWatch*> watches_;
   std::deque<absl::AnyInvocable<void()>> tasks_;
   bool running_ = false;
 };

@@ -88,8 +88,9 @@ void H2Connection::Linger() {
 }
 
 bool H2Connection::Write() {
-  const uint64_t sent_before = socket_.sent_bytes();
+  const uint64_t sent_at_first = socket_.sent_bytes();
   std::string& out = parts_.write_buffer;
+  uint64_t sent_before = 0;
   do {
     out.clear();
     while (socket_.established() &&
@@ -98,9 +99,11 @@ bool H2Connection::Write() {
       if (bytes.empty()) break;
       out.append(bytes.data(), bytes.size());
     }
+    sent_before = socket_.sent_bytes();
     if (!socket_.Write(out)) return false;
-  } while (!out.empty() && socket_.unsent() == 0);
-  if (socket_.sent_bytes() != sent_before) stalled_at_ = SteadyTime::max();
+    // Also when it was only what had been kept: there may be more.
+  } while (socket_.unsent() == 0 && socket_.sent_bytes() != sent_before);
+  if (socket_.sent_bytes() != sent_at_first) stalled_at_ = SteadyTime::max();
   return true;
 }
 
