@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <cerrno>
@@ -119,11 +120,17 @@ FileDescriptor Bound(int family, const sockaddr* address, socklen_t size) {
   return socket;
 }
 
-// A socket that a process which was killed has left behind.
-bool IsDead(const sockaddr& address, socklen_t size) {
+// A socket that a process which was killed has left behind. A file of another
+// kind refuses as well, and one whose queue is full would make a blocking probe
+// wait.
+bool IsDead(const sockaddr_un& name) {
+  struct stat file;
+  if (lstat(name.sun_path, &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
   const FileDescriptor probe(
-      ::socket(address.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  return connect(probe.get(), &address, size) != 0 && errno == ECONNREFUSED;
+      ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  return connect(probe.get(), reinterpret_cast<const sockaddr*>(&name),
+                 sizeof(name)) != 0 &&
+         errno == ECONNREFUSED;
 }
 
 absl::StatusOr<std::unique_ptr<StreamListener>> ListenOnPath(
@@ -136,8 +143,8 @@ absl::StatusOr<std::unique_ptr<StreamListener>> ListenOnPath(
   path.copy(name.sun_path, sizeof(name.sun_path) - 1);
   const auto& target = reinterpret_cast<const sockaddr&>(name);
   FileDescriptor socket = Bound(AF_UNIX, &target, sizeof(name));
-  if (socket.get() < 0 && errno == EADDRINUSE && IsDead(target, sizeof(name))) {
-    unlink(path.c_str());
+  if (socket.get() < 0 && errno == EADDRINUSE) {
+    if (IsDead(name)) unlink(path.c_str());
     socket = Bound(AF_UNIX, &target, sizeof(name));
   }
   if (socket.get() < 0) return Unavailable(address, std::strerror(errno));
