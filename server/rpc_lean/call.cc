@@ -17,14 +17,22 @@ void Call::Begin(H2Session& session, int32_t stream_id, absl::Time now) {
   request_ended_ = ready_ = responded_ = finished_ = false;
   overdue_ = held_ = false;
   received_.Clear();
-  sending_.clear();
-  sent_ = 0;
+  sending_.Clear();
   caller_.emplace();
+}
+
+void Call::Append(absl::string_view message) {
+  pool_->unsent_bytes += kMessagePrefixBytes + message.size();
+  AppendMessage(message, sending_);
 }
 
 void Call::Send(absl::string_view message) {
   if (finished()) return;
-  AppendMessage(message, sending_);
+  if (pool_->unsent_bytes + message.size() > CallPool::kMaxUnsentBytes) {
+    Finish(absl::ResourceExhaustedError("too many answers wait to be read"));
+    return;
+  }
+  Append(message);
   session_->Proceed(*this);
 }
 
@@ -37,7 +45,7 @@ void Call::Finish(const absl::Status& status) {
 
 void Call::Answer(absl::string_view message) {
   if (finished()) return;
-  AppendMessage(message, sending_);
+  Append(message);
   status_ = absl::OkStatus();
   finished_ = true;
   session_->Proceed(*this);

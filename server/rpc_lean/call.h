@@ -3,12 +3,12 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "limiter/caller.h"
+#include "net/unsent.h"
 #include "rpc/handler.h"
 #include "rpc_lean/message_buffer.h"
 #include "rpc_lean/method.h"
@@ -40,7 +40,8 @@ class Call {
   // Whether its messages may be compressed, by a way that is not known here.
   bool compressed() const { return compressed_; }
 
-  // Sends one message; it is written at the end of the loop's turn.
+  // Sends one message; it is written at the end of the loop's turn. It ends the
+  // call when too much waits for clients that do not read.
   void Send(absl::string_view message);
   // Ends the call. After this nothing more is sent.
   void Finish(const absl::Status& status);
@@ -65,6 +66,7 @@ class Call {
   friend class CallPool;
   friend class H2Session;
 
+  void Append(absl::string_view message);
   void Begin(H2Session& session, int32_t stream_id, absl::Time now);
 
   CallPool* pool_ = nullptr;
@@ -91,8 +93,7 @@ class Call {
   bool held_ = false;
 
   MessageBuffer received_;
-  std::string sending_;  // messages with their prefixes
-  size_t sent_ = 0;
+  Unsent sending_;  // messages with their prefixes
   absl::Status status_;
   std::optional<Caller> caller_;
 };

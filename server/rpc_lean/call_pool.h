@@ -17,8 +17,11 @@ class CallPool {
  public:
   // Open or held at once. One more stream is refused.
   static constexpr size_t kMaxCalls = 100'000;
-  // Of requests that have not come to their end.
+  // Of requests, until they are answered. What comes beyond is refused.
   static constexpr size_t kMaxBufferedBytes = 64 << 20;
+  // Of answers for clients that do not read. A stream that would have more to
+  // say is ended; the only answer of a call is sent all the same.
+  static constexpr size_t kMaxUnsentBytes = 64 << 20;
 
   CallPool() = default;
   CallPool(const CallPool&) = delete;
@@ -30,8 +33,10 @@ class CallPool {
 
   size_t size() const { return size_; }
 
-  // What the calls have received and not taken.
+  // What the calls have received.
   size_t buffered_bytes = 0;
+  // What they have to send.
+  size_t unsent_bytes = 0;
 
  private:
   static constexpr size_t kSpareCalls = 1024;  // kept for later

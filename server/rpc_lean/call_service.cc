@@ -138,7 +138,7 @@ void CallService::Stop() {
 
 void CallService::Reflect(Call& call) {
   absl::string_view request;
-  while (TakeNext(call, request)) {
+  while (!call.finished() && TakeNext(call, request)) {
     const absl::StatusOr<std::string> answer = AnswerReflection(request);
     if (!answer.ok()) {
       call.Finish(answer.status());

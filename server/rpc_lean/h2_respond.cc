@@ -91,12 +91,12 @@ struct H2Session::Messages {
                       uint8_t* buffer, size_t room, uint32_t* flags,
                       nghttp2_data_source* source, void*) {
     Call& call = *static_cast<Call*>(source->ptr);
-    const size_t count = std::min(room, call.sending_.size() - call.sent_);
-    std::copy_n(call.sending_.data() + call.sent_, count, buffer);
-    call.sent_ += count;
-    if (call.sent_ < call.sending_.size()) return static_cast<ssize_t>(count);
-    call.sending_.clear();
-    call.sent_ = 0;
+    const absl::string_view bytes = call.sending_.view().substr(0, room);
+    std::copy(bytes.begin(), bytes.end(), buffer);
+    const size_t count = bytes.size();
+    call.sending_.Drop(count);
+    call.pool_->unsent_bytes -= count;
+    if (!call.sending_.empty()) return static_cast<ssize_t>(count);
     if (call.finished_) {
       *flags = NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
       const Trailers trailers(call.status_, /*with_headers=*/false);

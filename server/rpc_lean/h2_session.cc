@@ -184,6 +184,7 @@ void H2Session::Close(Call& call) {
   if (recent_ == &call) recent_ = nullptr;
   if (call.request_ended_) ids_.Close(call.stream_id_);
   parts_.calls.buffered_bytes -= call.received_.size();
+  parts_.calls.unsent_bytes -= call.sending_.size();
   call.session_ = nullptr;
   parts_.handler.Closed(call);
   if (call.held_) {

@@ -47,13 +47,13 @@ void MessageBuffer::Clear() {
   taken_ = 0;
 }
 
-void AppendMessage(absl::string_view message, std::string& to) {
+void AppendMessage(absl::string_view message, Unsent& to) {
   const auto length = static_cast<uint32_t>(message.size());
   const char prefix[kMessagePrefixBytes] = {
       0, static_cast<char>(length >> 24), static_cast<char>(length >> 16),
       static_cast<char>(length >> 8), static_cast<char>(length)};
-  to.append(prefix, sizeof(prefix));
-  to.append(message.data(), message.size());
+  to.Append({prefix, sizeof(prefix)});
+  to.Append(message);
 }
 
 }  // namespace rls

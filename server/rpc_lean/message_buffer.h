@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "net/unsent.h"
 
 namespace rls {
 
@@ -38,7 +39,7 @@ class MessageBuffer {
 inline constexpr size_t kMessagePrefixBytes = 5;
 
 // Appends `message` with its prefix: not compressed.
-void AppendMessage(absl::string_view message, std::string& to);
+void AppendMessage(absl::string_view message, Unsent& to);
 
 }  // namespace rls
 

@@ -135,7 +135,10 @@ void FeedH2Session(absl::string_view input) {
   }
   session.reset();
   handler.ReleaseHeld();
-  if (calls.size() != 0 || calls.buffered_bytes != 0) std::abort();
+  if (calls.size() != 0 || calls.buffered_bytes != 0 ||
+      calls.unsent_bytes != 0) {
+    std::abort();
+  }
 }
 
 }  // namespace rls

@@ -89,6 +89,50 @@ TEST_F(H2BoundsTest, WhatRequestsOfALoopHoldIsBounded) {
   EXPECT_TRUE(IsWell(3));
 }
 
+// A stream of small questions with large answers, none of which is read.
+TEST_F(H2BoundsTest, WhatStreamsOfALoopHaveToSayIsBounded) {
+  const std::string large(1 << 20, 'x');
+  handler_.on_serve = [&large](Call& call) {
+    absl::string_view message;
+    while (call.received().Take(SIZE_MAX, message) ==
+           MessageBuffer::Found::kMessage) {
+      call.Send(large);
+    }
+  };
+  EXPECT_TRUE(Receive(Preface({{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}}) +
+                      RequestHead(1, kReflect) + RequestHead(3, kReflect)));
+  for (int i = 0; i < 200; ++i) {
+    EXPECT_TRUE(Receive(Data(1, Prefixed("?"), 0)));
+    EXPECT_LE(calls_.unsent_bytes, CallPool::kMaxUnsentBytes);
+  }
+  EXPECT_GT(calls_.unsent_bytes, CallPool::kMaxUnsentBytes / 2);
+  EXPECT_TRUE(Receive(Data(3, Prefixed("?"))));
+  EXPECT_EQ(response(3).trailer("grpc-status"), "8");
+  // Who reads gets all that there is, and then the reason.
+  EXPECT_TRUE(Receive(WindowUpdate(0, 1 << 30) + WindowUpdate(1, 1 << 30)));
+  EXPECT_EQ(response(1).trailer("grpc-status"), "8");
+  EXPECT_EQ(response(1).data.size(), 63 * Prefixed(large).size());
+  EXPECT_EQ(calls_.unsent_bytes, 0u);
+}
+
+TEST_F(H2BoundsTest, AStreamThatIsReadSlowlyKeepsOnlyWhatIsNotRead) {
+  handler_.on_serve = [](Call& call) {
+    absl::string_view message;
+    while (call.received().Take(SIZE_MAX, message) ==
+           MessageBuffer::Found::kMessage) {
+      call.Send(std::string(95, 'x'));
+    }
+  };
+  EXPECT_TRUE(Receive(Preface({{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 50}}) +
+                      RequestHead(1, kReflect)));
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_TRUE(Receive(Data(1, Prefixed("?"), 0)));
+    EXPECT_EQ(calls_.unsent_bytes, 50u);
+    EXPECT_TRUE(Receive(WindowUpdate(1, 100) + WindowUpdate(0, 100)));
+    EXPECT_EQ(calls_.unsent_bytes, 0u);
+  }
+}
+
 TEST_F(H2BoundsTest, ARequestThatTakesTooLongIsAnswered) {
   EXPECT_TRUE(Receive(Preface() + RequestHead(1, kDecide)));
   clock_.Advance(kPatience / 2);

@@ -37,6 +37,9 @@ std::string HeaderBlock(const Fields& fields);
 inline constexpr char kDecide[] =
     "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
 
+inline constexpr char kReflect[] =
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+
 // What a gRPC client sends, and `more`, which replaces what it names.
 Fields RequestFields(const std::string& path, const Fields& more = {});
 std::string RequestHead(int32_t stream, const std::string& path,

@@ -48,6 +48,7 @@ class H2SessionTest : public ::testing::Test {
     session_.reset();
     EXPECT_EQ(calls_.size(), 0u);
     EXPECT_EQ(calls_.buffered_bytes, 0u);
+    EXPECT_EQ(calls_.unsent_bytes, 0u);
   }
 
   void Open() { session_ = NewSession(); }

@@ -301,9 +301,6 @@ TEST_F(LeanProtocolTest, HealthIsToldByNameAndWatched) {
 
 class LeanReflectionTest : public LeanServerTest {
  protected:
-  static constexpr char kPath[] =
-      "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
-
   static std::string Question(int field, const std::string& value) {
     return Prefixed(std::string(1, static_cast<char>(field << 3 | 2)) +
                     static_cast<char>(value.size()) + value);
@@ -328,8 +325,8 @@ TEST_F(LeanReflectionTest, ServicesAreListedInBothVersions) {
 }
 
 TEST_F(LeanReflectionTest, ASymbolLeadsToItsFileAndWhatThatImports) {
-  const Response answer =
-      Request(kPath, {}, FileOf("envoy.service.ratelimit.v3.RateLimitService"));
+  const Response answer = Request(
+      kReflect, {}, FileOf("envoy.service.ratelimit.v3.RateLimitService"));
   EXPECT_EQ(answer.trailer("grpc-status"), kOk);
   EXPECT_THAT(answer.data, HasSubstr("envoy/service/ratelimit/v3/rls.proto"));
   EXPECT_THAT(answer.data, HasSubstr("ShouldRateLimit"));
@@ -337,7 +334,7 @@ TEST_F(LeanReflectionTest, ASymbolLeadsToItsFileAndWhatThatImports) {
 }
 
 TEST_F(LeanReflectionTest, AnUnknownSymbolIsAnAnswerAndNoEnd) {
-  const Response answer = Request(kPath, {}, FileOf("a.B") + ListServices());
+  const Response answer = Request(kReflect, {}, FileOf("a.B") + ListServices());
   EXPECT_EQ(answer.trailer("grpc-status"), kOk);
   EXPECT_THAT(answer.data, HasSubstr("not found"));
   EXPECT_THAT(answer.data, HasSubstr("grpc.health.v1.Health"));
@@ -346,18 +343,18 @@ TEST_F(LeanReflectionTest, AnUnknownSymbolIsAnAnswerAndNoEnd) {
 TEST_F(LeanReflectionTest, WhatIsNoQuestionEndsTheCall) {
   for (const std::string& body :
        {Prefixed(""), Prefixed("\xff\xff"), Question(1, "host")}) {
-    EXPECT_EQ(Request(kPath, {}, body).trailer("grpc-status"),
+    EXPECT_EQ(Request(kReflect, {}, body).trailer("grpc-status"),
               kInvalidArgument);
   }
   EXPECT_EQ(
-      Request(kPath, {}, ListServices().substr(0, 6)).trailer("grpc-status"),
+      Request(kReflect, {}, ListServices().substr(0, 6)).trailer("grpc-status"),
       kInternal);
-  EXPECT_EQ(Request(kPath, {}, "").trailer("grpc-status"), kOk);
+  EXPECT_EQ(Request(kReflect, {}, "").trailer("grpc-status"), kOk);
 }
 
 TEST_F(LeanReflectionTest, EachQuestionIsAnsweredWhenItComes) {
   RawClient client = Connect();
-  client.Send(Preface() + RequestHead(1, kPath));
+  client.Send(Preface() + RequestHead(1, kReflect));
   std::string answered;
   for (int i = 0; i < 5; ++i) {
     client.Send(Data(1, ListServices(), 0));

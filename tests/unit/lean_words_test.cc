@@ -99,7 +99,7 @@ TEST(MessageBufferTest, MessagesAreFoundHoweverTheyAreSplit) {
   const std::vector<std::string> sent = {"one", "", std::string(100, 'x'),
                                          "last"};
   std::string bytes;
-  for (const std::string& message : sent) AppendMessage(message, bytes);
+  for (const std::string& message : sent) bytes += Prefixed(message);
   for (size_t step = 1; step <= bytes.size(); ++step) {
     EXPECT_EQ(Messages(bytes, step), sent) << step;
   }
