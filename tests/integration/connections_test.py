@@ -1,0 +1,117 @@
+"""Many connections to the real server's lean transport."""
+
+import os
+import pathlib
+import re
+import resource
+import socket
+import struct
+import unittest
+
+import harness
+
+IDLE = 10_000
+IDLE_KIB = 16
+# One for each core.
+THREADS = len(os.sched_getaffinity(0))
+
+MAGIC = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS, PING, ACK = 4, 6, 1
+
+
+def frame(kind, flags=0, payload=b""):
+    """A frame of stream 0."""
+    return (struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) +
+            bytes(4) + payload)
+
+
+class Client:
+    """A connection that has begun with HTTP/2, and was answered."""
+
+    def __init__(self, address):
+        host, port = address.rsplit(":", 1)
+        self.socket = socket.create_connection((host, int(port)),
+                                               harness.PATIENCE_S)
+        self.socket.sendall(MAGIC + frame(SETTINGS) + frame(SETTINGS, ACK))
+        self.ping(b"are you ")
+
+    def ping(self, payload):
+        self.socket.sendall(frame(PING, 0, payload))
+        answer = frame(PING, ACK, payload)
+        received = b""
+        while answer not in received:
+            more = self.socket.recv(4096)
+            if not more:
+                raise AssertionError("closed")
+            received += more
+
+
+def resident_kib(process):
+    status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1])
+
+
+def sockets_watched(process):
+    """How many of its sockets each epoll of the process watches."""
+    folder = pathlib.Path(f"/proc/{process.pid}")
+    is_socket = {link.name for link in (folder / "fd").iterdir()
+                 if os.readlink(link).startswith("socket:")}
+    counts = []
+    for link in (folder / "fd").iterdir():
+        if os.readlink(link) == "anon_inode:[eventpoll]":
+            watched = re.findall(r"tfd:\s+(\d+)",
+                                 (folder / "fdinfo" / link.name).read_text())
+            counts.append(len(is_socket.intersection(watched)))
+    return counts
+
+
+class ConnectionsTest(harness.ProcessTest):
+    def setUp(self):
+        super().setUp()
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        # The server gets it too.
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
+        self.clients = []
+        self.addCleanup(self.close_clients)
+
+    def close_clients(self):
+        for client in self.clients:
+            client.socket.close()
+
+    def start(self):
+        return self.start_server("--config", harness.RECIPE, "--transport",
+                                 "lean")
+
+    def connect(self, server, count):
+        for _ in range(count):
+            self.clients.append(Client(server.grpc))
+
+    def test_idle_connections_cost_little_memory(self):
+        server = self.start()
+        self.connect(server, 100)  # what is needed once
+        before = resident_kib(server.process)
+        self.connect(server, IDLE)
+        each = (resident_kib(server.process) - before) / IDLE
+        print(f"{each:.1f} KiB of each of {IDLE} idle connections")
+        self.assertLess(each, IDLE_KIB)
+        # And all of them live.
+        for client in self.clients[::100]:
+            client.ping(b"still on")
+        self.run_program(harness.CTL, "check", "--address", server.grpc,
+                         "--domain", "default", "--descriptor", "a=b")
+
+    def test_connections_are_spread_evenly_over_the_threads(self):
+        server = self.start()
+        before = sorted(sockets_watched(server.process))
+        self.connect(server, 25 * THREADS)
+        after = sorted(sockets_watched(server.process))
+        self.assertEqual(sum(after) - sum(before), 25 * THREADS)
+        busy = [count for count in after if count >= 25]
+        self.assertEqual(len(busy), THREADS, after)
+        # One of them has the listening socket too.
+        self.assertLessEqual(max(busy), 26)
+
+
+if __name__ == "__main__":
+    unittest.main()
