@@ -13,7 +13,8 @@ void Call::Begin(H2Session& session, int32_t stream_id, absl::Time now) {
   arrived_ = now;
   deadline_ = absl::InfiniteFuture();
   header_bytes_ = 0;
-  is_post_ = is_grpc_ = bad_timeout_ = compressed_ = false;
+  is_post_ = is_head_ = is_plain_ = stop_ = false;
+  is_grpc_ = bad_timeout_ = compressed_ = false;
   request_ended_ = ready_ = responded_ = finished_ = false;
   overdue_ = held_ = false;
   received_.Clear();

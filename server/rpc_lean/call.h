@@ -81,6 +81,7 @@ class Call {
   absl::Time deadline_;
   size_t header_bytes_ = 0;
   bool is_post_ = false;
+  bool is_head_ = false;
   bool is_grpc_ = false;
   bool bad_timeout_ = false;
   bool compressed_ = false;
@@ -89,7 +90,9 @@ class Call {
   bool ready_ = false;      // is to be served at the end of this turn
   bool responded_ = false;  // the response has begun
   bool finished_ = false;
-  bool overdue_ = false;  // the client has not taken the answer
+  bool is_plain_ = false;  // answered by HTTP alone
+  bool stop_ = false;      // no more of the request after the answer
+  bool overdue_ = false;   // the client has not taken the answer
   bool held_ = false;
 
   MessageBuffer received_;

@@ -70,7 +70,7 @@ struct H2Session::Callbacks {
     return 0;
   }
 
-  // The rest of a request that has been answered is not wanted, as RFC 9113
+  // The rest of a request that is too large or late is not wanted, as RFC 9113
   // section 8.1 has it. Not before, as a reset overtakes what is to be sent.
   static int OnSent(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     const auto type = frame->hd.type;
@@ -78,7 +78,7 @@ struct H2Session::Callbacks {
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
     H2Session& session = Of(user);
     Call* const call = session.Find(frame->hd.stream_id);
-    if (call != nullptr && !call->request_ended_) {
+    if (call != nullptr && call->stop_ && !call->request_ended_) {
       session.Reset(call->stream_id_, NGHTTP2_NO_ERROR);
     }
     return 0;

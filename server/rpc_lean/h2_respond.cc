@@ -97,7 +97,9 @@ struct H2Session::Messages {
     call.sending_.Drop(count);
     call.pool_->unsent_bytes -= count;
     if (!call.sending_.empty()) return static_cast<ssize_t>(count);
-    if (call.finished_) {
+    if (call.is_plain_) {
+      *flags = NGHTTP2_DATA_FLAG_EOF;
+    } else if (call.finished_) {
       *flags = NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
       const Trailers trailers(call.status_, /*with_headers=*/false);
       RequireH2(nghttp2_submit_trailer(session, stream_id, trailers.fields(),
@@ -134,15 +136,21 @@ void H2Session::Respond(Call& call) {
   RequireH2(Messages::Submit(session_, call, kHeaders));
 }
 
-// Without a word, as the answer to HEAD has to be.
 void H2Session::RefuseAsHttp(Call& call, absl::string_view http_status) {
-  call.finished_ = call.responded_ = true;
+  static constexpr absl::string_view kText = "gRPC only: POST application/grpc";
+  call.finished_ = call.responded_ = call.is_plain_ = true;
   ++answered_calls_;
-  // RFC 9110 section 15.5.6 wants it with 405.
   const nghttp2_nv headers[] = {Constant(":status", http_status),
+                                Constant("content-type", "text/plain"),
                                 Constant("allow", "POST")};
-  RequireH2(nghttp2_submit_response(session_, call.stream_id_, headers,
-                                    std::size(headers), nullptr));
+  if (call.is_head_) {  // whose answer has no body
+    RequireH2(nghttp2_submit_response(session_, call.stream_id_, headers,
+                                      std::size(headers), nullptr));
+    return;
+  }
+  call.sending_.Append(kText);
+  parts_.calls.unsent_bytes += kText.size();
+  RequireH2(Messages::Submit(session_, call, headers));
 }
 
 void H2Session::Reset(int32_t stream_id, uint32_t error) {

@@ -112,6 +112,7 @@ void H2Session::AddHeader(absl::string_view name, absl::string_view value) {
     call.method_ = MethodOf(value);
   } else if (name == ":method") {
     call.is_post_ = value == "POST";
+    call.is_head_ = value == "HEAD";
   } else if (name == "content-type") {
     call.is_grpc_ = IsGrpcContentType(value);
   } else if (name == "grpc-timeout") {
@@ -146,6 +147,7 @@ void H2Session::AddData(Call& call, absl::string_view bytes) {
   if (call.received_.size() >
           parts_.max_request_bytes + kMessagePrefixBytes + kWindowBytes ||
       parts_.calls.buffered_bytes > CallPool::kMaxBufferedBytes) {
+    call.stop_ = true;
     call.Finish(absl::ResourceExhaustedError("the request is too large"));
   } else if (!TakesOneMessage(call.method_)) {
     MarkReady(call);
@@ -199,10 +201,12 @@ bool H2Session::DropOverdue(absl::Duration patience) {
   for (Call* call = open_; call != nullptr; call = call->after_) {
     if (call->finished_) {
       if (std::exchange(call->overdue_, true)) {
-        Reset(call->stream_id_, NGHTTP2_CANCEL);
+        Reset(call->stream_id_,
+              call->request_ended_ ? NGHTTP2_CANCEL : NGHTTP2_NO_ERROR);
       }
     } else if (!call->request_ended_ && now_ - call->arrived_ >= patience) {
       if (call == reading_) return false;
+      call->stop_ = true;
       call->Finish(absl::DeadlineExceededError("the request took too long"));
     }
   }

@@ -206,15 +206,19 @@ TEST_F(H2SessionTest, APeerThatGoesAwayGetsItsLastAnswers) {
   EXPECT_TRUE(session_->over());
 }
 
-TEST_F(H2SessionTest, TheRestOfAnAnsweredRequestIsNotWanted) {
+TEST_F(H2SessionTest, TheRestOfAnAnsweredRequestDoesNoHarmAndIsNotAwaited) {
   EXPECT_TRUE(Receive(Preface() + RequestHead(1, "/a.B/C")));
   EXPECT_EQ(response(1).trailer("grpc-status"), "12");
-  EXPECT_EQ(response(1).reset, uint32_t{NGHTTP2_NO_ERROR});
-  // What was on its way does no harm.
-  EXPECT_TRUE(Receive(Data(1, "the rest") + Ask(3)));
+  EXPECT_TRUE(Receive(Data(1, "the rest", 0) + Ask(3)));
   EXPECT_EQ(response(3).trailer("grpc-status"), "0");
+  EXPECT_FALSE(response(1).reset.has_value());
+  EXPECT_TRUE(session_->DropOverdue(absl::Seconds(30)));
+  EXPECT_TRUE(session_->DropOverdue(absl::Seconds(30)));
+  Pull();
+  EXPECT_EQ(response(1).reset, uint32_t{NGHTTP2_NO_ERROR});
+  EXPECT_TRUE(Receive(Data(1, "more") + Ask(5)));
+  EXPECT_EQ(response(5).trailer("grpc-status"), "0");
   EXPECT_TRUE(answers_.goaways.empty());
-  // Of one that has ended there is no rest.
   EXPECT_FALSE(response(3).reset.has_value());
 }
 
