@@ -46,20 +46,6 @@ class StartTest(harness.ProcessTest):
                          "127.0.0.1:0", "--http-address", first.http)
         self.assertIn(f"cannot listen for HTTP on {first.http}", text)
 
-    def test_the_limits_of_a_tier_are_shown(self):
-        path = self.write("tiers.yaml", """
-rate_limit:
-  default_rps: 1
-  user_tiers:
-    free: {rps: 5}
-    pro:
-      limits: [{requests: 50, per: 1m}, {tokens: 900, per: day}]
-""")
-        self.assertEqual(self.validate(path, expect=0).stdout.splitlines(), [
-            "✓ Config valid", "✓ Rate limiting: 2 tiers configured (free/pro)",
-            "✓ User assignments: 0 users ()",
-            "✓ Tier pro: 50 requests/1m, 900 tokens/day@UTC"])
-
     def test_usage_errors_exit_with_2(self):
         self.assertIn("--nonsense", self.fail("--nonsense", expect=2))
         self.assertIn("GRPC_PORT", self.fail(
@@ -106,6 +92,20 @@ class ValidateTest(harness.ProcessTest):
     def validate(self, *paths, expect=1):
         return self.run_program(harness.CTL, "validate-config", *paths,
                                 expect=expect)
+
+    def test_the_limits_of_a_tier_are_shown(self):
+        path = self.write("tiers.yaml", """
+rate_limit:
+  default_rps: 1
+  user_tiers:
+    free: {rps: 5}
+    pro:
+      limits: [{requests: 50, per: 1m}, {tokens: 900, per: day}]
+""")
+        self.assertEqual(self.validate(path, expect=0).stdout.splitlines(), [
+            "✓ Config valid", "✓ Rate limiting: 2 tiers configured (free/pro)",
+            "✓ User assignments: 0 users ()",
+            "✓ Tier pro: 50 requests/1m, 900 tokens/day@UTC"])
 
     def test_mistakes_of_all_files_are_told_at_once(self):
         bad = self.write("bad.yaml", "rate_limit:\n  default_rsp: ten\n")
