@@ -67,7 +67,7 @@ TEST_F(H2BoundsTest, ARequestThatNeverEndsIsAnsweredAndStopped) {
   while (!response(1).over()) {
     ASSERT_TRUE(Receive(more));
     sent += 16'384;
-    ASSERT_LT(sent, kMaxRequestBytes + 3 * H2Session::kWindowBytes);
+    ASSERT_LT(sent, kMaxRequestBytes + size_t{3} * H2Session::kWindowBytes);
   }
   EXPECT_EQ(response(1).trailer("grpc-status"), "8");
   EXPECT_EQ(response(1).reset, uint32_t{NGHTTP2_NO_ERROR});

@@ -154,7 +154,7 @@ TEST_F(H2SessionTest, WhatIsNoHttp2IsRefusedWithoutServingAnybody) {
   for (const std::string& bytes :
        {std::string("GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
         std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 TLS hello",
-                    22),
+                    21),
         std::string(100, '\0'),
         std::string(NGHTTP2_CLIENT_MAGIC) + std::string(100, '\xff')}) {
     Open();

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -250,7 +251,7 @@ TEST(H2MemoryTest, ReallocKeepsWhatTheBlockHeld) {
   H2Memory memory;
   nghttp2_mem& mem = *memory.mem();
   auto* block = static_cast<char*>(mem.realloc(nullptr, 5, mem.mem_user_data));
-  std::memcpy(block, "12345", 5);
+  std::copy_n("12345", 5, block);
   for (const size_t size : {32, 33, 4000, 100'000, 10}) {
     block = static_cast<char*>(mem.realloc(block, size, mem.mem_user_data));
     ASSERT_EQ(std::string(block, 5), "12345");
