@@ -152,7 +152,7 @@ class LeanUnixTest : public LeanServerTest {
   }
   absl::Status Failure() {
     return NewLeanWithLoops({.address = address(), .threads = 1}, handler_,
-                         *clock_, *metrics_)
+                            *clock_, *metrics_)
         .status();
   }
   // What a process that was killed leaves behind, or one that listens.
