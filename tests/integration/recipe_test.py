@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import time
 import unittest
 
 import harness
@@ -117,6 +118,68 @@ class RecipeTest(Typing, EnvoyTest):
         self.assertRegex(head, r"x-ratelimit-limit: 5, 5;w=60")
         self.assertRegex(head, r"x-ratelimit-reset: [1-9]")
         self.assertEqual(json.loads(body), REFUSED)
+
+
+class PitfallTest(EnvoyTest):
+    """The recipe's pitfalls; the third is in tier_source_test.py."""
+
+    def ask(self, user):
+        port = int(self.envoy.address.rsplit(":", 1)[1])
+        return harness.send_request(port, ("Authorization", f"Bearer {user}"),
+                                    body=b"{}")
+
+    def passed(self, user, count):
+        return sum(self.ask(user).status == 200 for _ in range(count))
+
+    def test_pitfall_1_tiers_differ(self):
+        harness.quiet_minute(30)
+        self.assertEqual(
+            [self.passed(user, limit + 5) for user, limit in (
+                ("user-123", 5), ("user-456", 50), ("user-789", 500))],
+            [5, 50, 500])
+
+    def test_pitfall_4_the_window_ends_with_the_minute(self):
+        harness.quiet_minute()
+        self.passed("user-123", 5)
+        before = time.time()
+        refused = self.ask("user-123")
+        after = time.time()
+        self.assertEqual(refused.status, 429)
+        # Whole seconds, rounded up.
+        self.assertIn(int(refused.headers["x-ratelimit-reset"]),
+                      range(int(60 - after % 60), int(60 - before % 60) + 2))
+
+
+class BurstPitfallTest(harness.ProcessTest):
+    """By windows of four seconds, so that idle ones need no minutes."""
+
+    WINDOW_S = 4
+
+    def setUp(self):
+        super().setUp()
+        recipe = harness.RECIPE.read_text()
+        config = self.write("recipe.yaml", recipe.replace(
+            "window_seconds: 60", f"window_seconds: {self.WINDOW_S}"))
+        self.server = self.start_server("--config", config)
+
+    def passed_in_window(self, windows_later, count):
+        """How many of so many requests pass in the window after so many."""
+        now = time.time()
+        begin = (now // self.WINDOW_S + windows_later) * self.WINDOW_S
+        time.sleep(begin - now + 0.05)
+        passed = sum(self.server.ask(("user_id", "user-123"))[0] == 200
+                     for _ in range(count))
+        self.assertLess(time.time(), begin + self.WINDOW_S, "too slow")
+        return passed
+
+    def test_pitfall_2_whoever_was_idle_has_a_burst(self):
+        self.assertEqual(self.passed_in_window(1, 1), 1)
+        self.assertEqual(self.passed_in_window(1, 20), 7)
+
+    def test_pitfall_5_the_burst_stays_small(self):
+        self.assertEqual(self.passed_in_window(1, 1), 1)
+        self.assertEqual(self.passed_in_window(3, 30), 7)
+        self.assertEqual(self.passed_in_window(1, 30), 5)
 
 
 class OddCallersTest(EnvoyTest):
