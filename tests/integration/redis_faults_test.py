@@ -75,7 +75,10 @@ class World:
         config = test.write("faults.yaml", CONFIG)
         url = {"direct": self.redis.url, "proxy": self.proxy.url,
                "name": f"redis://{Names.HOST}:{self.redis.port}"}[way]
-        environment = self.names.environment if way == "name" else {}
+        # One loop, so one connection to Redis: the bounds are of each.
+        environment = {"GRPC_THREADS": "1"}
+        if way == "name":
+            environment |= self.names.environment
         self.servers = [
             test.start_server("--config", config, "--redis-url", url,
                               environment=environment)
