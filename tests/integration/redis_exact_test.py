@@ -185,7 +185,7 @@ class ExactTest(RedisTest):
         offset_ns = time.time_ns() - time.monotonic_ns()
         load = Load(self.folder, self.servers, self.plan, streams=STREAMS,
                     rate=8 * SHORT_LIMIT * len(self.plan) / SHORT_S)
-        time.sleep(3 * SHORT_S)
+        time.sleep(3.5 * SHORT_S)  # into the fourth window
         records = load.stop()
         window_ns = SHORT_S * 10**9
         surely, maybe = collections.Counter(), collections.Counter()
