@@ -26,8 +26,7 @@ constexpr int kAcceptsPerTurn = 64;
 constexpr auto kPause = std::chrono::milliseconds(100);
 
 absl::Status Unavailable(absl::string_view address, absl::string_view why) {
-  return absl::UnavailableError(
-      absl::StrCat("cannot listen for gRPC on ", address, ": ", why));
+  return absl::UnavailableError(absl::StrCat(address, ": ", why));
 }
 
 uint16_t PortOf(int fd) {

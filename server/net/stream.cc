@@ -14,6 +14,7 @@
 #include "net/connector.h"
 #include "net/file_descriptor.h"
 #include "net/tls_session.h"
+#include "net/transient.h"
 #include "net/unsent.h"
 
 namespace rls {
@@ -27,10 +28,6 @@ using ReadBuffer = std::array<char, 64 << 10>;
 absl::Span<char> SharedReadBuffer() {
   thread_local const auto buffer = std::make_unique<ReadBuffer>();
   return absl::MakeSpan(*buffer);
-}
-
-bool IsTransient(int error) {
-  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
 }
 
 class SocketStream final : public Stream {

@@ -7,13 +7,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "net/transient.h"
 
 namespace rls {
-namespace {
-
-bool IsTransient(int error) { return error == EAGAIN || error == EINTR; }
-
-}  // namespace
 
 std::optional<absl::string_view> H2Socket::Read(std::string& buffer) {
   buffer.resize(kReadBytes);

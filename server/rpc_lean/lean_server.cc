@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "net/listener.h"
 #include "rpc/request_metrics.h"
 #include "rpc_lean/lean_loop.h"
@@ -39,7 +41,10 @@ class LeanServer final : public RpcServer {
 
   absl::Status Start() {
     auto listener = Listen(first_loop_, options_.address);
-    if (!listener.ok()) return listener.status();
+    if (!listener.ok()) {
+      return absl::UnavailableError(absl::StrCat("cannot listen for gRPC on ",
+                                                 listener.status().message()));
+    }
     listener_ = *std::move(listener);
     address_ = listener_->address();
     first_loop_.Post([this] {
