@@ -8,16 +8,15 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <optional>
 #include <thread>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "compare/empty_answer.h"
+#include "compare/empty_arguments.h"
 #include "envoy/service/ratelimit/v3/rls.grpc.pb.h"
 
 namespace rls {
@@ -106,12 +105,7 @@ int Run(int port, int threads) {
 }  // namespace rls
 
 int main(int argc, char** argv) {
-  int port = 0;
-  int threads = 1;
-  if (argc < 2 || argc > 3 || !absl::SimpleAtoi(argv[1], &port) ||
-      (argc == 3 && !absl::SimpleAtoi(argv[2], &threads)) || threads < 1) {
-    std::fprintf(stderr, "usage: empty_grpc PORT [THREADS]\n");
-    return 2;
-  }
-  return rls::Run(port, threads);
+  const auto arguments = rls::ReadEmptyArguments(argc, argv);
+  if (!arguments.has_value()) return 2;
+  return rls::Run(arguments->port, arguments->threads);
 }

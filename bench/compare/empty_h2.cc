@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
+#include "compare/empty_arguments.h"
 #include "compare/empty_h2_connection.h"
 #include "net/file_descriptor.h"
 
@@ -83,12 +83,7 @@ FileDescriptor Listen(int port) {
 }  // namespace rls
 
 int main(int argc, char** argv) {
-  int port = 0;
-  int threads = 1;
-  if (argc < 2 || argc > 3 || !absl::SimpleAtoi(argv[1], &port) ||
-      (argc == 3 && !absl::SimpleAtoi(argv[2], &threads)) || threads < 1) {
-    std::fprintf(stderr, "usage: empty_h2 PORT [THREADS]\n");
-    return 2;
-  }
-  rls::Run(port, threads);
+  const auto arguments = rls::ReadEmptyArguments(argc, argv);
+  if (!arguments.has_value()) return 2;
+  rls::Run(arguments->port, arguments->threads);
 }
