@@ -27,8 +27,8 @@ Judgement JudgeSlidingWindow(const Policy& policy, const CounterState& before,
                              const Ask& ask);
 Judgement JudgeTokenBucket(const Policy& policy, const CounterState& before,
                            const Ask& ask);
-Judgement JudgeLease(const Policy& policy, const CounterState& before,
-                     const Ask& ask);
+Judgement JudgeSingleWindow(const Policy& policy, const CounterState& before,
+                            const Ask& ask);
 
 int64_t FixedWindowExpiryNs(const Policy& policy, const CounterState& state);
 int64_t QueuedWindowExpiryNs(const Policy& policy, const CounterState& state);

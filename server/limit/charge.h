@@ -86,7 +86,8 @@ struct Outcome {
   // charges; InfiniteDuration() when it never can be. Zero when allowed.
   absl::Duration retry_after;
   // When allowed: until then it must wait. `slot` names what it has booked, on
-  // the clock of the store; of a lease it is the time when that has begun.
+  // the clock of the store; of a single window it is the time when that has
+  // begun.
   absl::Duration wait;
   absl::Time slot;
   // When not allowed: because too many wait already.

@@ -42,8 +42,8 @@ Judgement Judge(const Policy& policy, const CounterState& before,
       return JudgeSlidingWindow(policy, before, ask);
     case Algorithm::kTokenBucket:
       return JudgeTokenBucket(policy, before, ask);
-    case Algorithm::kLease:
-      return JudgeLease(policy, before, ask);
+    case Algorithm::kSingleWindow:
+      return JudgeSingleWindow(policy, before, ask);
   }
   return {.after = before, .outcome = {}};
 }
@@ -61,7 +61,7 @@ absl::Time Expiry(const Policy& policy, const CounterState& state) {
       return absl::FromUnixNanos(SlidingWindowExpiryNs(policy, state));
     case Algorithm::kTokenBucket:
       return absl::FromUnixNanos(state.anchor_ns);
-    case Algorithm::kLease:
+    case Algorithm::kSingleWindow:
       return absl::FromUnixNanos(state.anchor_ns) + policy.window;
   }
   return absl::InfinitePast();

@@ -16,7 +16,7 @@ namespace rls {
 // has charged yet.
 //
 // Units: `anchor_ns` is nanoseconds since the Unix epoch: the start of the
-// window or lease, or, for a token bucket, the theoretical arrival time (GCRA).
+// window, or, for a token bucket, the theoretical arrival time (GCRA).
 struct CounterState {
   int64_t anchor_ns = kNeverCharged;
   int64_t used = 0;     // in this window; not kept by a token bucket
@@ -47,7 +47,7 @@ struct Judgement {
 //                   2 * limit in any span of one window's length
 //   token_bucket    at most limit + burst in any span of one window's length
 //                   (half open), evenly paced beyond the burst
-//   lease           at most limit in a window's length since its first charge
+//   single_window   at most limit in a window's length since its first charge
 // The same holds for the times at which queued charges may go on. A policy that
 // queues serves first come, first served: while anything waits, nothing passes
 // it, what a report adds past the limit is paid off by later windows, and a

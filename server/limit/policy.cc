@@ -28,8 +28,8 @@ absl::string_view AlgorithmWord(Algorithm algorithm) {
       return "sliding_window";
     case Algorithm::kTokenBucket:
       return "token_bucket";
-    case Algorithm::kLease:
-      return "lease";
+    case Algorithm::kSingleWindow:
+      return "single_window";
   }
   return "";
 }

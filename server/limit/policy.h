@@ -14,7 +14,7 @@ enum class Algorithm {
   kTokenBucket,
   // One window that begins with its first charge, to the millisecond, and does
   // not come again. No configuration can ask for it: it keeps reservations.
-  kLease,
+  kSingleWindow,
 };
 
 // How a fixed window's `burst` is come by (DESIGN section 5).
@@ -30,7 +30,7 @@ enum class Calendar { kNone, kHour, kDay, kWeek, kMonth, kYear };
 // hour, day, week, month, year; "" for kNone.
 absl::string_view CalendarWord(Calendar calendar);
 
-// fixed_window, sliding_window, token_bucket, lease.
+// fixed_window, sliding_window, token_bucket, single_window.
 absl::string_view AlgorithmWord(Algorithm algorithm);
 
 // The largest amount of anything that is counted: limits, bursts, costs and

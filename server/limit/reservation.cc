@@ -27,7 +27,7 @@ int64_t LeftInBucket(const Policy& policy, const Reservation& reservation) {
 }  // namespace
 
 Policy ReservationPolicy(absl::Duration ttl) {
-  return {.algorithm = Algorithm::kLease,
+  return {.algorithm = Algorithm::kSingleWindow,
           .limit = 2 * kReserved - 1,
           .window = ttl};
 }

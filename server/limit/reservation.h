@@ -16,7 +16,7 @@ namespace rls {
 // (docs/decisions/0012-tokens-are-reserved-and-settled.md). All of it is made
 // of charges, so that every store keeps it, and any replica can settle it.
 //
-// The counter is a lease: it is forgotten `ttl` after the request. An id is
+// The counter is a single window: forgotten `ttl` after the request. An id is
 //   unknown   0
 //   reserved  a large number and twice the estimate, and 1 if it was settled
 //             before
@@ -36,7 +36,7 @@ Charge ReservingCharge(const Policy& policy, const CounterKey& key,
                        int64_t estimate);
 
 inline bool IsReserving(const Charge& charge) {
-  return charge.policy->algorithm == Algorithm::kLease;
+  return charge.policy->algorithm == Algorithm::kSingleWindow;
 }
 
 // What a report does with the counter of its request, in one Take.

@@ -80,7 +80,7 @@ void WritePolicy(const Policy& policy, absl::Time now, PackedWriter& out) {
       break;
     }
     case Algorithm::kSlidingWindow:
-    case Algorithm::kLease:
+    case Algorithm::kSingleWindow:
       out.Add(window_us);
       break;
     case Algorithm::kTokenBucket: {

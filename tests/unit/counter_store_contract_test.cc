@@ -161,21 +161,21 @@ TEST_P(CounterStoreTest, AnIndependentProbeIsNotCountedWhenRefused) {
   EXPECT_EQ(TakeOne({.policy = PerMinute(3)}).remaining, 2);
 }
 
-TEST_P(CounterStoreTest, ALeaseBeginsWithItsFirstChargeAndEndsOnce) {
-  Policy lease = PerMinute(5);
-  lease.algorithm = Algorithm::kLease;
+TEST_P(CounterStoreTest, ASingleWindowBeginsWithItsFirstChargeAndEndsOnce) {
+  Policy single = PerMinute(5);
+  single.algorithm = Algorithm::kSingleWindow;
   Pass(absl::Seconds(59));  // a window of the clock is nearly over
   const absl::Time start = clock_.Now();
-  EXPECT_EQ(TakeOne({.policy = lease, .cost = 2}).slot, start);
+  EXPECT_EQ(TakeOne({.policy = single, .cost = 2}).slot, start);
   Pass(absl::Seconds(59));
-  const Outcome second = TakeOne({.policy = lease, .cost = 2});
+  const Outcome second = TakeOne({.policy = single, .cost = 2});
   EXPECT_EQ(second.remaining, 1);
   EXPECT_EQ(second.slot, start);
   EXPECT_EQ(second.reset_after, absl::Seconds(1));
-  EXPECT_EQ(TakeOne({.policy = lease, .cost = 2}).retry_after,
+  EXPECT_EQ(TakeOne({.policy = single, .cost = 2}).retry_after,
             absl::Seconds(1));
   Pass(absl::Seconds(1));
-  const Outcome anew = TakeOne({.policy = lease, .cost = 2});
+  const Outcome anew = TakeOne({.policy = single, .cost = 2});
   EXPECT_EQ(anew.remaining, 3);
   EXPECT_EQ(anew.slot, start + absl::Minutes(1));
 }

@@ -54,9 +54,9 @@ const std::vector<WindowShape>& PlainShapes() {
 
 const std::vector<WindowShape>& UsageShapes() {
   static const auto& shapes = *new std::vector<WindowShape>{
-      {Algorithm::kLease, absl::Seconds(13)},
+      {Algorithm::kSingleWindow, absl::Seconds(13)},
       {Algorithm::kFixedWindow, absl::Seconds(10)},
-      {Algorithm::kLease, absl::Seconds(1)},
+      {Algorithm::kSingleWindow, absl::Seconds(1)},
       {Algorithm::kSlidingWindow, absl::Seconds(7)},
       {Algorithm::kTokenBucket, absl::Seconds(61)},
   };

@@ -86,11 +86,12 @@ TEST_P(CounterStoreModelTest, HistoriesOfLoneChargesThatWaitHaveEqualOutcomes) {
   Compare({.habits = {.lone = true, .queue = true}});
 }
 
-TEST_P(CounterStoreModelTest, HistoriesOfProbesAndLeasesHaveEqualOutcomes) {
+TEST_P(CounterStoreModelTest,
+       HistoriesOfProbesAndSingleWindowsHaveEqualOutcomes) {
   Compare({.habits = {.usage = true}});
 }
 
-TEST_P(CounterStoreModelTest, HistoriesOfHugeLeasesHaveEqualOutcomes) {
+TEST_P(CounterStoreModelTest, HistoriesOfHugeSingleWindowsHaveEqualOutcomes) {
   Compare({.count = 15, .habits = {.huge = true, .usage = true}});
 }
 

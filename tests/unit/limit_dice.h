@@ -70,7 +70,7 @@ inline int64_t Depth(const Policy& policy) {
     case Algorithm::kFixedWindow:
       return policy.limit + policy.burst;
     case Algorithm::kSlidingWindow:
-    case Algorithm::kLease:
+    case Algorithm::kSingleWindow:
       return policy.limit;
     case Algorithm::kTokenBucket:
       return policy.burst + 1;

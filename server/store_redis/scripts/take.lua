@@ -9,7 +9,7 @@
 --                number of bounds, the bounds of a calendar's windows in us
 --     1 sliding  limit, window us
 --     2 bucket   limit, depth as seconds and ns, 1 when it queues
---     3 lease    limit, window us
+--     3 single   limit, window us
 --   take:   number of charges, mode (0 all or nothing, 1 independent, 2 denied
 --           by what is judged elsewhere), then for each charge
 --           counter, policy, kind (0 enforce, 1 observe, 2 report, 3 peek,
@@ -287,9 +287,9 @@ local function write_bucket(_, state)
   return format('%d.%09d', state.a, state.u), (state.a + 1) * 1000
 end
 
--- lease.cc
+-- single_window.cc
 
-local function judge_lease(policy, state, cost, always)
+local function judge_single(policy, state, cost, always)
   local start, used = now - now % 1000, 0
   if state.a >= 0 and now < state.a + policy.window then
     start, used = state.a, state.u
@@ -299,7 +299,7 @@ local function judge_lease(policy, state, cost, always)
   return true, start, max(0, min(MAX, used + cost)), 0
 end
 
-local function write_lease(policy, state)
+local function write_single(policy, state)
   return format('%d %d 0', state.a / 1000, state.u),
     (state.a + policy.window) / 1000
 end
@@ -343,7 +343,7 @@ local ALGORITHMS = {
   [0] = {judge = judge_fixed, read = read_windows, write = write_fixed},
   {judge = judge_sliding, read = read_windows, write = write_sliding},
   {judge = judge_bucket, read = read_bucket, write = write_bucket},
-  {judge = judge_lease, read = read_windows, write = write_lease},
+  {judge = judge_single, read = read_windows, write = write_single},
 }
 local QUEUED = {judge = judge_queued, read = read_windows, write = write_queued}
 
@@ -369,7 +369,7 @@ while at <= #blob do
     functions.judge, functions.read, functions.write
   policy.fixed = algorithm == 0 and not queued_window
   policy.bucket = algorithm == 2
-  policy.lease = algorithm == 3
+  policy.single = algorithm == 3
   policies[#policies + 1] = policy
 end
 
@@ -438,7 +438,7 @@ local function give_back(charge)
     end
     if less(s, ns, charge.s, charge.ns) then charge.s, charge.ns = s, ns end
     charge_one(charge, false)
-  elseif (policy.lease and state.a or window_at(policy, now)) == made.a then
+  elseif (policy.single and state.a or window_at(policy, now)) == made.a then
     charge_one(charge, false)
   end
 end

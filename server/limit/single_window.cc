@@ -7,8 +7,8 @@ constexpr int64_t kMillisecondNs = 1'000'000;
 
 }  // namespace
 
-Judgement JudgeLease(const Policy& policy, const CounterState& before,
-                     const Ask& ask) {
+Judgement JudgeSingleWindow(const Policy& policy, const CounterState& before,
+                            const Ask& ask) {
   const int64_t length_ns = absl::ToInt64Nanoseconds(policy.window);
   CounterState state = before;
   if (before.anchor_ns == CounterState::kNeverCharged ||
