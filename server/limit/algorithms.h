@@ -19,6 +19,14 @@ struct Ask {
   const Booking* booking = nullptr;
 };
 
+// Whether it is a refund of a slot, but not of the window that starts at
+// `start_ns`.
+inline bool IsOfAnotherSlot(const Ask& ask, int64_t start_ns) {
+  return ask.cost < 0 && ask.booking != nullptr &&
+         ask.booking->slot.has_value() &&
+         absl::ToUnixNanos(*ask.booking->slot) != start_ns;
+}
+
 Judgement JudgeFixedWindow(const Policy& policy, const CounterState& before,
                            const Ask& ask);
 Judgement JudgeQueuedWindow(const Policy& policy, const CounterState& before,

@@ -32,16 +32,18 @@ inline bool OnlyLooks(ChargeKind kind) {
   return kind == ChargeKind::kPeek || kind == ChargeKind::kProbe;
 }
 
-// How a charge may wait for units of a later time. Only for policies that
-// queue, and kEnforce.
+// How a kEnforce charge may wait for units of a later time, which is only for
+// policies that queue; or what a refund gives back.
 struct Booking {
   // At most; kMaxBookingWait at most.
   absl::Duration max_wait;
   // Units of the counter that may wait at once, those of this charge included.
   int64_t max_queued = 0;
-  // Of a refund (a negative cost): gives back the slot that an outcome named.
-  // It is given back only if nobody has booked a later one: a hole before
-  // others' slots could be taken twice.
+  // Of a refund (a negative cost): gives back units of the slot that an outcome
+  // named, and none of another. Of a policy that queues, only if nobody has
+  // booked a later one: a hole before others' slots could be taken twice. Of
+  // one that does not, only what still counts: nothing of a window that is
+  // over, nor what a bucket has dripped since.
   std::optional<absl::Time> slot;
 };
 
@@ -86,8 +88,8 @@ struct Outcome {
   // charges; InfiniteDuration() when it never can be. Zero when allowed.
   absl::Duration retry_after;
   // When allowed: until then it must wait. `slot` names what it has booked, on
-  // the clock of the store; of a single window it is the time when that has
-  // begun.
+  // the clock of the store: the start of a window, or the time when a bucket
+  // has dripped it.
   absl::Duration wait;
   absl::Time slot;
   // When not allowed: because too many wait already.

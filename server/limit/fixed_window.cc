@@ -160,9 +160,10 @@ Judgement JudgeFixedWindow(const Policy& policy, const CounterState& before,
     outcome.retry_after = fits_ns == INT64_MAX
                               ? absl::InfiniteDuration()
                               : absl::Nanoseconds(fits_ns - ask.now_ns);
-  } else if (ask.cost != 0) {
+  } else if (ask.cost != 0 && !IsOfAnotherSlot(ask, window.start_ns)) {
     state.used = ClampTo(state.used + ask.cost, 0, kMaxAmount);
     judgement.after = state;
+    outcome.slot = absl::FromUnixNanos(window.start_ns);
   }
   outcome.remaining = std::max<int64_t>(0, capacity - state.used);
   outcome.reset_after = absl::Nanoseconds(window.end_ns - ask.now_ns);

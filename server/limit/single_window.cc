@@ -28,7 +28,7 @@ Judgement JudgeSingleWindow(const Policy& policy, const CounterState& before,
                               : absl::Nanoseconds(end_ns - ask.now_ns);
   } else {
     outcome.slot = absl::FromUnixNanos(state.anchor_ns);
-    if (ask.cost != 0) {
+    if (ask.cost != 0 && !IsOfAnotherSlot(ask, state.anchor_ns)) {
       state.used = ClampTo(state.used + ask.cost, 0, kMaxAmount);
       judgement.after = state;
     }

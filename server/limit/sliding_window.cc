@@ -50,9 +50,10 @@ Judgement JudgeSlidingWindow(const Policy& policy, const CounterState& before,
     outcome.retry_after = fits_ns == INT64_MAX
                               ? absl::InfiniteDuration()
                               : absl::Nanoseconds(fits_ns - ask.now_ns);
-  } else if (ask.cost != 0) {
+  } else if (ask.cost != 0 && !IsOfAnotherSlot(ask, window.start_ns)) {
     state.used = ClampTo(state.used + ask.cost, 0, kMaxAmount);
     judgement.after = state;
+    outcome.slot = absl::FromUnixNanos(window.start_ns);
   }
   outcome.remaining = std::max<int64_t>(0, policy.limit - faded - state.used);
   const int64_t fresh_ns =

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "limit/algorithms.h"
 
@@ -56,14 +57,23 @@ void Refuse(const Policy& policy, const Ask& ask, bool never, int64_t wait_ns,
   outcome.retry_after -= absl::Nanoseconds(patience_ns);
 }
 
-// While others wait, only the last slot can be given back.
-bool MayGiveBack(const Policy& policy, const CounterState& before,
-                 const Ask& ask, bool others_wait) {
-  if (!policy.queue) return true;
-  if (ask.booking == nullptr || !ask.booking->slot.has_value()) {
-    return !others_wait;
+// Of a backlog, what a refund takes of it. While others wait, only the last
+// slot can be given back.
+int64_t GivenBackNs(const Policy& policy, const CounterState& before,
+                    const Ask& ask, int64_t backlog_ns) {
+  std::optional<int64_t> slot_ns;
+  if (ask.booking != nullptr && ask.booking->slot.has_value()) {
+    slot_ns = absl::ToUnixNanos(*ask.booking->slot);
   }
-  return absl::ToUnixNanos(*ask.booking->slot) == before.anchor_ns;
+  int64_t most_ns = backlog_ns;
+  if (policy.queue) {
+    const bool may = slot_ns.has_value() ? *slot_ns == before.anchor_ns
+                                         : backlog_ns <= BucketDepthNs(policy);
+    if (!may) return 0;
+  } else if (slot_ns.has_value()) {
+    most_ns = ClampTo(*slot_ns - ask.now_ns, 0, backlog_ns);
+  }
+  return std::min(most_ns, BucketCostNs(policy, ask.cost));
 }
 
 }  // namespace
@@ -96,10 +106,12 @@ Judgement JudgeTokenBucket(const Policy& policy, const CounterState& before,
       outcome.wait = absl::Nanoseconds(std::max<int64_t>(0, wait_ns));
       outcome.slot = absl::FromUnixNanos(judgement.after.anchor_ns);
     }
-  } else if (ask.cost < 0 && backlog_ns > 0 && policy.limit > 0 &&
-             MayGiveBack(policy, before, ask, backlog_ns > depth_ns)) {
-    after_ns -= std::min(backlog_ns, BucketCostNs(policy, ask.cost));
-    judgement.after.anchor_ns = ask.now_ns + after_ns;
+  } else if (ask.cost < 0 && policy.limit > 0) {
+    const int64_t back_ns = GivenBackNs(policy, before, ask, backlog_ns);
+    if (back_ns > 0) {
+      after_ns -= back_ns;
+      judgement.after.anchor_ns = ask.now_ns + after_ns;
+    }
   }
   outcome.remaining =
       policy.limit == 0

@@ -36,7 +36,7 @@ void AddNanoseconds(int64_t ns, PackedWriter& out) {
   out.Add(ns % kBillion);
 }
 
-// What a charge of a policy that queues says of waiting.
+// What a charge of a policy that queues, or a refund, says of waiting.
 void WriteBooking(const Charge& charge, PackedWriter& out) {
   const Booking none;
   const Booking& booking = charge.booking == nullptr ? none : *charge.booking;
@@ -170,7 +170,7 @@ class Writer {
                                 ? BucketCostNs(*charge.policy, cost)
                                 : 0;
     AddNanoseconds(cost_ns, charges_);
-    if (charge.policy->queue) WriteBooking(charge, charges_);
+    if (charge.policy->queue || cost < 0) WriteBooking(charge, charges_);
   }
 
   std::vector<absl::string_view> keys_;

@@ -180,6 +180,40 @@ TEST_P(CounterStoreTest, ASingleWindowBeginsWithItsFirstChargeAndEndsOnce) {
   EXPECT_EQ(anew.slot, start + absl::Minutes(1));
 }
 
+TEST_P(CounterStoreTest, AReturnGivesBackNothingOfAnotherWindow) {
+  for (const Policy& policy : {PerMinute(9), SlidingPerMinute(9)}) {
+    const std::string key(AlgorithmWord(policy.algorithm));
+    const auto take = [&](int64_t cost, absl::Time slot) {
+      return TakeOne({.key = key,
+                      .policy = policy,
+                      .cost = cost,
+                      .booking = Booking{.slot = slot}})
+          .remaining;
+    };
+    const absl::Time now = clock_.Now();
+    const absl::Time slot =
+        TakeOne({.key = key, .policy = policy, .cost = 3}).slot;
+    EXPECT_EQ(slot, now);
+    EXPECT_EQ(take(-1, slot), 7);
+    EXPECT_EQ(take(-1, slot - absl::Minutes(1)), 7);
+    Pass(absl::Minutes(2));
+    TakeOne({.key = key, .policy = policy, .cost = 3});
+    EXPECT_EQ(take(-1, slot), 6);
+  }
+}
+
+TEST_P(CounterStoreTest, AReturnGivesBackNothingThatABucketHasDripped) {
+  const Policy bucket = BucketPerMinute(60, 59);
+  const absl::Time slot = TakeOne({.policy = bucket, .cost = 30}).slot;
+  EXPECT_EQ(slot, clock_.Now() + absl::Seconds(30));
+  Pass(absl::Seconds(20));
+  EXPECT_EQ(TakeOne({.policy = bucket, .cost = 20}).remaining, 30);
+  EXPECT_EQ(
+      TakeOne({.policy = bucket, .cost = -30, .booking = Booking{.slot = slot}})
+          .remaining,
+      40);
+}
+
 TEST_P(CounterStoreTest, ARefundNeverGoesBelowZero) {
   TakeOne({.policy = PerMinute(3), .cost = 1});
   TakeOne({.policy = PerMinute(3), .cost = -100});

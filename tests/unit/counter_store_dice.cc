@@ -77,7 +77,7 @@ StoreDice::StoreDice(unsigned seed, const Habits& habits)
       prefix_(absl::StrCat(seed, habits.calendar ? "c" : "s",
                            habits.huge ? "h" : "s", habits.lone ? "l" : "m",
                            habits.queue ? "q" : "n", habits.usage ? "u" : "n",
-                           "/")) {
+                           habits.returns ? "r" : "k", "/")) {
   for (size_t key = 0; key < Shapes(habits).size(); ++key) {
     policies_.push_back(Shape(key));
     Draw(policies_.back());
@@ -156,12 +156,12 @@ void StoreDice::NoteSlots(const std::vector<Outcome>& told) {
 }
 
 void StoreDice::AddBooking(TestCharge& charge) {
-  if (!charge.policy.queue || OneIn(4)) return;
+  if (OneIn(4)) return;
   if (charge.cost < 0) {
     const auto slot = slots_.find(charge.key);
     if (slot == slots_.end()) return;
     charge.booking = {.slot = slot->second};
-  } else {
+  } else if (charge.policy.queue) {
     charge.booking = {
         .max_wait = absl::Microseconds(Below(int64_t{50} * 1'000'000)),
         .max_queued = 1 + Below(30)};
@@ -228,7 +228,7 @@ TestCharge StoreDice::Charge() {
   const int64_t kinds = habits_.usage ? 5 : 4;
   charge.kind =
       OneIn(3) ? static_cast<ChargeKind>(Below(kinds)) : ChargeKind::kEnforce;
-  if (habits_.queue) {
+  if (habits_.queue || habits_.returns) {
     if (OneIn(5)) charge.cost = -charge.cost;
     AddBooking(charge);
   }

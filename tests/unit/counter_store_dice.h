@@ -18,6 +18,7 @@ struct Habits {
   bool lone = false;      // one charge in each Take
   bool plain = false;     // mostly common charges of windows without a bank
   bool queue = false;     // limits that queue, charges that wait
+  bool returns = false;   // refunds of what an outcome named
   bool usage = false;     // probes, and single windows among the limits
   // No reload gives a counter a bank or takes it away.
   bool steady_banks = false;

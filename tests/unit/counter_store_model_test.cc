@@ -86,6 +86,14 @@ TEST_P(CounterStoreModelTest, HistoriesOfLoneChargesThatWaitHaveEqualOutcomes) {
   Compare({.habits = {.lone = true, .queue = true}});
 }
 
+TEST_P(CounterStoreModelTest, HistoriesOfReturnsHaveEqualOutcomes) {
+  Compare({.habits = {.returns = true}});
+}
+
+TEST_P(CounterStoreModelTest, HistoriesOfCalendarReturnsHaveEqualOutcomes) {
+  Compare({.count = 15, .habits = {.calendar = true, .returns = true}});
+}
+
 TEST_P(CounterStoreModelTest,
        HistoriesOfProbesAndSingleWindowsHaveEqualOutcomes) {
   Compare({.habits = {.usage = true}});

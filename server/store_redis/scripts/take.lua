@@ -15,9 +15,9 @@
 --           counter, policy, kind (0 enforce, 1 observe, 2 report, 3 peek,
 --           4 probe, 5 give back), cost, and for a bucket the cost as seconds
 --           and ns;
---           for a policy that queues the longest wait and the slot that is
---           given back, as seconds and ns (-1, 0: none), and of a fixed window
---           how many units may wait;
+--           for a policy that queues and for a refund the longest wait and the
+--           slot that is given back, as seconds and ns (-1, 0: none), and of
+--           all but a bucket how many units may wait;
 --           for a give-back, which is its take's only charge, two states more:
 --           what was made of the counter, and what should have been
 -- Gives now in us, then for each take 1 and for each charge the state of its
@@ -103,8 +103,15 @@ end
 -- The functions that judge give whether the charge fits and, if it changes the
 -- state, what it becomes.
 
-local function judge_fixed(policy, state, cost, always)
+-- Whether a refund names a window that is not this one.
+local function of_another(start, cost, charge)
+  return cost < 0 and charge.slot_s and charge.slot_s >= 0 and
+    charge.slot_s * 1000000 + charge.slot_ns / 1000 ~= start
+end
+
+local function judge_fixed(policy, state, cost, always, charge)
   local start = window_at(policy, max(now, state.a))
+  if of_another(start, cost, charge) then return true end
   local used, banked = turn_fixed(policy, state, start)
   local capacity = min(MAX, policy.limit + policy.upfront + banked)
   if not (always or cost < 0 or cost <= capacity - used) then return false end
@@ -200,9 +207,10 @@ end
 
 -- sliding_window.cc
 
-local function judge_sliding(policy, state, cost, always)
+local function judge_sliding(policy, state, cost, always, charge)
   local at, anchor, window = max(now, state.a), state.a, policy.window
   local start = at - at % window
+  if of_another(start, cost, charge) then return true end
   local used, before = 0, 0
   if anchor == start then
     used, before = state.u, state.c
@@ -239,13 +247,27 @@ end
 
 local BACKLOG_S, BACKLOG_NS = 1152921504, 606846975  -- INT64_MAX / 8 ns
 
--- Whether a policy that queues takes units back.
-local function may_give_back(policy, state, charge, s, ns)
-  if not policy.queue then return true end
-  if not charge.slot_s or charge.slot_s < 0 then
-    return not less(policy.s, policy.ns, s, ns)
+-- Of a backlog of s, ns, what a refund takes of it.
+local function given_back(policy, state, charge, s, ns)
+  local cost_s, cost_ns = charge.s, charge.ns
+  local has_slot = charge.slot_s and charge.slot_s >= 0
+  if policy.queue then
+    local may = not less(policy.s, policy.ns, s, ns)
+    if has_slot then
+      may = charge.slot_s == state.a and charge.slot_ns == state.u
+    end
+    if not may then return 0, 0 end
+  elseif has_slot then
+    local left_s, left_ns = 0, 0
+    if less(now_s, now_ns, charge.slot_s, charge.slot_ns) then
+      left_s, left_ns = subtract(charge.slot_s, charge.slot_ns, now_s, now_ns)
+    end
+    if less(left_s, left_ns, cost_s, cost_ns) then
+      cost_s, cost_ns = left_s, left_ns
+    end
   end
-  return charge.slot_s == state.a and charge.slot_ns == state.u
+  if less(s, ns, cost_s, cost_ns) then return s, ns end
+  return cost_s, cost_ns
 end
 
 local function judge_bucket(policy, state, cost, always, charge)
@@ -266,18 +288,14 @@ local function judge_bucket(policy, state, cost, always, charge)
       add(policy.s, policy.ns, charge.wait_s, charge.wait_ns)
     if less(most_s, most_ns, sum_s, sum_ns) then return false end
   end
-  local backlog = s > 0 or ns > 0
-  if policy.limit == 0 or cost == 0 or cost < 0 and
-    not (backlog and may_give_back(policy, state, charge, s, ns)) then
-    return true
-  end
+  if policy.limit == 0 or cost == 0 then return true end
   if cost > 0 then
     s, ns = sum_s, sum_ns
     if less(BACKLOG_S, BACKLOG_NS, s, ns) then s, ns = BACKLOG_S, BACKLOG_NS end
-  elseif less(cost_s, cost_ns, s, ns) then
-    s, ns = subtract(s, ns, cost_s, cost_ns)
   else
-    s, ns = 0, 0
+    local back_s, back_ns = given_back(policy, state, charge, s, ns)
+    if back_s == 0 and back_ns == 0 then return true end
+    s, ns = subtract(s, ns, back_s, back_ns)
   end
   s, ns = add(now_s, now_ns, s, ns)
   return true, s, ns, 0
@@ -289,11 +307,12 @@ end
 
 -- single_window.cc
 
-local function judge_single(policy, state, cost, always)
+local function judge_single(policy, state, cost, always, charge)
   local start, used = now - now % 1000, 0
   if state.a >= 0 and now < state.a + policy.window then
     start, used = state.a, state.u
   end
+  if of_another(start, cost, charge) then return true end
   if not (always or cost < 0 or cost <= policy.limit - used) then return false end
   if cost == 0 then return true end
   return true, start, max(0, min(MAX, used + cost)), 0
@@ -473,7 +492,7 @@ local function read_charge()
     read('<dddddd', blob, at)
   policy = policies[policy]
   charge.policy = policy
-  if policy.queue then
+  if policy.queue or charge.cost < 0 then
     local wait_s, wait_ns, slot_s, slot_ns
     wait_s, wait_ns, slot_s, slot_ns, at = read('<dddd', blob, at)
     if not policy.bucket then charge.max_queued, at = read('<d', blob, at) end
