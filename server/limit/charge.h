@@ -47,12 +47,14 @@ struct Booking {
   std::optional<absl::Time> slot;
 };
 
+struct LeaseTerms;
+
 // What a request asks of the store: one limit, one counter, one cost.
 //
 // Units: `cost` in -kMaxAmount..kMaxAmount; negative refunds, and a refund is
 // never refused and never brings a counter below zero.
-// Lifetime: `policy`, `booking` and the views of `key` live until the store is
-// done.
+// Lifetime: `policy`, `booking`, `lease` and the views of `key` live until the
+// store is done.
 struct Charge {
   const Policy* policy = nullptr;
   CounterKey key;
@@ -62,6 +64,8 @@ struct Charge {
   // elsewhere may be too much.
   bool refundable = false;
   const Booking* booking = nullptr;  // null: now or never
+  // Null: never served from a lease. A store that leases nothing reads it not.
+  const LeaseTerms* lease = nullptr;
 };
 
 // How the charges of one Take belong together.

@@ -15,7 +15,7 @@ RANKS = {
     "base": 0,
     "metrics": 1, "limit": 1, "net": 1,
     "store": 2, "rules": 2,
-    "store_memory": 3, "store_redis": 3, "config": 3, "tiers": 3,
+    "store_memory": 3, "store_lease": 3, "store_redis": 3, "config": 3, "tiers": 3,
     "limiter": 4,
     "rpc": 5,
     "rpc_lean": 6,

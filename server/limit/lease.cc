@@ -1,0 +1,51 @@
+#include "limit/lease.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "limit/algorithms.h"
+
+namespace rls {
+namespace {
+
+constexpr int64_t kMillion = 1'000'000;
+
+}  // namespace
+
+std::string LeaseText(const LeaseTerms& terms) {
+  constexpr double kPpmOfPercent = 10'000;
+  return absl::StrCat(static_cast<double>(terms.max_share_ppm) / kPpmOfPercent,
+                      "% for ", absl::FormatDuration(terms.ttl));
+}
+
+bool CanLease(const Policy& policy) {
+  return !policy.queue && policy.algorithm != Algorithm::kSingleWindow;
+}
+
+int64_t UnitsToLease(const Policy& policy, const LeaseTerms& terms,
+                     const LeaseNeed& need) {
+  const int64_t wanted = std::min(
+      need.demand, MulDivFloor(policy.limit, terms.max_share_ppm, kMillion));
+  // Early enough that the next lease is there before this one is used up.
+  if (need.held > wanted / 4) return 0;
+  const int64_t units =
+      std::min(wanted - need.held, need.remaining / kPartsOfRest);
+  return units < kMinLease ? 0 : units;
+}
+
+absl::Duration UsableFor(const Policy& policy, const LeaseTerms& terms,
+                         const Outcome& made) {
+  switch (policy.algorithm) {
+    case Algorithm::kFixedWindow:
+      return std::min(terms.ttl, made.reset_after);
+    case Algorithm::kSlidingWindow:
+      // A window that has been used is told to reset with the next one.
+      return std::min(terms.ttl, made.reset_after - policy.window);
+    case Algorithm::kTokenBucket:
+    case Algorithm::kSingleWindow:
+      break;
+  }
+  return terms.ttl;
+}
+
+}  // namespace rls

@@ -1,0 +1,154 @@
+// docs/LEASES.md's bounds, on random histories of replicas that lose messages,
+// slow down, and die.
+
+#include "unit/lease_simulation.h"
+
+#include <gtest/gtest.h>
+
+#include <iterator>
+
+namespace rls {
+namespace {
+
+constexpr unsigned kSeeds = 8;
+
+Policy PerTenSeconds(Algorithm algorithm) {
+  return {.algorithm = algorithm,
+          .limit = 20'000,
+          .burst = algorithm == Algorithm::kTokenBucket ? 4'000 : 0,
+          .window = absl::Seconds(10)};
+}
+
+// Never more than the limit; fewer only by what replicas may hold at the end of
+// the window, and by what was lost.
+void CheckWindows(const SimulationPlan& plan, const LeaseSimulation& world) {
+  const int64_t held = plan.replicas * world.share();
+  const auto first = std::next(world.windows().begin());
+  const auto last = std::prev(world.windows().end());
+  ASSERT_NE(first, last);
+  for (auto window = first; window != last; ++window) {
+    const WindowSum& sum = window->second;
+    EXPECT_LE(sum.admitted, plan.policy.limit);
+    EXPECT_GE(sum.offered, plan.policy.limit) << "else it tells nothing";
+    EXPECT_GE(sum.admitted + sum.lost, plan.policy.limit - held);
+  }
+}
+
+void CheckHistories(SimulationPlan plan) {
+  for (plan.seed = 1; plan.seed <= kSeeds; ++plan.seed) {
+    SCOPED_TRACE(plan.seed);
+    LeaseSimulation world(plan);
+    world.Run();
+    CheckWindows(plan, world);
+    EXPECT_EQ(world.crashes() > 0, plan.mean_life > absl::ZeroDuration());
+  }
+}
+
+TEST(LeaseSimulationTest, WithoutFaultsTheLimitIsKeptAndUsed) {
+  CheckHistories({.policy = PerTenSeconds(Algorithm::kFixedWindow),
+                  .length = absl::Seconds(40)});
+}
+
+TEST(LeaseSimulationTest, LostAnswersOnlyCostUnits) {
+  CheckHistories({.policy = PerTenSeconds(Algorithm::kFixedWindow),
+                  .length = absl::Seconds(40),
+                  .lost_ppt = 50});
+}
+
+TEST(LeaseSimulationTest, SlowNetworksOnlyCostUnits) {
+  CheckHistories({.policy = PerTenSeconds(Algorithm::kFixedWindow),
+                  .length = absl::Seconds(40),
+                  .slow_ppt = 200});
+}
+
+TEST(LeaseSimulationTest, CrashesOnlyCostUnits) {
+  CheckHistories({.policy = PerTenSeconds(Algorithm::kFixedWindow),
+                  .length = absl::Seconds(40),
+                  .lost_ppt = 10,
+                  .slow_ppt = 20,
+                  .mean_life = absl::Seconds(3)});
+}
+
+TEST(LeaseSimulationTest, WindowsOfASecondAreKeptAndUsed) {
+  SimulationPlan plan{.policy = PerTenSeconds(Algorithm::kFixedWindow),
+                      .lost_ppt = 10,
+                      .slow_ppt = 20};
+  plan.policy.window = absl::Seconds(1);
+  plan.policy.limit = 2000;
+  CheckHistories(plan);
+}
+
+TEST(LeaseSimulationTest, SlidingWindowsNeverPassTheirLimit) {
+  for (unsigned seed = 1; seed <= kSeeds; ++seed) {
+    SimulationPlan plan{.seed = seed,
+                        .policy = PerTenSeconds(Algorithm::kSlidingWindow),
+                        .length = absl::Seconds(40),
+                        .lost_ppt = 10,
+                        .slow_ppt = 20,
+                        .mean_life = absl::Seconds(5)};
+    LeaseSimulation world(plan);
+    world.Run();
+    for (const auto& [start, sum] : world.windows()) {
+      EXPECT_LE(sum.admitted, plan.policy.limit) << seed << " " << start;
+    }
+  }
+}
+
+// Units may be used up to a ttl after they were charged, so a span of a window
+// may see what a span longer by a ttl was charged.
+TEST(LeaseSimulationTest, BucketsPassTheirLimitByNoMoreThanATtlGives) {
+  for (unsigned seed = 1; seed <= kSeeds; ++seed) {
+    SimulationPlan plan{.seed = seed,
+                        .policy = PerTenSeconds(Algorithm::kTokenBucket),
+                        .length = absl::Seconds(40),
+                        .lost_ppt = 10,
+                        .slow_ppt = 20,
+                        .mean_life = absl::Seconds(5)};
+    LeaseSimulation world(plan);
+    world.Run();
+    const Policy& policy = plan.policy;
+    const int64_t most = policy.limit + policy.burst +
+                         policy.limit *
+                             (plan.terms.ttl / absl::Milliseconds(1)) /
+                             (policy.window / absl::Milliseconds(1));
+    int64_t in_span = 0;
+    auto oldest = world.admitted().begin();
+    for (const auto& [at, units] : world.admitted()) {
+      in_span += units;
+      for (; oldest->first <= at - policy.window; ++oldest) {
+        in_span -= oldest->second;
+      }
+      ASSERT_LE(in_span, most) << seed;
+    }
+    EXPECT_GT(world.requests(), world.takes());
+  }
+}
+
+TEST(LeaseSimulationTest, AHotCounterAsksTheStoreTwentyTimesLessOften) {
+  for (unsigned seed = 1; seed <= kSeeds; ++seed) {
+    // Below its limit, and far above.
+    for (const int64_t limit : {1'000'000, 20'000}) {
+      SimulationPlan plan{.seed = seed,
+                          .policy = PerTenSeconds(Algorithm::kFixedWindow)};
+      plan.policy.limit = limit;
+      LeaseSimulation world(plan);
+      world.Run();
+      EXPECT_GE(world.requests(), 20 * world.takes()) << seed << " " << limit;
+    }
+  }
+}
+
+TEST(LeaseSimulationTest, AHistoryOfASeedIsAlwaysTheSame) {
+  const SimulationPlan plan{.policy = PerTenSeconds(Algorithm::kFixedWindow),
+                            .length = absl::Seconds(2),
+                            .lost_ppt = 50};
+  LeaseSimulation once(plan);
+  LeaseSimulation again(plan);
+  once.Run();
+  again.Run();
+  EXPECT_EQ(once.requests(), again.requests());
+  EXPECT_EQ(once.takes(), again.takes());
+}
+
+}  // namespace
+}  // namespace rls
