@@ -34,6 +34,7 @@ std::string RuleLine(const std::string& domain, const CompiledRule& rule) {
       BurstOf(rule.policy),
       rule.counted == Counted::kTokens ? ", counts: tokens" : "",
       rule.reserves ? ", reserve: estimated" : "",
+      rule.lease.has_value() ? ", lease: " + LeaseText(*rule.lease) : "",
       ", shadow_mode: ", rule.shadow ? "true" : "false",
       ", quota_mode: ", rule.quota ? "true" : "false", "\n");
 }

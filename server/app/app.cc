@@ -1,11 +1,13 @@
 #include "app/app.h"
 
 #include <atomic>
+#include <memory>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "admin/admin_server.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -19,6 +21,7 @@
 #include "rpc/handler.h"
 #include "rpc_lean/lean_server.h"
 #include "rules/rule_book.h"
+#include "store_lease/lease_store.h"
 #include "store_memory/memory_store.h"
 #include "store_redis/redis_store.h"
 #include "tiers/tier_sources.h"
@@ -27,6 +30,8 @@ namespace rls {
 namespace {
 
 constexpr absl::Duration kWatchInterval = absl::Milliseconds(250);
+// Redis answers or fails within its command timeout, long before.
+constexpr absl::Duration kReturnTime = absl::Seconds(1);
 
 class AppImpl final : public App {
  public:
@@ -102,6 +107,7 @@ class AppImpl final : public App {
     draining_ = true;
     limiter_->Drain(drain_time_);
     grpc_->Shutdown(drain_time_);
+    ReturnLeases();
   }
 
  private:
@@ -121,7 +127,10 @@ class AppImpl final : public App {
       redis_ = *std::move(redis);
     }
     CounterStore* store = memory_.get();
-    if (redis_ != nullptr) store = redis_.get();
+    if (redis_ != nullptr) {
+      leases_ = NewLeaseStore(*redis_, *loop_, *clock_, *metrics_);
+      store = leases_.get();
+    }
     limiter_ = NewLimiter({.rules = rules_,
                            .loop = *loop_,
                            .store = *store,
@@ -136,6 +145,16 @@ class AppImpl final : public App {
     with_headers.headers = true;
     forward_auth_handler_.emplace(*limiter_, *clock_, std::move(with_headers));
     return absl::OkStatus();
+  }
+
+  // Others wait for what this replica has leased and does not need any more.
+  void ReturnLeases() {
+    if (leases_ == nullptr) return;
+    const auto returned = std::make_shared<absl::Notification>();
+    leases_->ReturnAll([returned] { returned->Notify(); });
+    if (!returned->WaitForNotificationWithTimeout(kReturnTime)) {
+      LogWarning("Redis did not answer while leases were given back");
+    }
   }
 
   // gRPC health does not tell of a missing Redis: a gateway that stopped asking
@@ -159,8 +178,10 @@ class AppImpl final : public App {
   std::unique_ptr<TierSources> tier_sources_;
   std::unique_ptr<ConfigManager> config_;
   const std::unique_ptr<MemoryStore>
-      memory_;                         // local_store, where Redis counts
-  std::unique_ptr<RedisStore> redis_;  // null: memory_ counts
+      memory_;  // local_store, where Redis counts
+  // Null: memory_ counts. Redis goes first, as it answers to the leases.
+  std::unique_ptr<LeaseStore> leases_;
+  std::unique_ptr<RedisStore> redis_;
   std::unique_ptr<Limiter> limiter_;
   std::optional<RateLimitHandler> handler_;
   std::optional<RateLimitHandler> forward_auth_handler_;

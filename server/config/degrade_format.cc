@@ -102,6 +102,7 @@ void DegradeFormat::ReadLimit(const YAML::Node& node) {
                     WithRpsKeys({}));
   map.Refuse({"message", "on_backend_error", "refundable"},
              " is said by the tier");
+  map.Refuse({"lease"}, " does not go with the limit of degrade");
   Rule rule;
   ReadRps(map, rule);
   rule_.limit = rule.policy;

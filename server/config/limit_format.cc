@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
+#include "config/lease_format.h"
 
 namespace rls {
 namespace {
@@ -51,8 +52,8 @@ void CheckAlgorithm(const YamlMap& map, const Policy& policy) {
 
 const std::vector<absl::string_view>& LimitKeys() {
   static const auto* const keys = new std::vector<absl::string_view>{
-      "algorithm",  "calendar",         "timezone", "burst",
-      "burst_mode", "on_backend_error", "message",  "refundable"};
+      "algorithm",        "calendar", "timezone",   "burst", "burst_mode",
+      "on_backend_error", "message",  "refundable", "lease"};
   return *keys;
 }
 
@@ -103,6 +104,7 @@ void ReadLimitKeys(const YamlMap& map, absl::string_view window_key,
   map.ReadInteger("burst", 0, kMaxBurst, policy.burst);
   ReadTimezone(map, policy);
   CheckAlgorithm(map, policy);
+  ReadLease(map, rule.lease);
   if (policy.calendar != Calendar::kNone && !window_key.empty()) {
     map.Refuse({"calendar"},
                absl::StrCat(" and ", window_key, " exclude each other"));

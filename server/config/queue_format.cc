@@ -30,6 +30,7 @@ void MakeQueue(const YamlMap& map, const QueueRule& queue, Rule& rule) {
     return;
   }
   if (rule.policy.calendar != Calendar::kNone) return;
+  map.Refuse({"lease"}, " does not go with enforce: queue");
   rule.policy.queue = true;
   rule.queue = queue;
 }

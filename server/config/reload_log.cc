@@ -28,8 +28,9 @@ std::string RuleText(const Rule& rule) {
       policy.burst == 0 ? "" : absl::StrCat(" burst ", policy.burst),
       policy.burst_mode == BurstMode::kUpfront ? " upfront" : "",
       rule.shadow ? " shadow" : "", rule.quota ? " quota" : "",
-      rule.reserves ? " reserve" : "", policy.queue ? " queue" : "",
-      rule.degrade != nullptr ? " degrade" : "");
+      rule.reserves ? " reserve" : "",
+      rule.lease.has_value() ? " lease " + LeaseText(*rule.lease) : "",
+      policy.queue ? " queue" : "", rule.degrade != nullptr ? " degrade" : "");
 }
 
 std::map<std::string, std::string> TextsOf(const Domain* domain) {

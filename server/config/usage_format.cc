@@ -32,7 +32,7 @@ class Entry {
   Entry(YamlReader& reader, const YAML::Node& node, Rule common)
       : map_(reader, node, "an entry of limits",
              {"requests", "tokens", "per", "timezone", "algorithm", "burst",
-              "burst_mode"}),
+              "burst_mode", "lease"}),
         rule_(std::move(common)) {
     if (!node.IsMap()) return;
     ReadAmount();
@@ -154,8 +154,11 @@ void ReadReserve(const YamlMap& map, Rule& rule) {
   if (node == nullptr) return;
   if (!map.reader().Word(*node, "reserve", {"estimated"}).has_value()) return;
   bool any = false;
-  const auto reserve = [&any](Rule& one) {
+  const auto reserve = [&](Rule& one) {
     if (one.counted != Counted::kTokens) return;
+    if (one.lease.has_value()) {
+      map.reader().Fail(*node, "reserve does not go with lease");
+    }
     // Its report may give some back.
     one.reserves = one.refundable = any = true;
   };
@@ -181,7 +184,7 @@ void ReadLimits(const YamlMap& map, const std::string& subject, Rule& rule,
                 absl::FunctionRef<void(const YamlMap&, Rule&)> finish) {
   if (const YAML::Node* list = map.Find("limits")) {
     map.Refuse({"rps", "window_seconds", "algorithm", "calendar", "timezone",
-                "burst", "burst_mode"},
+                "burst", "burst_mode", "lease"},
                " does not go with limits: each entry of these has its own");
     ReadAnswerKeys(map, rule);
     ReadSeveral(map, *list, subject, rule, finish);

@@ -113,7 +113,10 @@ void Decision::AddLimit(size_t descriptor, const CompiledRule* rule,
                       .cost = asked.cost,
                       .kind = asked.kind,
                       // A caller's own limit is its business.
-                      .refundable = rule == nullptr || rule->refundable});
+                      .refundable = rule == nullptr || rule->refundable,
+                      .lease = rule != nullptr && rule->lease.has_value()
+                                   ? &*rule->lease
+                                   : nullptr});
   charged_.push_back(limits_.size());
   AppliedLimit& limit = limits_.emplace_back();
   limit.descriptor = static_cast<uint32_t>(descriptor);

@@ -10,6 +10,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "limit/lease.h"
 #include "limit/policy.h"
 
 namespace rls {
@@ -74,8 +75,9 @@ struct Rule {
   std::string tier;     // "" unless this rule is a tier
   std::string message;  // for the body of a refusal; "" means no body
   OnBackendError on_backend_error = OnBackendError::kError;
-  bool refundable = false;  // Charge::refundable
-  QueueRule queue;          // read when `policy.queue`
+  bool refundable = false;          // Charge::refundable
+  std::optional<LeaseTerms> lease;  // of units in the shared store
+  QueueRule queue;                  // read when `policy.queue`
   // Null: a request over the limit is refused, or queues.
   std::shared_ptr<const DegradeRule> degrade;
   // Limits beside this one, for the same descriptors; they have no more.

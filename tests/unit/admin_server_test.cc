@@ -150,6 +150,7 @@ TEST_F(AdminServerTest, RlconfigShowsOneLineForEachRule) {
 
 TEST_F(AdminServerTest, RlconfigShowsEachLimitOfATier) {
   Rule tier{.path = "tier pro requests/1m", .policy = {.limit = 5}};
+  tier.lease = LeaseTerms();
   tier.more = {{.path = "tier pro tokens/1m",
                 .policy = {.limit = 900},
                 .counted = Counted::kTokens,
@@ -162,8 +163,8 @@ TEST_F(AdminServerTest, RlconfigShowsEachLimitOfATier) {
   EXPECT_THAT(
       ClientOf(server_->debug_address()).Get("/rlconfig")->body,
       HasSubstr("d.tier pro requests/1m: limit=5 window=1m, "
-                "algorithm=fixed_window, shadow_mode: false, quota_mode: "
-                "false\nd.tier pro tokens/1m: limit=900 window=1m, "
+                "algorithm=fixed_window, lease: 5% for 1s, shadow_mode: false, "
+                "quota_mode: false\nd.tier pro tokens/1m: limit=900 window=1m, "
                 "algorithm=fixed_window, counts: tokens, reserve: estimated, "
                 "shadow_mode: false, quota_mode: false\n"));
 }
