@@ -209,14 +209,21 @@ void LeaseSimulation::Step() {
     if (replica.store == nullptr) continue;
     replica.loop.FireTimers();
     if (new_second || replica.rate == 0) {
-      replica.rate = std::uniform_real_distribution<>(plan_.least_rate,
-                                                      plan_.most_rate)(dice_);
+      replica.rate = AnyRate();
     }
     for (int n = std::poisson_distribution<>(replica.rate)(dice_); n > 0; --n) {
       Ask(replica);
     }
     if (now >= replica.dies) Crash(replica);
   }
+}
+
+double LeaseSimulation::AnyRate() {
+  const double rate = std::uniform_real_distribution<>(plan_.least_rate,
+                                                       plan_.most_rate)(dice_);
+  const bool is_calm = plan_.alternates &&
+                       clock_.Elapsed() % absl::Seconds(2) < absl::Seconds(1);
+  return is_calm ? rate / 10 : rate;
 }
 
 void LeaseSimulation::Ask(Replica& replica) {

@@ -30,6 +30,8 @@ struct SimulationPlan {
   // Requests of a replica in a millisecond: a mean, thrown anew every second.
   double least_rate = 1;
   double most_rate = 4;
+  // Every other second there are a tenth of them.
+  bool alternates = false;
   // Faults: of a thousand takes, and how often a replica dies (0: never).
   int lost_ppt = 0;
   int slow_ppt = 0;
@@ -69,6 +71,7 @@ class LeaseSimulation {
   struct Trip;
 
   void Step();
+  double AnyRate();
   void Ask(Replica& replica);
   void Admit(absl::Time at, int64_t units);
   WindowSum& WindowOf(absl::Time at);
