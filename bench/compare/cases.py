@@ -42,6 +42,7 @@ class Case:
     load: tuple = ()  # more options of the load generator
     refused: bool = False
     rules: int = 0  # so many rules with a value; 0: those of bench.yaml
+    leased: bool = False  # the rules of bench.yaml with leases
     cores: int = 1
     rate: float = 0  # open loop: calls a second
     share_of_peak: float = 0  # open loop: a part of what the base case gave
@@ -53,6 +54,8 @@ class Case:
     def takes(self, server):
         """Whether this server can run it: only ours reads our rules, and an
         empty one refuses nothing."""
+        if self.leased:
+            return server.kind == OURS and server.has_redis
         if self.rules:
             return server.kind == OURS and not server.has_redis
         return not (self.refused and server.kind == EMPTY)
@@ -83,6 +86,8 @@ CASES = {case.name: case for case in (
     Case(BASE, "100,000 keys (Zipf)", zipf=1),
     Case("uniform", "100,000 keys, uniform"),
     Case("hot", "1 hot key", keys=1),
+    Case("hot-leased", "1 hot key, leased", keys=1, leased=True),
+    Case("zipf-leased", "100,000 keys (Zipf), leased", zipf=1, leased=True),
     Case("five", "5 descriptors", zipf=1, load=("--descriptors", "5")),
     Case("refused", "refused", keys=REFUSED_KEYS, refused=True,
          load=("--domain", REFUSED_DOMAIN)),
@@ -108,6 +113,11 @@ def refused_rules():
             "  - {key: user, rate_limit: {unit: year, requests_per_unit: 1}}\n")
 
 
+def leased_rules():
+    rules = (ROOT / "bench/bench.yaml").read_text()
+    return rules.replace("}}", ", lease: {}}}")
+
+
 def many_rules(count):
     return "domain: bench\ndescriptors:\n" + "".join(
         f"  - {{key: user, value: u{number}, rate_limit: "
@@ -123,11 +133,13 @@ def write_rules(folder):
     config.mkdir()
     shutil.copy(ROOT / "bench/bench.yaml", config)
     (config / "refused.yaml").write_text(refused_rules())
+    (folder / "leased.yaml").write_text(leased_rules())
     for count in {case.rules for case in CASES.values()} - {0}:
         (folder / f"rules-{count}.yaml").write_text(many_rules(count))
 
 
 def config_options(case, folder):
     """The --config options of ratelimitd for a case."""
-    name = f"rules-{case.rules}.yaml" if case.rules else "config"
+    name = ("leased.yaml" if case.leased else
+            f"rules-{case.rules}.yaml" if case.rules else "config")
     return f"--config {folder}/{name}"
