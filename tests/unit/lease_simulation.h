@@ -28,8 +28,8 @@ struct SimulationPlan {
   int replicas = 4;
   absl::Duration length = absl::Seconds(20);
   // Requests of a replica in a millisecond: a mean, thrown anew every second.
-  double least_rate = 1;
-  double most_rate = 4;
+  double least_rate = 0.2;
+  double most_rate = 0.8;
   // Every other second there are a tenth of them.
   bool alternates = false;
   // Faults: of a thousand takes, and how often a replica dies (0: never).
