@@ -128,6 +128,8 @@ void H2Connection::OnTimer() {
   if (now >= goaway_at_) {
     goaway_at_ = SteadyTime::max();
     session_.GoAway();
+    // It cannot be told, nor has it asked for anything.
+    if (!socket_.established()) broken_ = true;
   }
   if (now >= sweep_at_) {
     sweep_at_ = SteadyTime::max();

@@ -41,8 +41,9 @@ class H2Connection {
   // Kept because the client does not read; beyond that it is not read from, and
   // nothing more is asked of its session.
   static constexpr size_t kMaxUnsentBytes = 256 << 10;
-  // For a client to begin with HTTP/2, for a request to come to its end and its
-  // answer to be taken, and for a client to read anything of what is sent.
+  // For a client to begin with HTTP/2, its TLS handshake included, for a
+  // request to come to its end and its answer to be taken, and for a client to
+  // read anything of what is sent.
   static constexpr absl::Duration kPatience = absl::Seconds(30);
   // For a client to answer GOAWAY with opening no more streams, and then to
   // close.
@@ -58,7 +59,7 @@ class H2Connection {
   void Flush();
 
   // Ends it: opens no more streams, and closes when those that are open are
-  // over, or after `grace`.
+  // over, or after `grace`. Who is still at its TLS handshake has kGoAwayTime.
   void GoAway(absl::Duration grace);
 
   size_t open_calls() const { return session_.open_calls(); }

@@ -25,6 +25,7 @@ import subprocess
 import unittest
 
 import harness
+from certificates import Certificates, serve_tls
 from redis_harness import metric
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -132,32 +133,6 @@ class Client:
             self.process.stdout.close()
 
 
-class Certificates:
-    """An authority and those whom it has certified, as files of a folder."""
-
-    def __init__(self, folder, name):
-        self.folder, self.name = folder, name
-        self.ca = self.make(f"{name}-ca", "CA:true", "DNS:nobody")[0]
-
-    def make(self, name, constraints, names, *issuer):
-        certificate = self.folder / f"{name}.pem"
-        key = self.folder / f"{name}-key.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-             "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-             f"/CN={name}", "-addext",
-             f"basicConstraints=critical,{constraints}", "-addext",
-             f"subjectAltName={names}", *issuer, "-keyout", key, "-out",
-             certificate], check=True, stderr=subprocess.DEVNULL)
-        return certificate, key
-
-    def issue(self, name, names):
-        """(certificate, key) that the authority has signed."""
-        return self.make(f"{self.name}-{name}", "CA:false", names, "-CA",
-                         self.ca, "-CAkey",
-                         self.folder / f"{self.name}-ca-key.pem")
-
-
 def connections(server):
     """How many clients the kernel says are connected to its gRPC port."""
     port = int(server.grpc.rsplit(":", 1)[1])
@@ -179,11 +154,7 @@ class ClientsTest(harness.ProcessTest):
                                  environment=dict(settings))
 
     def serve_tls(self, *settings):
-        certificate, key = self.certificates.issue(
-            "server", "DNS:localhost,IP:127.0.0.1")
-        return self.serve(("GRPC_SERVER_USE_TLS", "true"),
-                          ("GRPC_SERVER_TLS_CERT", str(certificate)),
-                          ("GRPC_SERVER_TLS_KEY", str(key)), *settings)
+        return self.serve(*serve_tls(self.certificates), *settings)
 
     def serve_known(self):
         """To clients with a certificate for gateway.test."""

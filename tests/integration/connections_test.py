@@ -1,19 +1,23 @@
-"""Many connections to the real server's lean transport."""
+"""Connections to the real server's lean transport: many, and silent ones."""
 
 import os
 import pathlib
 import re
 import resource
+import signal
 import socket
 import struct
 import unittest
 
 import harness
+from certificates import Certificates, serve_tls
 
 IDLE = 10_000
 IDLE_KIB = 16
 # One for each core.
 THREADS = len(os.sched_getaffinity(0))
+# Less than the 30 seconds that a client has to begin with HTTP/2.
+SOON_S = 20
 
 MAGIC = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS, PING, ACK = 4, 6, 1
@@ -63,6 +67,26 @@ def sockets_watched(process):
                                  (folder / "fdinfo" / link.name).read_text())
             counts.append(len(is_socket.intersection(watched)))
     return counts
+
+
+class SilentTest(harness.ProcessTest):
+    # With TLS they had the whole time of the drain.
+    def test_clients_that_say_nothing_do_not_hold_up_the_drain(self):
+        certificates = Certificates(self.folder, "own")
+        for settings, trust in (
+                ({}, ["-plaintext"]),
+                (dict(serve_tls(certificates)), ["-cacert", certificates.ca])):
+            server = self.start_server(
+                "--config", harness.RECIPE, "--transport", "lean",
+                environment={"DRAIN_TIME": "1h", **settings})
+            host, port = server.grpc.rsplit(":", 1)
+            for _ in range(3):
+                silent = socket.create_connection((host, int(port)))
+                self.addCleanup(silent.close)
+            # They are taken in their order, this one last.
+            self.run_program(harness.GRPCURL, *trust, server.grpc, "list")
+            server.process.send_signal(signal.SIGTERM)
+            self.assertEqual(server.process.wait(SOON_S), 0)
 
 
 class ConnectionsTest(harness.ProcessTest):

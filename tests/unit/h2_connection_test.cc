@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fake_clock.h"
@@ -16,6 +17,21 @@
 
 namespace rls {
 namespace {
+
+// TLS that never finds its peer trustworthy, nor the opposite.
+class EndlessHandshake final : public TlsSession {
+ public:
+  absl::Status Receive(absl::string_view) override { return absl::OkStatus(); }
+  bool established() const override { return false; }
+  absl::StatusOr<size_t> Read(absl::Span<char>) override { return 0; }
+  absl::Status Write(absl::string_view bytes) override {
+    EXPECT_EQ(bytes, "");
+    return absl::OkStatus();
+  }
+  void Close() override {}
+  absl::string_view output() const override { return {}; }
+  void ClearOutput() override {}
+};
 
 // A client's end of a socket pair.
 class H2ConnectionTest : public ::testing::Test {
@@ -27,7 +43,7 @@ class H2ConnectionTest : public ::testing::Test {
     EXPECT_EQ(calls_.size(), 0u);
   }
 
-  Client Connect() {
+  Client Connect(std::unique_ptr<TlsSession> tls = nullptr) {
     int ends[2] = {-1, -1};
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
     connections_.push_back(std::make_unique<H2Connection>(
@@ -42,7 +58,7 @@ class H2ConnectionTest : public ::testing::Test {
                           .closed = on_closed_,
                           .read_buffer = read_buffer_,
                           .write_buffer = write_buffer_},
-        FileDescriptor(ends[0]), nullptr));
+        FileDescriptor(ends[0]), std::move(tls)));
     connections_.back()->Flush();
     return FileDescriptor(ends[1]);
   }
@@ -116,6 +132,18 @@ TEST_F(H2ConnectionTest, AClientThatSaysNothingIsClosedInTime) {
   EXPECT_TRUE(Read(good));
   EXPECT_FALSE(Read(silent));
   EXPECT_FALSE(Read(half));
+}
+
+TEST_F(H2ConnectionTest, ATlsHandshakeThatDoesNotEndIsClosedInTime) {
+  const Client slow = Connect(std::make_unique<EndlessHandshake>());
+  for (int i = 0; i < 5; ++i) {
+    Pass(kPatience / 6);
+    Say(slow, "x");
+  }
+  Pass(kPatience / 6 - kMoment);
+  EXPECT_EQ(open(), 1u);
+  Pass(kMoment);
+  EXPECT_EQ(open(), 0u);
 }
 
 TEST_F(H2ConnectionTest, HeadersThatDoNotEndAreNotWaitedFor) {
@@ -310,6 +338,24 @@ TEST_F(H2ConnectionTest, WhatOutlastsTheGraceIsCutOff) {
   Pass(kMoment);
   EXPECT_EQ(open(), 0u);
   EXPECT_EQ(left, 1);
+}
+
+// The one whose TLS handshake had not ended was held for the whole grace: it
+// could not be told to go away.
+TEST_F(H2ConnectionTest, WhoHasNotBegunDoesNotHoldUpTheEnd) {
+  const Client handshaking = Connect(std::make_unique<EndlessHandshake>());
+  const Client silent = Connect();
+  const Client idle = Connect();
+  Say(idle, Preface());
+  for (size_t i = 0; i < open(); ++i) connections_[i]->GoAway(absl::Hours(1));
+  Pass(H2Connection::kGoAwayTime - kMoment);
+  EXPECT_EQ(open(), 3u);
+  Pass(kMoment);
+  EXPECT_FALSE(Read(handshaking));
+  // The others have been told, and have so long to close their ends.
+  EXPECT_EQ(open(), 2u);
+  Pass(H2Connection::kGoAwayTime);
+  EXPECT_EQ(open(), 0u);
 }
 
 // What a client sent before it closed its end is still answered.
