@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/text.h"
+#include "channel.h"
 #include "commands.h"
 #include "descriptor_arg.h"
 #include "envoy/service/ratelimit/v3/rls.grpc.pb.h"
@@ -42,9 +43,8 @@ absl::StatusOr<RateLimitRequest> MakeRequest(const CheckArguments& arguments) {
 }
 
 grpc::Status Ask(const CheckArguments& arguments,
+                 const std::shared_ptr<grpc::Channel>& channel,
                  const RateLimitRequest& request, RateLimitResponse& response) {
-  const auto channel = grpc::CreateChannel(arguments.address,
-                                           grpc::InsecureChannelCredentials());
   const auto stub = RateLimitService::NewStub(channel);
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + arguments.timeout));
@@ -91,17 +91,21 @@ void Print(const CheckArguments& arguments, const RateLimitResponse& response) {
   }
 }
 
+int RefuseUsage(const absl::Status& status) {
+  std::fprintf(stderr, "ratelimitctl: %s\n",
+               std::string(status.message()).c_str());
+  return kExitUsage;
+}
+
 }  // namespace
 
 int Check(const CheckArguments& arguments) {
   const absl::StatusOr<RateLimitRequest> request = MakeRequest(arguments);
-  if (!request.ok()) {
-    std::fprintf(stderr, "ratelimitctl: %s\n",
-                 std::string(request.status().message()).c_str());
-    return kExitUsage;
-  }
+  if (!request.ok()) return RefuseUsage(request.status());
+  const auto channel = OpenChannel(arguments.address, arguments.tls);
+  if (!channel.ok()) return RefuseUsage(channel.status());
   RateLimitResponse response;
-  const grpc::Status status = Ask(arguments, *request, response);
+  const grpc::Status status = Ask(arguments, *channel, *request, response);
   if (!status.ok()) {
     std::fprintf(stderr, "ratelimitctl: no answer from %s: %s: %s\n",
                  arguments.address.c_str(), CodeName(status).c_str(),

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "net/tls.h"
 
 namespace rls {
 
@@ -19,8 +20,20 @@ inline constexpr int kExitNoAnswer = 3;
 // Says what is in the files, or every mistake of every file on stderr.
 int ValidateConfig(const std::vector<std::string>& paths);
 
+struct TlsArguments {
+  bool on = false;
+  TlsOptions files;
+
+  // Whoever names a file means it.
+  bool wanted() const {
+    return on || !files.ca_file.empty() || !files.certificate_file.empty() ||
+           !files.key_file.empty() || !files.server_name.empty();
+  }
+};
+
 struct CheckArguments {
   std::string address = "localhost:8081";
+  TlsArguments tls;
   std::string domain;
   std::vector<std::string> descriptors;  // as ParseDescriptor() reads them
   uint64_t hits = 1;                     // 0 looks

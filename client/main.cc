@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,31 @@ CLI::App* AddValidate(CLI::App& cli, Arguments& arguments) {
   return validate;
 }
 
+// Nothing where there should be something, as of a variable that is not set,
+// would be taken for plaintext.
+std::string RefuseEmpty(const std::string& value) {
+  return value.empty() ? "expected something" : "";
+}
+
+void AddTls(CLI::App& command, rls::TlsArguments& tls) {
+  command.add_flag("--tls", tls.on,
+                   "Speak TLS; each of the following says so too");
+  const auto add = [&command](const char* name, std::string& value,
+                              const char* type, const char* description) {
+    command.add_option(name, value, description)
+        ->type_name(type)
+        ->check(RefuseEmpty);
+  };
+  add("--tls-ca", tls.files.ca_file, "PEM",
+      "Whose certificates to trust; the system's unless given");
+  add("--tls-cert", tls.files.certificate_file, "PEM",
+      "The client's certificate; needs --tls-key");
+  add("--tls-key", tls.files.key_file, "PEM", "Its key");
+  add("--tls-server-name", tls.files.server_name, "NAME",
+      "Whom the server's certificate must be for; the host of --address unless "
+      "given");
+}
+
 CLI::App* AddCheck(CLI::App& cli, Arguments& arguments) {
   CLI::App* check = cli.add_subcommand(
       "check",
@@ -34,6 +60,7 @@ CLI::App* AddCheck(CLI::App& cli, Arguments& arguments) {
   check->add_option("--address", asked.address, "Where the server listens")
       ->type_name("HOST:PORT")
       ->capture_default_str();
+  AddTls(*check, asked.tls);
   check->add_option("--domain", asked.domain, "The domain to ask")->required();
   check
       ->add_option("--descriptor", asked.descriptors,
@@ -78,6 +105,8 @@ int main(int argc, char** argv) {
     return exit_status;
   }
   rls::SetLogLevel(rls::LogLevel::kError);
+  // gRPC logs what it also says in its status, which is printed.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   if (validate->parsed()) return rls::ValidateConfig(arguments.files);
   absl::string_view hits = arguments.hits;
   arguments.check.gives_back = absl::ConsumePrefix(&hits, "-");

@@ -7,6 +7,7 @@ import subprocess
 import unittest
 
 import harness
+from certificates import Certificates, serve_tls
 
 SERVICE = "envoy.service.ratelimit.v3.RateLimitService"
 LIMIT = """\
@@ -248,6 +249,73 @@ class ControlTest(harness.ProcessTest):
             harness.CTL, "check", "--address", "127.0.0.9:9", "--domain", "d",
             "--descriptor", "a=b", expect=3)
         self.assertIn("UNAVAILABLE", done.stderr)
+
+
+class TlsControlTest(harness.ProcessTest):
+    def setUp(self):
+        super().setUp()
+        self.own = Certificates(self.folder, "own")
+        self.settings = dict(serve_tls(self.own))
+
+    def serve(self, **more):
+        self.server = self.start_server("--config", harness.RECIPE,
+                                        environment={**self.settings, **more})
+
+    def check(self, *arguments, expect=0, address=None):
+        return self.run_program(
+            harness.CTL, "check", "--address", address or self.server.grpc,
+            "--domain", "default", "--descriptor", "a=b", "--timeout",
+            f"{harness.PATIENCE_S}s", *arguments, expect=expect)
+
+    def test_check_asks_a_server_that_it_trusts(self):
+        self.serve()
+        self.assertTrue(self.check("--tls-ca", self.own.ca).stdout
+                        .startswith("OK\n"))
+        strange = Certificates(self.folder, "strange")
+        for trust in (["--tls-ca", strange.ca], ["--tls"]):
+            done = self.check(*trust, expect=3)
+            # And nothing else, such as a log of gRPC's own.
+            self.assertRegex(done.stderr,
+                             r"\Aratelimitctl: no answer from \S+: UNAVAILABLE: "
+                             r".*certificate verify failed.*\n\Z")
+        self.check(expect=3)  # in plaintext
+
+    def test_check_expects_the_name_that_it_is_told(self):
+        certificate, key = self.own.issue("named", "DNS:limits.test")
+        self.settings.update(GRPC_SERVER_TLS_CERT=str(certificate),
+                             GRPC_SERVER_TLS_KEY=str(key))
+        self.serve()
+        trust = ("--tls-ca", self.own.ca)
+        self.check(*trust, expect=3)
+        self.check(*trust, "--tls-server-name", "other.test", expect=3)
+        self.check(*trust, "--tls-server-name", "limits.test")
+
+    def test_check_shows_its_certificate(self):
+        certificate, key = self.own.issue("client", "DNS:gateway.test")
+        self.serve(GRPC_CLIENT_TLS_CACERT=str(self.own.ca),
+                   GRPC_CLIENT_TLS_SAN="gateway.test")
+        trust = ("--tls-ca", self.own.ca)
+        self.check(*trust, expect=3)
+        self.check(*trust, "--tls-cert", certificate, "--tls-key", key)
+
+    def test_files_of_no_use_are_named(self):
+        certificate, key = self.own.issue("client", "DNS:gateway.test")
+        text = self.write("text", "no PEM")
+        address = "127.0.0.1:1"  # which is not even asked
+        for arguments, words in (
+                (["--tls-ca", "nowhere.pem"], "nowhere.pem: "),
+                (["--tls-ca", text], f"{text}: "),
+                (["--tls-ca", self.folder], f"{self.folder}: "),
+                (["--tls-ca", ""], "--tls-ca: expected something"),
+                (["--tls-server-name", ""], "--tls-server-name: expected"),
+                (["--tls-cert", certificate], "its key need each other"),
+                (["--tls-key", key], "its key need each other"),
+                (["--tls-cert", certificate, "--tls-key", text], f"{text}: "),
+                (["--tls-cert", certificate, "--tls-key",
+                  self.folder / "own-ca-key.pem"], "own-ca-key.pem: ")):
+            done = self.check(*arguments, expect=2, address=address)
+            self.assertIn(words, done.stderr)
+            self.assertNotIn("PRIVATE", done.stderr)
 
 
 class DrainTest(harness.ProcessTest):
