@@ -64,19 +64,26 @@ void AddFiles(const FileDescriptor& file, std::set<std::string>& seen,
   }
 }
 
-void AnswerFile(const FileDescriptor* file, MessageWriter& response) {
+void AnswerFile(const FileDescriptor* file,
+                absl::flat_hash_map<std::string, std::string>& known,
+                MessageWriter& response) {
   if (file == nullptr) {
     response.Bytes(kError, NotFound());
     return;
   }
-  std::set<std::string> seen;
-  MessageWriter files;
-  AddFiles(*file, seen, files);
-  response.Bytes(kFileDescriptors, files.text());
+  std::string& answer = known[file->name()];
+  if (answer.empty()) {
+    std::set<std::string> seen;
+    MessageWriter files;
+    AddFiles(*file, seen, files);
+    answer = files.text();
+  }
+  response.Bytes(kFileDescriptors, answer);
 }
 
-void AnswerExtension(absl::string_view question, const DescriptorPool& pool,
-                     MessageWriter& response) {
+// The file of the extension that is asked for; null: there is none.
+const FileDescriptor* FindExtension(absl::string_view question,
+                                    const DescriptorPool& pool) {
   absl::string_view type;
   uint64_t number = 0;
   WireReader reader(question);
@@ -97,7 +104,7 @@ void AnswerExtension(absl::string_view question, const DescriptorPool& pool,
       extended == nullptr
           ? nullptr
           : pool.FindExtensionByNumber(extended, static_cast<int>(number));
-  AnswerFile(extension == nullptr ? nullptr : extension->file(), response);
+  return extension == nullptr ? nullptr : extension->file();
 }
 
 void AnswerAllExtensions(const std::string& type, const DescriptorPool& pool,
@@ -131,7 +138,7 @@ void AnswerServices(const DescriptorPool& pool, MessageWriter& response) {
 
 }  // namespace
 
-absl::StatusOr<std::string> AnswerReflection(absl::string_view request) {
+absl::StatusOr<std::string> Reflection::Answer(absl::string_view request) {
   absl::string_view host;
   absl::string_view asked;
   int question = 0;
@@ -156,13 +163,13 @@ absl::StatusOr<std::string> AnswerReflection(absl::string_view request) {
   const std::string name(asked);
   switch (question) {
     case kFileByName:
-      AnswerFile(pool.FindFileByName(name), response);
+      AnswerFile(pool.FindFileByName(name), files_, response);
       break;
     case kFileBySymbol:
-      AnswerFile(pool.FindFileContainingSymbol(name), response);
+      AnswerFile(pool.FindFileContainingSymbol(name), files_, response);
       break;
     case kFileByExtension:
-      AnswerExtension(asked, pool, response);
+      AnswerFile(FindExtension(asked, pool), files_, response);
       break;
     case kAllExtensions:
       AnswerAllExtensions(name, pool, response);

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "rpc/reflection.h"
 
 namespace rls {
 
@@ -139,7 +138,7 @@ void CallService::Stop() {
 void CallService::Reflect(Call& call) {
   absl::string_view request;
   while (!call.finished() && TakeNext(call, request)) {
-    const absl::StatusOr<std::string> answer = AnswerReflection(request);
+    const absl::StatusOr<std::string> answer = reflection_.Answer(request);
     if (!answer.ok()) {
       call.Finish(answer.status());
       return;

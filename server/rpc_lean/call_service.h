@@ -15,6 +15,7 @@
 #include "net/event_loop.h"
 #include "rpc/handler.h"
 #include "rpc/health_words.h"
+#include "rpc/reflection.h"
 #include "rpc/request_metrics.h"
 #include "rpc_lean/h2_session.h"
 
@@ -73,6 +74,7 @@ class CallService final : public CallHandler {
   bool serving_ = false;
   bool stopped_ = false;
   absl::flat_hash_map<Call*, Watcher> watchers_;
+  Reflection reflection_;
   std::vector<Call*> replying_;  // kept for its memory
 
   Mutex mutex_;

@@ -335,6 +335,14 @@ TEST_F(LeanReflectionTest, ASymbolLeadsToItsFileAndWhatThatImports) {
   EXPECT_THAT(answer.data, HasSubstr("google/protobuf/duration.proto"));
 }
 
+TEST_F(LeanReflectionTest, AQuestionThatWasAskedBeforeHasTheSameAnswer) {
+  const std::string question =
+      FileOf("envoy.service.ratelimit.v3.RateLimitService");
+  const std::string first = Request(kReflect, {}, question).data;
+  EXPECT_NE(Request(kReflect, {}, FileOf("grpc.health.v1.Health")).data, first);
+  EXPECT_EQ(Request(kReflect, {}, question + question).data, first + first);
+}
+
 TEST_F(LeanReflectionTest, AnUnknownSymbolIsAnAnswerAndNoEnd) {
   const Response answer = Request(kReflect, {}, FileOf("a.B") + ListServices());
   EXPECT_EQ(answer.trailer("grpc-status"), kOk);
