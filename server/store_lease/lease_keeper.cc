@@ -48,12 +48,13 @@ int64_t LeaseKeeper::PutBack(const Served& served) {
   const absl::Duration now = clock_.Elapsed();
   int64_t remaining = 0;
   Errands errands;
-  table_.With(served.counter, [&](LeaseTable::Place* place) {
-    if (place == nullptr) return;
-    if (!place->counter.PutBack(served.used, now) && place->key != nullptr) {
-      GiveBack(*place, {served.used}, errands);
+  table_.WithKnown(served.counter, [&](LeaseTable::Place& place) {
+    // Without a key it has begun anew, under another limit.
+    if (place.key == nullptr) return;
+    if (!place.counter.PutBack(served.used, now)) {
+      GiveBack(place, {served.used}, errands);
     }
-    remaining = place->counter.Tell(now).remaining;
+    remaining = place.counter.Tell(now).remaining;
   });
   Send(std::move(errands));
   return remaining;
@@ -63,11 +64,11 @@ void LeaseKeeper::Hear(const Charge& charge, const Served& served,
                        absl::Duration asked_at, Outcome& outcome) {
   const absl::Duration now = clock_.Elapsed();
   Errands errands;
-  table_.With(served.counter, [&](LeaseTable::Place* place) {
-    if (place == nullptr || !MayLease(*place, charge, errands)) return;
-    place->counter.Learn(outcome, charge.cost - served.used.left, asked_at);
-    if (outcome.allowed) outcome.remaining += place->counter.Held(now);
-    LeaseIfDue(*place, charge, now, errands);
+  table_.WithKnown(served.counter, [&](LeaseTable::Place& place) {
+    if (!MayLease(place, charge, errands)) return;
+    place.counter.Learn(outcome, charge.cost - served.used.left, asked_at);
+    if (outcome.allowed) outcome.remaining += place.counter.Held(now);
+    LeaseIfDue(place, charge, now, errands);
   });
   Send(std::move(errands));
 }
@@ -166,20 +167,18 @@ void LeaseKeeper::OnTaken(
   const absl::Duration now = clock_.Elapsed();
   Errands errands;
   std::optional<Lease> lease;
-  table_.With(errand.counter, [&](LeaseTable::Place* place) {
-    // Its errand has kept the place.
-    --place->errands;
+  // Its errand has kept its place.
+  table_.WithKnown(errand.counter, [&](LeaseTable::Place& place) {
+    --place.errands;
     if (errand.charge.cost < 0) {
       (outcomes.ok() ? returned_ : lapsed_)
           .Add(static_cast<double>(-errand.charge.cost));
       return;
     }
-    lease = OnLeased(errand, place->counter, outcomes);
-    if (closed_) {
-      GiveBack(*place, place->counter.TakeAll(), errands);
-    } else {
-      GiveBack(*place, place->counter.TakeEnded(now), errands);
-    }
+    lease = OnLeased(errand, place.counter, outcomes);
+    GiveBack(place,
+             closed_ ? place.counter.TakeAll() : place.counter.TakeEnded(now),
+             errands);
   });
   Send(std::move(errands));
   if (lease.has_value()) ends_.Add(errand.counter, lease->usable_until);
@@ -216,9 +215,8 @@ std::optional<Lease> LeaseKeeper::OnLeased(
 
 void LeaseKeeper::EndLeases(const Hash128& counter) {
   Errands errands;
-  table_.With(counter, [&](LeaseTable::Place* place) {
-    if (place == nullptr || place->key == nullptr) return;
-    GiveBack(*place, place->counter.TakeEnded(clock_.Elapsed()), errands);
+  table_.WithKnown(counter, [&](LeaseTable::Place& place) {
+    GiveBack(place, place.counter.TakeEnded(clock_.Elapsed()), errands);
   });
   Send(std::move(errands));
 }

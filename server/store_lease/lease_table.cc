@@ -33,10 +33,17 @@ struct alignas(64) LeaseTable::Stripe {
   Mutex mutex;
   std::array<Place, kPlaces> places ABSL_GUARDED_BY(mutex);
 
-  Place* PlaceOf(const Hash128& hash) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
-    Place* oldest = nullptr;
+  Place* Find(const Hash128& hash) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     for (Place& place : places) {
       if (place.hash == hash) return &place;
+    }
+    return nullptr;
+  }
+
+  Place* FindOrMake(const Hash128& hash) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    if (Place* const known = Find(hash)) return known;
+    Place* oldest = nullptr;
+    for (Place& place : places) {
       if (place.busy()) continue;
       if (oldest == nullptr ||
           place.counter.last_asked() < oldest->counter.last_asked()) {
@@ -63,7 +70,14 @@ void LeaseTable::With(const Hash128& hash,
                       absl::FunctionRef<void(Place*)> use) {
   Stripe& stripe = Stripes()[hash.high % kStripes];
   const MutexLock lock(&stripe.mutex);
-  use(stripe.PlaceOf(hash));
+  use(stripe.FindOrMake(hash));
+}
+
+void LeaseTable::WithKnown(const Hash128& hash,
+                           absl::FunctionRef<void(Place&)> use) {
+  Stripe& stripe = Stripes()[hash.high % kStripes];
+  const MutexLock lock(&stripe.mutex);
+  if (Place* const place = stripe.Find(hash)) use(*place);
 }
 
 void LeaseTable::ForEachBusy(absl::FunctionRef<void(Place&)> use) {

@@ -77,6 +77,8 @@ class LeaseTable {
   // Calls `use` under the lock of the counter's place, which is a new one if
   // the counter has none; null when all it could have are busy.
   void With(const Hash128& hash, absl::FunctionRef<void(Place*)> use);
+  // The same, if it has one.
+  void WithKnown(const Hash128& hash, absl::FunctionRef<void(Place&)> use);
   // The same, for every counter that is busy.
   void ForEachBusy(absl::FunctionRef<void(Place&)> use);
 

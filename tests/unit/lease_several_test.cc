@@ -116,6 +116,24 @@ TEST_F(SeveralLeasesTest, ALeaseUnderTheOldLimitGoesBackAsItComes) {
   EXPECT_EQ(LeftInStore(), 1000 - 21);
 }
 
+TEST_F(SeveralLeasesTest, WhatIsPutBackUnderAnotherLimitIsLostAndNoMore) {
+  Warm(200);
+  one_.TakeOne(kTight);
+  one_.far().SetNear(false);
+  LeaseAsk denied({kHot, kTight});
+  denied.Take(one_.store());
+  one_.far().SetNear(true);
+  LeaseCharge changed;
+  for (const int64_t limit : {900, 900, 800}) {
+    changed.policy.limit = limit;
+    if (limit == 800) one_.far().Pass();
+    EXPECT_TRUE(one_.TakeOne(changed).allowed);
+  }
+  EXPECT_TRUE(denied.outcomes()[0].allowed);
+  EXPECT_FALSE(denied.outcomes()[1].allowed);
+  EXPECT_EQ(LeftInStore(changed), 800 - 200 - 3 - 1);
+}
+
 TEST_F(SeveralLeasesTest, AllGoesBackAtTheEnd) {
   Warm(200);
   EXPECT_LT(LeftInStore(), 800);
