@@ -114,8 +114,8 @@ class MemoryStoreImpl final : public MemoryStore {
       ++index;
     }
     set.counter_of.push_back(index);
-    if (index < set.counters.size()) return;
-    set.counters.push_back({.key = key, .policy = charge.policy});
+    if (index == set.counters.size()) set.counters.push_back({.key = key});
+    set.counters[index].policy = charge.policy;  // the last one's, at the end
   }
 
   // False, and nothing is charged, when there is no place for a new counter.

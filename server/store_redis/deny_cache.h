@@ -19,7 +19,9 @@ namespace rls {
 // It is exact as long as nobody gives units back: others' charges only add to
 // what has been used, so where the known state leaves nothing at some time, the
 // true one leaves nothing either. The caller judges that, with the limit of the
-// moment; it remembers no counter whose rule has refunds.
+// moment; it remembers no counter whose rule has refunds, and forgets one that
+// it has charged by a higher limit. What other processes charge by a higher
+// limit it does not hear of: the refusal is right, its times may be too short.
 //
 // A table of fixed size: a counter may push another one out, which then costs a
 // question to Redis, no more.

@@ -148,7 +148,7 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
               .counter_of = {&kOnlyCounter, 1}},
              known->RedisTimeAt(elapsed), {&counter, 1}, {&outcome, 1});
     if (outcome.allowed || outcome.remaining > 0) {
-      // It may be charged now: what is known would tell too short times.
+      // It may be charged now, also if no answer comes.
       deny_cache_.Forget(HashOf(charge));
       return false;
     }
@@ -164,6 +164,10 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
     deny_cache_.Remember(
         HashOf(charge),
         {.state = state, .redis_now = now, .asked_at = take.asked_at});
+  }
+
+  void OnChanged(const Charge& charge) override {
+    deny_cache_.Forget(HashOf(charge));
   }
 
   static bool IsRemembered(const Charge& charge) {

@@ -113,15 +113,22 @@ void ScriptCall::Answer(PendingTake& take, absl::Time now,
                         absl::Span<JudgedCounter> counters,
                         Exhausted& exhausted) {
   if (take.part != nullptr && take.part->found != nullptr) {
+    // What it leaves is seen only once all parts are known.
+    for (const Charge& charge : take.charges) exhausted.OnChanged(charge);
     take.part->found(now, counters);
     return;
   }
   for (JudgedCounter& counter : counters) counter.after = counter.before;
   absl::InlinedVector<Outcome, 4> outcomes(take.charges.size());
   JudgeAll(take.view(), now, counters, absl::MakeSpan(outcomes));
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    const JudgedCounter& counter = counters[take.counter_of[i]];
+    if (counter.after == counter.before) continue;
+    exhausted.OnChanged(take.charges[i]);
+  }
   if (outcomes.size() == 1 && !outcomes[0].allowed &&
       outcomes[0].remaining == 0) {
-    exhausted.OnExhausted(take, counters[0].before, now);
+    exhausted.OnExhausted(take, counters[0].after, now);
   }
   take.done(absl::MakeConstSpan(outcomes));
 }

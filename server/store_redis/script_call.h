@@ -23,10 +23,12 @@ absl::string_view ScriptSource(Script script);
 class Exhausted {
  public:
   virtual ~Exhausted() = default;
-  // The only charge of `take` was refused at `now` of Redis, in this state, and
-  // nothing is left.
+  // The only charge of `take` was refused at `now` of Redis, nothing is left,
+  // and the counter is now in this state.
   virtual void OnExhausted(const PendingTake& take, const CounterState& state,
                            absl::Time now) = 0;
+  // The counter of `charge` is no longer what was heard of it.
+  virtual void OnChanged(const Charge& charge) = 0;
 };
 
 // One call of a script for many takes.

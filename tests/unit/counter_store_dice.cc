@@ -213,11 +213,7 @@ TestCharge StoreDice::Charge() {
       static_cast<size_t>(Below(static_cast<int64_t>(policies_.size())));
   TestCharge charge{.key = absl::StrCat(prefix_, key),
                     .policy = policies_[key]};
-  // Of a limit that queues it says, too, how long the counter lives; and what
-  // the deny cache knows of a counter it tells by one limit.
-  if (!habits_.lone && !habits_.queue && !habits_.usage && OneIn(10)) {
-    charge.policy.limit = Amount(13);
-  }
+  if (OneIn(10)) charge.policy.limit = Amount(13);
   if (habits_.plain && !OneIn(6)) {
     charge.cost = 1 + Amount(4);
     if (OneIn(4)) charge.kind = ChargeKind::kObserve;

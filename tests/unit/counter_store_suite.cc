@@ -71,7 +71,8 @@ std::vector<StoreKind> AllStores() {
   return {
       {.name = "Memory",
        .tick = absl::Nanoseconds(1),
-       .make = [](FakeClock& clock) { return NewMemoryStore(clock, {}); }},
+       .make = [](FakeClock& clock) { return NewMemoryStore(clock, {}); },
+       .in_process = true},
       {.name = "Redis",
        .tick = absl::Microseconds(1),
        .make = [](FakeClock& clock) { return OverOneRedis(clock, {}); }},

@@ -26,6 +26,7 @@ struct StoreKind {
   // given back leaves the counter its longer time to live, which tells whether
   // a bank that a reload brings finds something.
   bool atomic = true;
+  bool in_process = false;  // a Take costs it next to nothing
 
   friend void PrintTo(const StoreKind& kind, std::ostream* out) {
     *out << kind.name;

@@ -126,6 +126,23 @@ TEST_F(RedisStoreTest, ALimitThatIsLoweredAgainRefusesAsRedisWould) {
   }
 }
 
+// A take of several charges is always asked of Redis.
+TEST_F(RedisStoreTest, WhatAHigherLimitAddsBesideOthersIsHeardOf) {
+  const auto store = NewStore();
+  const auto asks = NewStore({.deny_cache_entries = 0});
+  for (const Policy& policy : EveryAlgorithm(5)) {
+    const TestCharge charge{.key = absl::StrCat("key", policy.algorithm),
+                            .policy = policy};
+    Exhaust(*store, charge);
+    TestCharge more = charge;
+    more.policy = Raised(policy);
+    more.cost = 20;
+    EXPECT_TRUE(Take(*store, {{.key = "other", .policy = PerHour(9)}, more})[1]
+                    .allowed);
+    EXPECT_EQ(TakeOne(*store, charge), TakeOne(*asks, charge)) << charge;
+  }
+}
+
 TEST_F(RedisStoreTest, ASmallerCostThanTheRefusedIsJudgedByItself) {
   const auto store = NewStore();
   for (const Policy& policy : EveryAlgorithm(5)) {

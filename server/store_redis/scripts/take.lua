@@ -340,16 +340,23 @@ end
 
 -- Values of Redis
 
-local function read_windows(policy, value, key)
+local function read_windows(_, value)
   local start, used, carried = match(value, '^(%d+) (%d+) (%d+)$')
-  if start then return start * 1000, tonumber(used), tonumber(carried) end
+  if not start then return -1, 0, 0 end
+  return start * 1000, tonumber(used), tonumber(carried)
+end
+
+local function read_fixed(policy, value, key)
+  local begun = window_at(policy, now)
+  -- It has expired with the last window, and Redis keeps it to the end of that
+  -- millisecond. Another limit than the last one may find something in it.
+  if now - begun < 2000 and call('PTTL', key) < 500 then return -1, 0, 0 end
+  local start, used, carried = read_windows(policy, value)
+  if start >= 0 then return start, used, carried end
   -- What fixed.lua and write_fixed leave: it is there only while its window is.
   local number = tonumber(value)
-  start = window_at(policy, now)
-  if not number or now - start < 2000 and call('PTTL', key) < 500 then
-    return -1, 0, 0
-  end
-  return start, max(0, min(MAX, number)), 0
+  if not number then return -1, 0, 0 end
+  return begun, max(0, min(MAX, number)), 0
 end
 
 local function read_bucket(_, value)
@@ -359,12 +366,12 @@ local function read_bucket(_, value)
 end
 
 local ALGORITHMS = {
-  [0] = {judge = judge_fixed, read = read_windows, write = write_fixed},
+  [0] = {judge = judge_fixed, read = read_fixed, write = write_fixed},
   {judge = judge_sliding, read = read_windows, write = write_sliding},
   {judge = judge_bucket, read = read_bucket, write = write_bucket},
   {judge = judge_single, read = read_windows, write = write_single},
 }
-local QUEUED = {judge = judge_queued, read = read_windows, write = write_queued}
+local QUEUED = {judge = judge_queued, read = read_fixed, write = write_queued}
 
 local policies, at = {}, 1
 local blob = ARGV[1]
@@ -429,16 +436,25 @@ local function charge_one(charge, independent)
   return allowed or kind ~= ENFORCE and kind ~= PROBE
 end
 
-local function restore(charges, only_same)
+local function restore(charges)
   for i = 1, #charges do
     local charge = charges[i]
     local state = charge.state
-    local same = state.a == charge.a and state.u == charge.u and
-      state.c == charge.c
-    if same or not only_same then
-      state.a, state.u, state.c = charge.a, charge.u, charge.c
-      written_by[charge.counter] = charge.writer
+    state.a, state.u, state.c = charge.a, charge.u, charge.c
+    written_by[charge.counter] = charge.writer
+  end
+end
+
+-- What is as it was is not written; else the last charge says how long it lives.
+local function settle(charges)
+  for i = 1, #charges do
+    local charge = charges[i]
+    local state = charge.state
+    local writer = charge.policy
+    if state.a == charge.a and state.u == charge.u and state.c == charge.c then
+      writer = charge.writer
     end
+    written_by[charge.counter] = writer
   end
 end
 
@@ -472,7 +488,7 @@ local function take(charges, mode)
   end
   if #charges == 1 and mode ~= DENIED then return end
   if not fits and not independent then
-    restore(charges, false)
+    restore(charges)
     for i = 1, #charges do
       local charge = charges[i]
       if charge.kind == REPORT or
@@ -481,7 +497,7 @@ local function take(charges, mode)
       end
     end
   end
-  restore(charges, true)
+  settle(charges)
 end
 
 -- Reads a charge and the state of its counter; nothing when a calendar's bounds
