@@ -52,6 +52,10 @@ class FakeLoop final : public EventLoop {
 
   // Fires what is due by now.
   void FireTimers() { timers_.Fire(Now()); }
+  // When the next timer is due.
+  SteadyTime FirstTimer() const {
+    return timers_.empty() ? SteadyTime::max() : timers_.first();
+  }
 
   // One turn: tells each watch of what its descriptor is ready for by now.
   // False when there was nothing to tell.
