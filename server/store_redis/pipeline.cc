@@ -6,7 +6,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
-#include "base/log.h"
 
 namespace rls {
 namespace {
@@ -22,8 +21,9 @@ constexpr size_t kMaxBatchTakes = 256;
 // How long a late server is waited for before it is connected anew.
 constexpr std::chrono::milliseconds kGiveUpAfter{500};
 
-constexpr std::chrono::seconds kLogPeriod{10};
-constexpr int kLinesPerPeriod = 6;
+// A server that comes and goes must not flood the log.
+constexpr absl::Duration kLogInterval = absl::Seconds(10);
+constexpr int kLinesPerInterval = 6;
 
 // Errors of a master of a cluster that is well: what to do is its owner's to
 // know.
@@ -46,7 +46,8 @@ Pipeline::Pipeline(const PipelineParts& parts,
       source_(std::move(source)),
       owner_(owner),
       connection_(parts.stream, parts.access, *source_, *this),
-      timer_(parts.stream.loop.NewTimer([this] { OnTimer(); })) {}
+      timer_(parts.stream.loop.NewTimer([this] { OnTimer(); })),
+      log_(parts.clock, kLogInterval, kLinesPerInterval) {}
 
 Pipeline::~Pipeline() {
   const absl::Status status =
@@ -150,16 +151,6 @@ void Pipeline::Conclude(ScriptCall& call,
   for (std::unique_ptr<PendingTake>& take : *again) Add(std::move(take));
 }
 
-// A server that comes and goes must not flood the log.
-bool Pipeline::MayLog() {
-  const SteadyTime now = parts_.stream.loop.Now();
-  if (now - log_period_begin_ > kLogPeriod) {
-    log_period_begin_ = now;
-    logged_ = 0;
-  }
-  return ++logged_ <= kLinesPerPeriod;
-}
-
 bool Pipeline::Refused(ScriptCall& call, const ReplyView& error) {
   if (owner_ == nullptr || !IsAmong(kClusterMatters, error.error_code())) {
     return false;
@@ -171,10 +162,8 @@ bool Pipeline::Refused(ScriptCall& call, const ReplyView& error) {
 }
 
 void Pipeline::OnReady() {
-  if (MayLog()) {
-    LogInfo(absl::StrCat("Redis ", connection_.endpoint().ToString(),
-                         ": connected"));
-  }
+  log_.Info(
+      absl::StrCat("Redis ", connection_.endpoint().ToString(), ": connected"));
   last_error_.clear();
   settled_ = true;
   UpdateUsable();
@@ -183,7 +172,7 @@ void Pipeline::OnReady() {
 
 void Pipeline::OnBroken(const absl::Status& why) {
   // A server that stays away is one line, not one for each attempt.
-  if (last_error_ != why.message() && MayLog()) LogWarning(why.message());
+  if (last_error_ != why.message()) log_.Warn(why.message());
   last_error_ = std::string(why.message());
   settled_ = true;
   UpdateUsable();

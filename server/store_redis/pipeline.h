@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/log_throttle.h"
 #include "net/event_loop.h"
 #include "store_redis/connection.h"
 #include "store_redis/endpoint_source.h"
@@ -101,7 +102,6 @@ class Pipeline final : public Connection::Owner {
   static void FailAll(PendingTakes& takes, const absl::Status& status);
   void WakeBy(SteadyTime time);
   void UpdateUsable();
-  bool MayLog();
 
   const PipelineParts parts_;
   const std::unique_ptr<EndpointSource> source_;
@@ -114,8 +114,7 @@ class Pipeline final : public Connection::Owner {
   bool settled_ = false;
   SteadyTime wake_at_ = SteadyTime::max();
   std::string last_error_;
-  SteadyTime log_period_begin_;
-  int logged_ = 0;  // in the period
+  LogThrottle log_;
   std::atomic<bool> usable_{false};
 };
 

@@ -111,8 +111,22 @@ TEST(LogThrottleTest, SaysOnceInAnIntervalAndHowOften) {
   const std::string text = ::testing::internal::GetCapturedStderr();
   EXPECT_THAT(text,
               ::testing::MatchesRegex("[^\n]*no Redis\n"
-                                      "[^\n]*no Redis .and 2 times since.\n"
+                                      "[^\n]*no Redis .and 2 more since.\n"
                                       "[^\n]*still no Redis\n"));
+}
+
+TEST(LogThrottleTest, OneThatMaySayMoreSaysThatOften) {
+  FakeClock clock;
+  LogThrottle log(clock, absl::Seconds(10), 2);
+  ::testing::internal::CaptureStderr();
+  log.Info("connected");
+  for (int i = 0; i < 4; ++i) log.Warn("lost");
+  clock.Advance(absl::Seconds(10));
+  log.Info("back");
+  const std::string text = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(text, ::testing::MatchesRegex("[^\n]*info connected\n"
+                                            "[^\n]*warn[^\n]* lost\n"
+                                            "[^\n]*back .and 3 more since.\n"));
 }
 
 }  // namespace
