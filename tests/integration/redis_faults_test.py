@@ -346,9 +346,9 @@ class FaultsTest(ProcessTest):
         before = [record for record in of_policy(records, "error")
                   if end_ns(record) < begin]
         self.assertGreater(share_ok(before), 0.3)
-        # 1 ms once it is known that Redis is away, and the command timeout
-        # plus 5 ms until then, on a machine that has nothing else to do; these
-        # are wide enough for one that has.
+        # The command timeout until it is known that Redis is away, and nothing
+        # then: RedisHangTest shows that on a clock of its own. These are wide
+        # enough for a machine that has other work to do.
         self.assertLess(quantile_ms(during, 0.5), 10)
         self.assertLess(quantile_ms(during, 0.9), 100)
 
