@@ -20,10 +20,11 @@ namespace fs = std::filesystem;
 // The rights that docs/REDIS.md asks for.
 std::vector<std::string> LeastUser(const std::vector<std::string>& more) {
   std::vector<std::string> words = {
-      "ACL",     "SETUSER",     "limiter",    "reset",        "on",
-      ">s3same", "~topology:*", "+hello",     "+script|load", "+evalsha",
-      "+eval",   "+time",       "+mget",      "+set",         "+del",
-      "+incrby", "+decrby",     "+pexpireat", "+pttl",        "+setrange"};
+      "ACL",      "SETUSER",     "limiter", "reset",        "on",
+      ">s3same",  "~topology:*", "+hello",  "+script|load", "+evalsha",
+      "+eval",    "+time",       "+mget",   "+set",         "+del",
+      "+incr",    "+incrby",     "+decrby", "+pexpireat",   "+pttl",
+      "+setrange"};
   words.insert(words.end(), more.begin(), more.end());
   return words;
 }
