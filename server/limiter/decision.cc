@@ -162,6 +162,7 @@ const Verdict& Decision::JudgeWithoutStore() {
 }
 
 void Decision::KeepLocalCharges(int replicas) {
+  is_local_ = true;
   KeepCharges(OnBackendError::kLocal);
   std::vector<Policy>& shares = Rare().shares;
   shares.reserve(charges_.size());  // the charges point into it

@@ -57,10 +57,8 @@ class Decision : public Recycled<Decision> {
   }
   void Settle(absl::Span<const Outcome> outcomes);
 
-  // Whether a limit of it queues.
-  bool queues() const { return queues_; }
-  // The most that all of them let a request wait.
-  QueueRule queue_rule() const;
+  bool queues() const { return queues_; }  // whether a limit of it does
+  QueueRule queue_rule() const;  // the most that all of them let it wait
   // Before the charges are taken: those that queue may wait as long as that.
   // `too_short` counts those for which it was.
   void LetWait(absl::Duration longest, Counter& too_short);
@@ -83,8 +81,7 @@ class Decision : public Recycled<Decision> {
   using Booked = BookedSlot;
   absl::Span<const Booked> booked() const { return waiting_->booked; }
   absl::Span<const Charge> GiveBack(absl::Span<const Booked> booked);
-  // The verdict of one that has waited, or that could not wait to the end and
-  // may come back later.
+  // The verdict of one that has waited, or could not and may come back later.
   const Verdict& Serve();
   const Verdict& Refuse(absl::Duration retry_after);
 
@@ -102,8 +99,9 @@ class Decision : public Recycled<Decision> {
   // The verdict when nothing can be counted: rules that deny are over.
   const Verdict& JudgeWithoutStore();
   // Drops the charges of all rules but those that count locally meanwhile, and
-  // makes the limits of these the share of one of `replicas`.
+  // makes the limits of these the share of one of `replicas`: it is_local().
   void KeepLocalCharges(int replicas);
+  bool is_local() const { return is_local_; }
 
   Limiter::CheckCallback done;
 
@@ -132,12 +130,14 @@ class Decision : public Recycled<Decision> {
   const std::shared_ptr<const RuleBook> book_;
   const Domain& domain_;
   const Query& query_;
-  absl::InlinedVector<Match, 2> matches_;  // by descriptor
+  absl::InlinedVector<Match, kUsualDescriptors> matches_;  // by descriptor
   size_t asks_ = 0;  // descriptors whose user is to be asked for
-  absl::InlinedVector<Charge, 2> charges_;
-  absl::InlinedVector<AppliedLimit, 2> limits_;
-  absl::InlinedVector<size_t, 2> charged_;  // charges_[i] is of this limit
+  absl::InlinedVector<Charge, kUsualDescriptors> charges_;
+  absl::InlinedVector<AppliedLimit, kUsualDescriptors> limits_;
+  // charges_[i] is of this limit.
+  absl::InlinedVector<size_t, kUsualDescriptors> charged_;
   bool queues_ = false;
+  bool is_local_ = false;
   // Since Degrade(), by charge: whose limit of degraded traffic it is, or null.
   std::vector<const DegradeRule*> degraded_;
   std::unique_ptr<Waiting> waiting_;  // since LetWait()

@@ -33,8 +33,8 @@ struct Settlement {
   int64_t actual = 0;
 };
 
-// What most decisions do not need. It is apart from them, so that they stay as
-// small as what malloc keeps at hand, 1032 bytes. Charges point into it.
+// What most decisions do not need. It is apart from them, so that they stay
+// small: many may be held at once. Charges point into it.
 struct RareParts {
   std::deque<std::string> own_scopes;  // of callers' own limits
   // Of the counters of reservations.

@@ -84,7 +84,7 @@ class LimiterImpl final : public Limiter {
     if (decision->settles()) {
       Settle(std::move(decision));
     } else {
-      Charge(std::move(decision), /*local=*/false);
+      Charge(std::move(decision));
     }
   }
 
@@ -98,29 +98,30 @@ class LimiterImpl final : public Limiter {
             absl::StatusOr<absl::Span<const Outcome>> outcomes) mutable {
           if (outcomes.ok()) {
             decision->Settle(*outcomes);
-            Charge(std::move(decision), /*local=*/false);
+            Charge(std::move(decision));
           } else {
             DecideWithoutStore(std::move(decision), outcomes.status());
           }
         });
   }
 
-  // `local`: as the store could not answer. A request over its limit may come
-  // here a second time, degraded.
-  void Charge(std::unique_ptr<Decision> decision, bool local) {
+  // A request over its limit may come here a second time, degraded, and one
+  // that the store could not answer as a local one.
+  void Charge(std::unique_ptr<Decision> decision) {
     Decision& d = *decision;
     if (d.charges().empty()) {
       d.done(&d.Judge({}));
       return;
     }
-    CounterStore& store = local ? parts_.local_store : parts_.store;
+    CounterStore& store = d.is_local() ? parts_.local_store : parts_.store;
+    // Two pointers: as much as a callback keeps without allocating.
     store.Take(
         d.charges(), d.accounting(), d.deadline(),
-        [this, local, decision = std::move(decision)](
+        [this, decision = std::move(decision)](
             absl::StatusOr<absl::Span<const Outcome>> outcomes) mutable {
           if (outcomes.ok()) {
-            Conclude(std::move(decision), *outcomes, local);
-          } else if (local) {
+            Conclude(std::move(decision), *outcomes);
+          } else if (decision->is_local()) {
             decision->done(absl::UnavailableError(outcomes.status().message()));
           } else {
             DecideWithoutStore(std::move(decision), outcomes.status());
@@ -129,9 +130,9 @@ class LimiterImpl final : public Limiter {
   }
 
   void Conclude(std::unique_ptr<Decision> decision,
-                absl::Span<const Outcome> outcomes, bool local) {
+                absl::Span<const Outcome> outcomes) {
     if (decision->Degrade(outcomes)) {
-      Charge(std::move(decision), local);
+      Charge(std::move(decision));
       return;
     }
     const Verdict& verdict = decision->Judge(outcomes);
@@ -179,7 +180,7 @@ class LimiterImpl final : public Limiter {
     }
     Note(local_, "counted locally", status);
     d.KeepLocalCharges(parts_.replicas);
-    Charge(std::move(decision), /*local=*/true);
+    Charge(std::move(decision));
   }
 
   void Note(Counter& counter, absl::string_view done,

@@ -8,6 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "limit/policy.h"
+#include "limiter/query.h"
 #include "rules/domain.h"
 
 namespace rls {
@@ -35,7 +36,8 @@ struct Verdict {
   Verdict& operator=(const Verdict&) = delete;
 
   bool over_limit = false;
-  absl::InlinedVector<LimitStatus, 2> statuses;  // in the descriptors' order
+  // In the descriptors' order.
+  absl::InlinedVector<LimitStatus, kUsualDescriptors> statuses;
   // The status that speaks for the request. When it is over its limit: of those
   // over, the one that resets last. Else: of those with a limit, the one with
   // the least remaining. The first on a tie; null when no limit applies.

@@ -1,7 +1,6 @@
 #include "rpc/ask.h"
 
 #include <latch>
-#include <utility>
 
 namespace rls {
 
@@ -10,8 +9,8 @@ RateLimitHandler::Reply Ask(RateLimitHandler& handler,
   RateLimitHandler::Reply reply;
   std::latch done(1);
   handler.ShouldRateLimit(request, deadline, nullptr,
-                          [&](RateLimitHandler::Reply answer) {
-                            reply = std::move(answer);
+                          [&](const RateLimitHandler::Reply& answer) {
+                            reply = answer;
                             done.count_down();
                           });
   done.wait();

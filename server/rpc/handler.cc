@@ -3,17 +3,51 @@
 #include <memory>
 #include <utility>
 
+#include "base/recycled.h"
 #include "limiter/query.h"
 #include "rpc/read_query.h"
 #include "rpc/write_verdict.h"
 
 namespace rls {
+namespace {
+
+// What a request needs until the limiter is done, maybe on another thread.
+struct Request : Recycled<Request> {
+  Query query;
+  RateLimitHandler::ReplyCallback done;
+};
+
+// Lends a string the memory of the last one on its thread, so that an answer
+// allocates nothing. Who is lent one while another is in use gets a new one.
+class LentString {
+ public:
+  explicit LentString(std::string& to) : to_(to) { to_.swap(Spare()); }
+  ~LentString() {
+    // What one large answer needed is not kept for the small ones.
+    constexpr size_t kKeptBytes = 16 << 10;
+    if (to_.capacity() > kKeptBytes) return;
+    to_.clear();
+    to_.swap(Spare());
+  }
+  LentString(const LentString&) = delete;
+  LentString& operator=(const LentString&) = delete;
+
+ private:
+  static std::string& Spare() {
+    thread_local std::string spare;
+    return spare;
+  }
+
+  std::string& to_;
+};
+
+}  // namespace
 
 RateLimitHandler::RateLimitHandler(Limiter& limiter, const Clock& clock,
                                    AnswerSettings settings)
     : limiter_(limiter),
       clock_(clock),
-      writer_(std::make_unique<VerdictWriter>(std::move(settings))) {}
+      writer_(std::make_unique<const VerdictWriter>(std::move(settings))) {}
 
 RateLimitHandler::~RateLimitHandler() = default;
 
@@ -24,24 +58,27 @@ void RateLimitHandler::ShouldRateLimit(absl::string_view request,
     done({.status = absl::DeadlineExceededError("the deadline has passed")});
     return;
   }
-  // The limiter needs the query until it is done, maybe on another thread.
-  auto query = std::make_unique<Query>();
-  query->deadline = deadline;
-  query->caller = caller;
-  if (absl::Status read = ReadQuery(request, *query); !read.ok()) {
+  auto asked = std::make_unique<Request>();
+  Query& query = asked->query;
+  query.deadline = deadline;
+  query.caller = caller;
+  if (absl::Status read = ReadQuery(request, query); !read.ok()) {
     done({.status = std::move(read)});
     return;
   }
-  const Query& view = *query;
-  limiter_.Check(view, [this, query = std::move(query), done = std::move(done)](
-                           absl::StatusOr<const Verdict*> verdict) mutable {
+  asked->done = std::move(done);
+  // Two pointers: as much as the limiter can keep without allocating.
+  limiter_.Check(query, [this, asked = std::move(asked)](
+                            absl::StatusOr<const Verdict*> verdict) {
     if (!verdict.ok()) {
-      done({.status = verdict.status()});
+      asked->done({.status = verdict.status()});
       return;
     }
-    done({.status = absl::OkStatus(),
-          .response = writer_->Write(**verdict),
-          .over_limit = (*verdict)->over_limit});
+    Reply reply;
+    const LentString lent(reply.response);
+    reply.over_limit = (*verdict)->over_limit;
+    writer_->Write(**verdict, reply.response);
+    asked->done(reply);
   });
 }
 

@@ -26,7 +26,8 @@ class RateLimitHandler {
     std::string response;  // RateLimitResponse, serialized, when status is ok
     bool over_limit = false;  // its overall_code
   };
-  using ReplyCallback = absl::AnyInvocable<void(Reply)>;
+  // The reply is valid only while this runs.
+  using ReplyCallback = absl::AnyInvocable<void(const Reply&)>;
 
   // `limiter` and `clock` must outlive the handler.
   RateLimitHandler(Limiter& limiter, const Clock& clock,
@@ -49,7 +50,7 @@ class RateLimitHandler {
  private:
   Limiter& limiter_;
   const Clock& clock_;
-  const std::unique_ptr<VerdictWriter> writer_;
+  const std::unique_ptr<const VerdictWriter> writer_;
 };
 
 }  // namespace rls

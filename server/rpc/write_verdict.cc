@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/service/ratelimit/v3/rls.pb.h"
 #include "rpc/wire_writer.h"
@@ -15,7 +16,7 @@ namespace {
 
 using envoy::service::ratelimit::v3::RateLimitResponse;
 
-constexpr size_t kMaxBodies = 10'000;
+constexpr size_t kMaxBodies = 1'000;
 
 void AddHeader(absl::string_view name, absl::string_view value,
                RateLimitResponse& out) {
@@ -76,6 +77,17 @@ std::string MakeBody(const std::string& message) {
   return absl::StrCat("{\"status\": 429, \"message\": ", quoted, "}");
 }
 
+// {"status": 429, "message": "..."}. Kept by message: they come from the
+// configuration, are few, and a flood of refusals asks for the same one. Per
+// thread, so that no lock is between the refusals of two cores.
+const std::string& BodyOf(const std::string& message) {
+  thread_local absl::flat_hash_map<std::string, std::string> bodies;
+  const auto known = bodies.find(message);
+  if (known != bodies.end()) return known->second;
+  if (bodies.size() >= kMaxBodies) bodies.clear();
+  return bodies[message] = MakeBody(message);
+}
+
 }  // namespace
 
 bool IsSafeHeader(absl::string_view name, absl::string_view value) {
@@ -87,11 +99,10 @@ bool IsSafeHeader(absl::string_view name, absl::string_view value) {
 VerdictWriter::VerdictWriter(AnswerSettings settings)
     : settings_(std::move(settings)) {}
 
-std::string VerdictWriter::Write(const Verdict& verdict) {
+void VerdictWriter::Write(const Verdict& verdict, std::string& bytes) const {
   // What every answer has is written by hand, at a third of the price of the
   // generated class; the rest follows by that, since the fields of a message
   // may come in any order.
-  std::string bytes;
   WireWriter out(bytes);
   out.Number(RateLimitResponse::kOverallCodeFieldNumber,
              verdict.over_limit ? RateLimitResponse::OVER_LIMIT
@@ -102,10 +113,10 @@ std::string VerdictWriter::Write(const Verdict& verdict) {
   const bool says_more = verdict.over_limit || verdict.degraded != nullptr ||
                          settings_.headers || settings_.dynamic_metadata;
   if (says_more) WriteRest(verdict, bytes);
-  return bytes;
 }
 
-void VerdictWriter::WriteRest(const Verdict& verdict, std::string& bytes) {
+void VerdictWriter::WriteRest(const Verdict& verdict,
+                              std::string& bytes) const {
   // Kept per thread: a cleared message keeps the memory of its parts.
   thread_local RateLimitResponse response;
   response.Clear();
@@ -122,19 +133,6 @@ void VerdictWriter::WriteRest(const Verdict& verdict, std::string& bytes) {
     }
   }
   response.AppendToString(&bytes);
-}
-
-std::string VerdictWriter::BodyOf(const std::string& message) {
-  {
-    ReaderMutexLock lock(&mutex_);
-    const auto it = bodies_.find(message);
-    if (it != bodies_.end()) return it->second;
-  }
-  std::string body = MakeBody(message);
-  MutexLock lock(&mutex_);
-  if (bodies_.size() >= kMaxBodies) bodies_.clear();
-  bodies_[message] = body;
-  return body;
 }
 
 }  // namespace rls

@@ -3,10 +3,7 @@
 
 #include <string>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
-#include "base/mutex.h"
 #include "limiter/verdict.h"
 #include "rpc/answer_settings.h"
 
@@ -19,18 +16,13 @@ class VerdictWriter {
  public:
   explicit VerdictWriter(AnswerSettings settings);
 
-  std::string Write(const Verdict& verdict);
+  // Appends to `bytes`.
+  void Write(const Verdict& verdict, std::string& bytes) const;
 
  private:
-  void WriteRest(const Verdict& verdict, std::string& bytes);
-
-  // {"status": 429, "message": "..."}. Kept by message: they come from the
-  // configuration, are few, and a flood of refusals asks for the same one.
-  std::string BodyOf(const std::string& message);
+  void WriteRest(const Verdict& verdict, std::string& bytes) const;
 
   const AnswerSettings settings_;
-  Mutex mutex_;
-  absl::flat_hash_map<std::string, std::string> bodies_ ABSL_GUARDED_BY(mutex_);
 };
 
 // True when neither may break out of an HTTP header: no CR, LF or NUL. Envoy

@@ -55,15 +55,16 @@ bool CallService::TakeOnly(Call& call, absl::string_view& message) {
 void CallService::Decide(Call& call, absl::string_view request) {
   call.Hold();
   ++held_;
-  parts_.handler.ShouldRateLimit(request, call.deadline(), &call.caller(),
-                                 [this, &call](RateLimitHandler::Reply reply) {
-                                   if (RunningLoop() == &parts_.loop) {
-                                     Reply(call, reply);
-                                   } else {
-                                     call.reply = std::move(reply);
-                                     BringBack(call);
-                                   }
-                                 });
+  parts_.handler.ShouldRateLimit(
+      request, call.deadline(), &call.caller(),
+      [this, &call](const RateLimitHandler::Reply& reply) {
+        if (RunningLoop() == &parts_.loop) {
+          Reply(call, reply);
+        } else {
+          call.reply = reply;
+          BringBack(call);
+        }
+      });
 }
 
 void CallService::Reply(Call& call, const RateLimitHandler::Reply& reply) {

@@ -90,7 +90,7 @@ class MemoryStoreImpl final : public MemoryStore {
   size_t size() const override { return size_.load(); }
 
  private:
-  using ShardList = absl::InlinedVector<Shard*, 4>;
+  using ShardList = absl::InlinedVector<Shard*, WorkingSet::kUsual>;
 
   Shard& ShardOf(const Working& counter) {
     return shards_[counter.key.low % kShards];
@@ -198,7 +198,7 @@ class MemoryStoreImpl final : public MemoryStore {
 
   // Counts `added` new counters, unless they are too many.
   bool Reserve(size_t added) {
-    size_t size = size_.load();
+    size_t size = added == 0 ? 0 : size_.load();  // which others write
     do {
       if (added > options_.max_counters - size) return false;
     } while (added > 0 && !size_.compare_exchange_weak(size, size + added));

@@ -20,10 +20,14 @@ struct Working {
 
 // What one Take works on before it is written back.
 struct WorkingSet {
-  absl::InlinedVector<Working, 4> counters;
-  absl::InlinedVector<JudgedCounter, 4> judged;  // of counters[i]
-  absl::InlinedVector<size_t, 4> counter_of;     // charges[i] -> counters[...]
-  absl::InlinedVector<Outcome, 4> outcomes;
+  // More charges than that are seldom, and cost allocations.
+  static constexpr size_t kUsual = 8;
+
+  absl::InlinedVector<Working, kUsual> counters;
+  absl::InlinedVector<JudgedCounter, kUsual> judged;  // of counters[i]
+  // charges[i] -> counters[...]
+  absl::InlinedVector<size_t, kUsual> counter_of;
+  absl::InlinedVector<Outcome, kUsual> outcomes;
 };
 
 }  // namespace rls
