@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "envoy/service/ratelimit/v3/rls.pb.h"
+#include "rpc/wire_writer.h"
 
 namespace rls {
 namespace {
@@ -76,8 +77,17 @@ class StatusWriter {
                   (multiplier_size_ == 0 ? 0 : SizeOfBytes(multiplier_size_));
   }
 
-  void Write(WireWriter& out) const {
-    out.Open(RateLimitResponse::kStatusesFieldNumber, Size());
+  // With its tag and its length.
+  void AppendTo(std::string& bytes) const {
+    const size_t size = Size();
+    const size_t begin = bytes.size();
+    bytes.resize(begin + SizeOfBytes(size));
+    Write(size, WirePlace(reinterpret_cast<uint8_t*>(&bytes[begin])));
+  }
+
+ private:
+  void Write(size_t size, WirePlace out) const {
+    out.Open(RateLimitResponse::kStatusesFieldNumber, size);
     out.Number(Status::kCodeFieldNumber, CodeOf(status_));
     if (has_limit_) WriteLimit(out);
     if (has_limit_ || status_.unlimited) {
@@ -88,7 +98,6 @@ class StatusWriter {
     out.Number(google::protobuf::Duration::kSecondsFieldNumber, reset_);
   }
 
- private:
   // All fields here have numbers below 16, so each tag is a byte.
   static size_t SizeOfNumber(uint64_t value) {
     return 1 + google::protobuf::io::CodedOutputStream::VarintSize64(value);
@@ -111,7 +120,7 @@ class StatusWriter {
     return size + SizeOfBytes(limit_size_) + SizeOfBytes(SizeOfNumber(reset_));
   }
 
-  void WriteLimit(WireWriter& out) const {
+  void WriteLimit(WirePlace& out) const {
     out.Open(Status::kCurrentLimitFieldNumber, limit_size_);
     out.Number(Unit::kRequestsPerUnitFieldNumber,
                ToWire(status_.policy->limit));
@@ -134,15 +143,16 @@ class StatusWriter {
 
 }  // namespace
 
-void WriteStatus(const LimitStatus& status, WireWriter& out) {
-  StatusWriter(status).Write(out);
+void WriteStatus(const LimitStatus& status, std::string& bytes) {
+  StatusWriter(status).AppendTo(bytes);
 }
 
 int64_t ResetSeconds(const LimitStatus& status) {
   const absl::Duration reset = status.reset == absl::InfiniteDuration()
                                    ? status.policy->window
                                    : status.reset;
-  return absl::ToInt64Seconds(absl::Ceil(reset, absl::Seconds(1)));
+  const int64_t seconds = absl::ToInt64Seconds(reset);
+  return absl::Seconds(seconds) < reset ? seconds + 1 : seconds;
 }
 
 }  // namespace rls

@@ -2,14 +2,14 @@
 #define RLS_RPC_WRITE_STATUS_H_
 
 #include <cstdint>
+#include <string>
 
 #include "limiter/verdict.h"
-#include "rpc/wire_writer.h"
 
 namespace rls {
 
 // Appends the status as one of a RateLimitResponse.
-void WriteStatus(const LimitStatus& status, WireWriter& out);
+void WriteStatus(const LimitStatus& status, std::string& bytes);
 
 // Of a status with a limit. Rounded up: Envoy rounds down, and a reset of 0.4 s
 // must not print 0. What never resets is told as one window, the longest that

@@ -103,12 +103,11 @@ void VerdictWriter::Write(const Verdict& verdict, std::string& bytes) const {
   // What every answer has is written by hand, at a third of the price of the
   // generated class; the rest follows by that, since the fields of a message
   // may come in any order.
-  WireWriter out(bytes);
-  out.Number(RateLimitResponse::kOverallCodeFieldNumber,
-             verdict.over_limit ? RateLimitResponse::OVER_LIMIT
-                                : RateLimitResponse::OK);
+  WireWriter(bytes).Number(RateLimitResponse::kOverallCodeFieldNumber,
+                           verdict.over_limit ? RateLimitResponse::OVER_LIMIT
+                                              : RateLimitResponse::OK);
   for (const LimitStatus& status : verdict.statuses) {
-    WriteStatus(status, out);
+    WriteStatus(status, bytes);
   }
   const bool says_more = verdict.over_limit || verdict.degraded != nullptr ||
                          settings_.headers || settings_.dynamic_metadata;

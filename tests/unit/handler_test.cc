@@ -162,6 +162,33 @@ TEST(ReadQueryTest, EveryTruncationIsRefusedOrShorterNeverACrash) {
   }
 }
 
+// Of whatever is ASCII, so that the generated class has no word on UTF-8.
+TEST(ReadQueryTest, AgreesWithTheGeneratedClassOnWhatIsMalformed) {
+  RateLimitRequest request = OneDescriptor();
+  request.mutable_descriptors(0)->mutable_hits_addend()->set_value(1'000'000);
+  request.mutable_descriptors(0)->mutable_entries(0)->set_value(
+      std::string(300, 'v'));
+  const std::string bytes = request.SerializeAsString();
+  for (size_t at = 0; at < bytes.size(); ++at) {
+    for (int byte = 0; byte < 128; ++byte) {
+      std::string changed = bytes;
+      changed[at] = static_cast<char>(byte);
+      RateLimitRequest by_class;
+      Query query;
+      const bool is_read = ReadQuery(changed, query).ok();
+      if (!by_class.ParseFromString(changed)) {
+        EXPECT_FALSE(is_read) << at << " " << byte;
+      } else if (is_read) {
+        EXPECT_EQ(query.domain, by_class.domain()) << at << " " << byte;
+        ASSERT_EQ(static_cast<int>(query.descriptors.size()),
+                  by_class.descriptors_size());
+        EXPECT_EQ(static_cast<int>(query.descriptors[0].entries.size()),
+                  by_class.descriptors(0).entries_size());
+      }
+    }
+  }
+}
+
 class HandlerTest : public ::testing::Test {
  protected:
   // Answers with one status that stands for the request.
