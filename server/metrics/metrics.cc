@@ -11,7 +11,6 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
-#include <thread>
 #include <type_traits>
 
 #include "absl/base/thread_annotations.h"
@@ -19,26 +18,13 @@
 #include "absl/strings/str_cat.h"
 #include "base/mutex.h"
 #include "base/text.h"
+#include "base/thread_part.h"
 
 namespace rls {
 namespace {
 
-// Counts go into a part of the calling thread's own, so that cores do not take
-// a cache line from each other with every request; prometheus-cpp has the sum
-// when it is asked for.
-size_t PartCount() {
-  static const size_t count =
-      std::max(size_t{1}, size_t{std::thread::hardware_concurrency()});
-  return count;
-}
-
-size_t PartOfThisThread() {
-  static std::atomic<size_t> next{0};
-  thread_local const size_t part = next.fetch_add(1) % PartCount();
-  return part;
-}
-
-constexpr size_t kCacheLine = 64;
+// Counts go into the calling thread's part; prometheus-cpp has the sum when it
+// is asked for.
 
 class PromCounter final : public Counter {
  public:

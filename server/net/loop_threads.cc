@@ -1,5 +1,7 @@
 #include "net/loop_threads.h"
 
+#include "base/thread_part.h"
+
 namespace rls {
 
 LoopThreads::LoopThreads(size_t count) {
@@ -8,7 +10,10 @@ LoopThreads::LoopThreads(size_t count) {
 
 void LoopThreads::Start() {
   for (const auto& loop : loops_) {
-    threads_.emplace_back([&loop] { loop->Run(); });
+    threads_.emplace_back([&loop] {
+      ClaimPart();
+      loop->Run();
+    });
   }
 }
 

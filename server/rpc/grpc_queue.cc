@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/handover.h"
+#include "base/thread_part.h"
 
 namespace rls {
 namespace {
@@ -131,7 +132,10 @@ void GrpcQueue::AddCall() {
 
 void GrpcQueue::Start(Health* health) {
   health_ = health;
-  thread_ = std::thread([this] { Serve(); });
+  thread_ = std::thread([this] {
+    ClaimPart();
+    Serve();
+  });
 }
 
 GrpcQueue::~GrpcQueue() {

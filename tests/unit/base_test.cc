@@ -3,11 +3,14 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
+#include <thread>
 
 #include "base/files.h"
 #include "base/log.h"
 #include "base/log_throttle.h"
 #include "base/text.h"
+#include "base/thread_part.h"
 #include "fake_clock.h"
 #include "temp_folder.h"
 
@@ -97,6 +100,19 @@ TEST_F(FilesTest, ListsRegularFilesSortedWithoutHiddenOnes) {
 TEST_F(FilesTest, AFolderThatLinksToItselfEnds) {
   fs::create_directory_symlink(".", folder_ / "loop");
   EXPECT_FALSE(ListFiles(folder_.string()).ok());
+}
+
+TEST(ThreadPartTest, AsManyThreadsAsThereAreCoresHaveOneEach) {
+  std::set<size_t> parts = {PartOfThisThread()};  // of all that claim none
+  for (size_t i = 1; i < PartCount(); ++i) {
+    std::thread([&parts] {
+      EXPECT_EQ(PartOfThisThread(), 0u);
+      ClaimPart();
+      EXPECT_LT(PartOfThisThread(), PartCount());
+      parts.insert(PartOfThisThread());
+    }).join();
+  }
+  EXPECT_EQ(parts.size(), PartCount());
 }
 
 TEST(LogThrottleTest, SaysOnceInAnIntervalAndHowOften) {
