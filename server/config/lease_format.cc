@@ -9,15 +9,13 @@
 namespace rls {
 namespace {
 
-constexpr double kPpmOfPercent = 10'000;
-
 // `5%` as millionths; none for anything else.
 std::optional<int64_t> ParseShare(absl::string_view text) {
   double percent = 0;
   if (!absl::ConsumeSuffix(&text, "%") || !absl::SimpleAtod(text, &percent)) {
     return std::nullopt;
   }
-  const double ppm = std::round(percent * kPpmOfPercent);
+  const double ppm = std::round(percent * static_cast<double>(kPpmOfPercent));
   if (!(ppm >= 1 && ppm <= static_cast<double>(kMaxLeaseSharePpm))) {
     return std::nullopt;
   }

@@ -105,6 +105,11 @@ void ReadLimitKeys(const YamlMap& map, absl::string_view window_key,
   ReadTimezone(map, policy);
   CheckAlgorithm(map, policy);
   ReadLease(map, rule.lease);
+  if (rule.lease.has_value() && policy.burst > 0 &&
+      policy.algorithm == Algorithm::kFixedWindow &&
+      policy.burst_mode == BurstMode::kEarned) {
+    map.Refuse({"lease"}, " goes with burst_mode upfront only");
+  }
   if (policy.calendar != Calendar::kNone && !window_key.empty()) {
     map.Refuse({"calendar"},
                absl::StrCat(" and ", window_key, " exclude each other"));

@@ -13,13 +13,14 @@ constexpr int64_t kMillion = 1'000'000;
 }  // namespace
 
 std::string LeaseText(const LeaseTerms& terms) {
-  constexpr double kPpmOfPercent = 10'000;
-  return absl::StrCat(static_cast<double>(terms.max_share_ppm) / kPpmOfPercent,
-                      "% for ", absl::FormatDuration(terms.ttl));
+  const double percent = static_cast<double>(terms.max_share_ppm) /
+                         static_cast<double>(kPpmOfPercent);
+  return absl::StrCat(percent, "% for ", absl::FormatDuration(terms.ttl));
 }
 
 bool CanLease(const Policy& policy) {
-  return !policy.queue && policy.algorithm != Algorithm::kSingleWindow;
+  return !policy.queue && policy.algorithm != Algorithm::kSingleWindow &&
+         !(policy.algorithm == Algorithm::kFixedWindow && EarnsBurst(policy));
 }
 
 int64_t UnitsToLease(const Policy& policy, const LeaseTerms& terms,

@@ -25,7 +25,8 @@ struct LeaseTerms {
 // For people, as "5% for 1s".
 std::string LeaseText(const LeaseTerms& terms);
 
-inline constexpr int64_t kMaxLeaseSharePpm = 500'000;
+inline constexpr int64_t kPpmOfPercent = 10'000;
+inline constexpr int64_t kMaxLeaseSharePpm = 50 * kPpmOfPercent;
 inline constexpr absl::Duration kMinLeaseTtl = absl::Milliseconds(100);
 inline constexpr absl::Duration kMaxLeaseTtl = absl::Minutes(1);
 
@@ -35,7 +36,8 @@ inline constexpr int64_t kMinLease = 4;
 // shrink, and end, where a counter nears its limit.
 inline constexpr int64_t kPartsOfRest = 4;
 
-// Not one that queues: what is held in advance has no place in a queue.
+// Not one that queues, as what is held in advance has no place in a queue, nor
+// one with an earned burst: what lapses with its window would be in no bank.
 bool CanLease(const Policy& policy);
 
 // What a replica knows when it thinks of leasing.

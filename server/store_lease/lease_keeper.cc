@@ -44,19 +44,40 @@ LeaseKeeper::Served LeaseKeeper::Serve(const Charge& charge, bool may_refuse) {
   return served;
 }
 
-int64_t LeaseKeeper::PutBack(const Served& served) {
+void LeaseKeeper::Hold(const Served& served) {
+  table_.WithKnown(served.counter, [&](LeaseTable::Place& place) {
+    place.counter.Hold(served.used);
+  });
+}
+
+void LeaseKeeper::Release(const Served& served) {
+  table_.WithKnown(served.counter, [&](LeaseTable::Place& place) {
+    place.counter.Release(served.used);
+  });
+}
+
+int64_t LeaseKeeper::PutBack(const Served& served, bool store_answers) {
   const absl::Duration now = clock_.Elapsed();
   int64_t remaining = 0;
   Errands errands;
+  std::optional<absl::Duration> end;
+  // What is held has kept its place.
   table_.WithKnown(served.counter, [&](LeaseTable::Place& place) {
-    // Without a key it has begun anew, under another limit.
-    if (place.key == nullptr) return;
-    if (!place.counter.PutBack(served.used, now)) {
+    LeasedCounter& counter = place.counter;
+    counter.Release(served.used);
+    const bool is_back = counter.PutBack(served.used, now);
+    if (!is_back && store_answers) {
       GiveBack(place, {served.used}, errands);
+    } else if (!is_back) {
+      lapsed_.Add(static_cast<double>(served.used.left));
+    } else if (closed_ && store_answers) {
+      GiveBack(place, counter.TakeAll(), errands);
     }
-    remaining = place.counter.Tell(now).remaining;
+    end = place.AwaitNextEnd();
+    remaining = counter.Tell(now).remaining;
   });
   Send(std::move(errands));
+  Await(served.counter, end);
   return remaining;
 }
 
@@ -71,21 +92,6 @@ void LeaseKeeper::Hear(const Charge& charge, const Served& served,
     LeaseIfDue(place, charge, now, errands);
   });
   Send(std::move(errands));
-}
-
-void LeaseKeeper::ReturnAll(absl::AnyInvocable<void()> done) {
-  closed_ = true;
-  Errands errands;
-  {
-    const MutexLock lock(&mutex_);
-    on_idle_ = std::move(done);
-    ++errands_;  // not before all are sent
-  }
-  table_.ForEachBusy([&](LeaseTable::Place& place) {
-    GiveBack(place, place.counter.TakeAll(), errands);
-  });
-  Send(std::move(errands));
-  EndErrands(1);
 }
 
 // Not of a counter whose limit has changed until nothing is left of the leases
@@ -111,7 +117,6 @@ void LeaseKeeper::LeaseIfDue(LeaseTable::Place& place, const Charge& charge,
     place.key = std::make_unique<const LeasedKey>(charge);
   }
   place.counter.StartLease();
-  ++place.errands;
   auto errand = std::make_unique<Errand>();
   errand->counter = place.hash;
   errand->asked_at = now;
@@ -120,116 +125,7 @@ void LeaseKeeper::LeaseIfDue(LeaseTable::Place& place, const Charge& charge,
                     .key = place.key->key(),
                     .cost = units,
                     .refundable = true};
-  errands.push_back(std::move(errand));
-}
-
-void LeaseKeeper::GiveBack(LeaseTable::Place& place,
-                           const std::vector<Lease>& leases, Errands& errands) {
-  for (const Lease& lease : leases) {
-    if (lease.left == 0) continue;
-    if (lease.ends_with_window && clock_.Elapsed() >= lease.usable_until) {
-      lapsed_.Add(static_cast<double>(lease.left));
-      continue;
-    }
-    ++place.errands;
-    auto errand = std::make_unique<Errand>();
-    errand->counter = place.hash;
-    errand->booking.slot = lease.slot;
-    errand->charge = {.policy = &place.key->policy(),
-                      .key = place.key->key(),
-                      .cost = -lease.left,
-                      .refundable = true,
-                      .booking = &errand->booking};
-    errands.push_back(std::move(errand));
-  }
-}
-
-// Call it without any lock: the store may answer at once.
-void LeaseKeeper::Send(Errands errands) {
-  if (errands.empty()) return;
-  {
-    const MutexLock lock(&mutex_);
-    errands_ += static_cast<int>(errands.size());
-  }
-  for (std::unique_ptr<Errand>& errand : errands) {
-    const Charge& charge = errand->charge;
-    store_.Take({&charge, 1}, Accounting::kAllOrNothing, absl::InfiniteFuture(),
-                [this, errand = std::move(errand)](
-                    const absl::StatusOr<absl::Span<const Outcome>>& outcomes) {
-                  OnTaken(*errand, outcomes);
-                });
-  }
-}
-
-void LeaseKeeper::OnTaken(
-    const Errand& errand,
-    const absl::StatusOr<absl::Span<const Outcome>>& outcomes) {
-  const absl::Duration now = clock_.Elapsed();
-  Errands errands;
-  std::optional<Lease> lease;
-  // Its errand has kept its place.
-  table_.WithKnown(errand.counter, [&](LeaseTable::Place& place) {
-    --place.errands;
-    if (errand.charge.cost < 0) {
-      (outcomes.ok() ? returned_ : lapsed_)
-          .Add(static_cast<double>(-errand.charge.cost));
-      return;
-    }
-    lease = OnLeased(errand, place.counter, outcomes);
-    GiveBack(place,
-             closed_ ? place.counter.TakeAll() : place.counter.TakeEnded(now),
-             errands);
-  });
-  Send(std::move(errands));
-  if (lease.has_value()) ends_.Add(errand.counter, lease->usable_until);
-  EndErrands(1);
-}
-
-std::optional<Lease> LeaseKeeper::OnLeased(
-    const Errand& errand, LeasedCounter& counter,
-    const absl::StatusOr<absl::Span<const Outcome>>& outcomes) {
-  const int64_t units = errand.charge.cost;
-  if (!outcomes.ok()) {
-    // The store may have them. Another attempt would lose as many again, if it
-    // is the answers that get lost.
-    counter.LoseLease(clock_.Elapsed() + errand.terms.ttl);
-    lapsed_.Add(static_cast<double>(units));
-    return std::nullopt;
-  }
-  Outcome outcome = (*outcomes)[0];
-  std::optional<Lease> lease;
-  if (outcome.allowed) {
-    const absl::Duration usable =
-        UsableFor(*errand.charge.policy, errand.terms, outcome);
-    lease = {.left = units,
-             .usable_until = errand.asked_at + usable,
-             .ends_with_window = usable < errand.terms.ttl,
-             .slot = outcome.slot};
-    leased_.Add(static_cast<double>(units));
-  }
-  outcome.allowed = true;  // a refusal of so many says nothing of one
-  counter.Learn(outcome, units, errand.asked_at);
-  counter.EndLease(lease);
-  return lease;
-}
-
-void LeaseKeeper::EndLeases(const Hash128& counter) {
-  Errands errands;
-  table_.WithKnown(counter, [&](LeaseTable::Place& place) {
-    GiveBack(place, place.counter.TakeEnded(clock_.Elapsed()), errands);
-  });
-  Send(std::move(errands));
-}
-
-void LeaseKeeper::EndErrands(int ended) {
-  absl::AnyInvocable<void()> on_idle;
-  {
-    const MutexLock lock(&mutex_);
-    errands_ -= ended;
-    if (errands_ > 0 || on_idle_ == nullptr) return;
-    on_idle = std::exchange(on_idle_, nullptr);
-  }
-  on_idle();
+  AddErrand(place, std::move(errand), errands);
 }
 
 }  // namespace rls

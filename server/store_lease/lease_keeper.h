@@ -42,8 +42,13 @@ class LeaseKeeper {
   };
   // `may_refuse`: a counter that was just found exhausted needs no asking.
   Served Serve(const Charge& charge, bool may_refuse);
-  // The charge was not made after all. Gives what it would be told now.
-  int64_t PutBack(const Served& served);
+  // What was served is only part of a request, which is now asked of the store;
+  // then Release() follows, or PutBack().
+  void Hold(const Served& served);
+  void Release(const Served& served);
+  // The charge was not made after all. Gives what is left. `store_answers`:
+  // else nothing is asked of it.
+  int64_t PutBack(const Served& served, bool store_answers);
   // What the store said of what was left of the charge, asked at `asked_at`:
   // completes the outcome.
   void Hear(const Charge& charge, const Served& served, absl::Duration asked_at,
@@ -73,9 +78,11 @@ class LeaseKeeper {
   void Send(Errands errands);
   void OnTaken(const Errand& errand,
                const absl::StatusOr<absl::Span<const Outcome>>& outcomes);
-  std::optional<Lease> OnLeased(
-      const Errand& errand, LeasedCounter& counter,
-      const absl::StatusOr<absl::Span<const Outcome>>& outcomes);
+  void OnLeased(const Errand& errand, LeasedCounter& counter,
+                const absl::StatusOr<absl::Span<const Outcome>>& outcomes);
+  void AddErrand(LeaseTable::Place& place, std::unique_ptr<Errand> errand,
+                 Errands& errands);
+  void Await(const Hash128& counter, std::optional<absl::Duration> end);
   void EndLeases(const Hash128& counter);
   void EndErrands(int ended);
 

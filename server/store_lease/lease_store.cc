@@ -91,6 +91,9 @@ class LeaseStoreImpl final : public LeaseStore {
       // Units of it are given back, by any replica.
       rest.refundable |= IsLeased(rest);
     }
+    for (const LeaseKeeper::Served& served : take->served) {
+      if (served.used.left > 0) keeper_.Hold(served);
+    }
     take->asked_at = clock_.Elapsed();
     const PartlyServed& asked = *take;
     store_.Take(asked.asked, asked.accounting, deadline,
@@ -104,7 +107,8 @@ class LeaseStoreImpl final : public LeaseStore {
               absl::StatusOr<absl::Span<const Outcome>> told) {
     if (!told.ok()) {
       for (const LeaseKeeper::Served& served : take.served) {
-        if (served.used.left > 0) keeper_.PutBack(served);
+        if (served.used.left == 0) continue;
+        keeper_.PutBack(served, /*store_answers=*/false);
       }
       take.done(std::move(told));
       return;
@@ -132,8 +136,10 @@ class LeaseStoreImpl final : public LeaseStore {
     const bool was_asked = !served.outcome.has_value();
     if (!was_asked) outcome = *served.outcome;
     if (served.used.left > 0 && (denied || !outcome.allowed)) {
-      const int64_t remaining = keeper_.PutBack(served);
+      const int64_t remaining = keeper_.PutBack(served, /*store_answers=*/true);
       if (!was_asked) outcome.remaining = remaining;
+    } else if (served.used.left > 0) {
+      keeper_.Release(served);
     }
     if (was_asked && IsLeased(take.charges[i])) {
       keeper_.Hear(take.charges[i], served, take.asked_at, outcome);

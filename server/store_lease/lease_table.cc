@@ -29,6 +29,13 @@ CounterKey LeasedKey::key() const {
           .secret = secret_};
 }
 
+std::optional<absl::Duration> LeaseTable::Place::AwaitNextEnd() {
+  if (awaits_end) return std::nullopt;
+  const std::optional<absl::Duration> end = counter.NextEnd();
+  awaits_end = end.has_value();
+  return end;
+}
+
 struct alignas(64) LeaseTable::Stripe {
   Mutex mutex;
   std::array<Place, kPlaces> places ABSL_GUARDED_BY(mutex);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -65,7 +66,11 @@ class LeaseTable {
     LeasedCounter counter;
     std::unique_ptr<const LeasedKey> key;  // since it first leased
     int errands = 0;                       // takes on their way that use `key`
+    bool awaits_end = false;               // of a lease: LeaseEnds will tell
 
+    // The end of its first lease, unless one is awaited already: of one lease
+    // of a counter at a time, so that they are no more than these.
+    std::optional<absl::Duration> AwaitNextEnd();
     bool busy() const { return errands > 0 || counter.holds_leases(); }
   };
 

@@ -43,10 +43,11 @@ Lease LeasedCounter::Use(int64_t units, absl::Duration now) {
       continue;
     }
     const int64_t part = std::min(units - used.left, lease->left);
-    if (used.left == 0)
+    if (used.left == 0) {
       used = {.usable_until = lease->usable_until,
               .ends_with_window = lease->ends_with_window,
               .slot = lease->slot};
+    }
     used.left += part;
     lease->left -= part;
     lease = lease->left == 0 ? leases_.erase(lease) : lease + 1;
@@ -104,10 +105,14 @@ int64_t LeasedCounter::Wish(const Policy& policy, const LeaseTerms& terms,
                             absl::Duration now) const {
   if (leasing_ || now < lease_after_ || leases_.size() >= kMaxLeases) return 0;
   // What it was told of a window that is over says nothing of the next one.
-  if (SinceTold(now) >= told_.reset_after) return 0;
+  // A bucket has dripped since.
+  if (policy.algorithm != Algorithm::kTokenBucket &&
+      SinceTold(now) >= told_.reset_after) {
+    return 0;
+  }
   return UnitsToLease(policy, terms,
                       {.demand = std::max(demand_, demand_before_),
-                       .held = Held(now),
+                       .held = Held(now) + in_use_,
                        .remaining = told_.remaining});
 }
 
@@ -119,6 +124,15 @@ std::vector<Lease> LeasedCounter::TakeEnded(absl::Duration now) {
   ended.assign(leases_.begin(), first_live);
   leases_.erase(leases_.begin(), first_live);
   return ended;
+}
+
+std::optional<absl::Duration> LeasedCounter::NextEnd() const {
+  if (leases_.empty()) return std::nullopt;
+  return std::min_element(leases_.begin(), leases_.end(),
+                          [](const Lease& a, const Lease& b) {
+                            return a.usable_until < b.usable_until;
+                          })
+      ->usable_until;
 }
 
 std::vector<Lease> LeasedCounter::TakeAll() {

@@ -36,7 +36,10 @@ class LeasedCounter {
   // Uses as many of `units` as it holds: what was leased first goes first.
   // Gives them as a lease of their own, the oldest of those they were in.
   Lease Use(int64_t units, absl::Duration now);
-  // The other way round; false when they are not usable any more.
+  // What was used is held until it is clear whether the request is allowed.
+  void Hold(const Lease& used) { in_use_ += used.left; }
+  void Release(const Lease& used) { in_use_ -= used.left; }
+  // The other way round than Use(); false when they are not usable any more.
   bool PutBack(const Lease& used, absl::Duration now);
 
   // The store has said `outcome` of a charge of `cost`, asked at `asked_at`.
@@ -52,7 +55,6 @@ class LeasedCounter {
   int64_t Wish(const Policy& policy, const LeaseTerms& terms,
                absl::Duration now) const;
   void StartLease() { leasing_ = true; }
-  bool leasing() const { return leasing_; }
   // The store took the units (`lease`), refused them (none), or it is not known
   // whether it took them.
   void EndLease(const std::optional<Lease>& lease) {
@@ -68,13 +70,16 @@ class LeasedCounter {
   std::vector<Lease> TakeEnded(absl::Duration now);
   std::vector<Lease> TakeAll();
 
-  bool holds_leases() const { return !leases_.empty(); }
+  bool holds_leases() const { return !leases_.empty() || in_use_ > 0; }
+  // The first end of a lease; none when there is none.
+  std::optional<absl::Duration> NextEnd() const;
   absl::Duration last_asked() const { return asked_at_; }
 
  private:
   absl::Duration SinceTold(absl::Duration now) const { return now - told_at_; }
 
   std::vector<Lease> leases_;  // the oldest first
+  int64_t in_use_ = 0;         // of requests that are not answered
   bool leasing_ = false;
   absl::Duration lease_after_;
   Outcome told_;

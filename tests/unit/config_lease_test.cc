@@ -79,6 +79,9 @@ TEST(LeaseFormatTest, RefusesLeasesThatCannotBe) {
       ErrorsOf("models: {a: {cost: 1}, b: {cost: 2}}\n" + start +
                "  enforce: degrade\n  degrade: {limit: {rps: 1, lease: {}}}\n"),
       HasSubstr("lease does not go with the limit of degrade"));
+  EXPECT_THAT(ErrorsOf(start + "  user_tiers:\n"
+                               "    a: {rps: 9, burst: 9, lease: {}}\n"),
+              HasSubstr("f.yaml:4: lease goes with burst_mode upfront only"));
   EXPECT_THAT(ErrorsOf("domain: d\ndescriptors:\n  - key: user\n"
                        "    rate_limit: {unlimited: true, lease: {}}\n"),
               HasSubstr("lease does not go with unlimited"));

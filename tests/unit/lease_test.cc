@@ -57,9 +57,12 @@ TEST(LeaseTest, IsToldAsShareAndTtl) {
             "0.0001% for 100ms");
 }
 
-TEST(LeaseTest, QueuesAreNotServedFromIt) {
+TEST(LeaseTest, QueuesAndBanksAreNotServedFromIt) {
   EXPECT_TRUE(CanLease({}));
   EXPECT_FALSE(CanLease({.queue = true}));
+  EXPECT_FALSE(CanLease({.burst = 1}));
+  EXPECT_TRUE(CanLease({.burst_mode = BurstMode::kUpfront, .burst = 1}));
+  EXPECT_TRUE(CanLease({.algorithm = Algorithm::kTokenBucket, .burst = 1}));
   EXPECT_FALSE(CanLease({.algorithm = Algorithm::kSingleWindow}));
 }
 
