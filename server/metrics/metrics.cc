@@ -8,6 +8,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -73,8 +74,8 @@ class PromHistogram final : public Histogram {
     const auto bucket =
         std::lower_bound(bounds_.begin(), bounds_.end(), value) -
         bounds_.begin();
-    part.buckets[static_cast<size_t>(bucket)].fetch_add(
-        1, std::memory_order_relaxed);
+    part.Bucket(static_cast<size_t>(bucket))
+        .fetch_add(1, std::memory_order_relaxed);
     part.sum.fetch_add(value, std::memory_order_relaxed);
   }
 
@@ -82,18 +83,26 @@ class PromHistogram final : public Histogram {
   void Collect() {
     for (const auto& part : parts_) {
       std::vector<double> counts;
-      for (std::atomic<uint64_t>& bucket : part->buckets) {
-        counts.push_back(static_cast<double>(bucket.exchange(0)));
+      for (size_t i = 0; i <= bounds_.size(); ++i) {
+        counts.push_back(static_cast<double>(part->Bucket(i).exchange(0)));
       }
       histogram_.ObserveMultiple(counts, part->sum.exchange(0));
     }
   }
 
  private:
+  struct alignas(kCacheLine) Line {
+    static constexpr size_t kBuckets = kCacheLine / sizeof(uint64_t);
+    std::array<std::atomic<uint64_t>, kBuckets> buckets = {};
+  };
   struct alignas(kCacheLine) Part {
-    explicit Part(size_t size) : buckets(size) {}
+    explicit Part(size_t buckets)
+        : lines((buckets + Line::kBuckets - 1) / Line::kBuckets) {}
+    std::atomic<uint64_t>& Bucket(size_t i) {
+      return lines[i / Line::kBuckets].buckets[i % Line::kBuckets];
+    }
     std::atomic<double> sum{0};
-    std::vector<std::atomic<uint64_t>> buckets;
+    std::vector<Line> lines;
   };
 
   prometheus::Histogram& histogram_;

@@ -7,6 +7,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "base/mutex.h"
+#include "base/thread_part.h"
 #include "net/poller.h"
 #include "net/timers.h"
 
@@ -18,7 +19,9 @@ using Task = absl::AnyInvocable<void()>;
 
 thread_local EventLoop* running_loop = nullptr;
 
-class EpollLoop final : public EventLoop {
+// Aligned, as loops are made one after another, and each writes to its lock in
+// every turn.
+class alignas(kCacheLine) EpollLoop final : public EventLoop {
  public:
   EpollLoop() = default;
 

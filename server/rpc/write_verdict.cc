@@ -22,8 +22,9 @@ void AddHeader(absl::string_view name, absl::string_view value,
                RateLimitResponse& out) {
   if (!IsSafeHeader(name, value)) return;
   auto& header = *out.add_response_headers_to_add();
-  header.set_key(name.data(), name.size());
-  header.set_value(value.data(), value.size());
+  // The setters would make a string first.
+  header.mutable_key()->assign(name.data(), name.size());
+  header.mutable_value()->assign(value.data(), value.size());
 }
 
 void AddLimitHeaders(const AnswerSettings& settings, const Verdict& verdict,

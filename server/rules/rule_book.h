@@ -74,10 +74,11 @@ class RuleBookHolder {
   };
 
   void Replace(std::shared_ptr<const RuleBook> book) {
+    const Shared next{std::move(book)};
     MutexLock replacing(&replacing_);
     for (Part& part : parts_) {
-      const auto shared = std::make_shared<const Shared>(Shared{book});
-      std::shared_ptr<const RuleBook> with_own_count(shared, book.get());
+      const auto shared = std::make_shared<const Shared>(next);
+      std::shared_ptr<const RuleBook> with_own_count(shared, next.book.get());
       MutexLock lock(&part.mutex);
       part.book.swap(with_own_count);  // the old one goes after the lock
     }

@@ -12,7 +12,7 @@
 #include "base/thread_part.h"
 #include "limiter/limiter.h"
 #include "metrics/metrics.h"
-#include "net/event_loop.h"
+#include "net/loop_threads.h"
 #include "rules/rule_book.h"
 #include "store_memory/memory_store.h"
 
@@ -52,10 +52,10 @@ class LimiterReloadTest : public ::testing::Test {
   const std::unique_ptr<Clock> clock_ = NewSystemClock();
   const std::unique_ptr<Metrics> metrics_ = NewMetrics();
   const std::unique_ptr<MemoryStore> store_ = NewMemoryStore(*clock_, {});
-  const std::unique_ptr<EventLoop> loop_ = NewEventLoop();  // nothing waits
+  LoopThreads loops_{1};  // looks for requests to recall
   RuleBookHolder rules_;
   const std::unique_ptr<Limiter> limiter_ = NewLimiter({.rules = rules_,
-                                                        .loop = *loop_,
+                                                        .loop = loops_[0],
                                                         .store = *store_,
                                                         .local_store = *store_,
                                                         .clock = *clock_,
@@ -65,6 +65,7 @@ class LimiterReloadTest : public ::testing::Test {
 TEST_F(LimiterReloadTest, RequestsAreDecidedByTheRulesOfTheirTime) {
   constexpr int64_t kFirst = 1'000'000'000;
   constexpr int64_t kReloads = 300;
+  loops_.Start();
   Load(kFirst);
   std::atomic<bool> stop = false;
   std::vector<std::thread> threads;
@@ -86,6 +87,7 @@ TEST_F(LimiterReloadTest, RequestsAreDecidedByTheRulesOfTheirTime) {
   }
   stop = true;
   for (std::thread& thread : threads) thread.join();
+  loops_.Stop();  // Every recall of a reload is over.
   EXPECT_FALSE(replaced.back().expired());
   replaced.pop_back();
   for (const auto& domain : replaced) EXPECT_TRUE(domain.expired());
