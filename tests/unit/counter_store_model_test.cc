@@ -12,7 +12,7 @@ namespace rls {
 namespace {
 
 struct Histories {
-  unsigned count = 40;
+  unsigned count = 20;
   int takes = 500;
   Habits habits;
 };
