@@ -31,7 +31,7 @@ class LimiterReloadTest : public ::testing::Test {
     auto book = std::make_shared<RuleBook>();
     book->loaded = true;
     book->domains["domain"] = *CompileDomain(std::move(spec), *metrics_);
-    const std::weak_ptr<const Domain> loaded = book->domains["domain"];
+    std::weak_ptr<const Domain> loaded = book->domains["domain"];
     rules_.Set(std::move(book));
     return loaded;
   }
