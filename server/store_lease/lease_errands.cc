@@ -70,10 +70,8 @@ void LeaseKeeper::Send(Errands errands) {
 void LeaseKeeper::OnTaken(
     const Errand& errand,
     const absl::StatusOr<absl::Span<const Outcome>>& outcomes) {
-  Errands errands;
-  std::optional<absl::Duration> end;
   // Its errand has kept its place.
-  table_.WithKnown(errand.counter, [&](LeaseTable::Place& place) {
+  Change(errand.counter, [&](LeaseTable::Place& place, Errands& errands) {
     --place.errands;
     if (errand.charge.cost < 0) {
       (outcomes.ok() ? returned_ : lapsed_)
@@ -87,10 +85,7 @@ void LeaseKeeper::OnTaken(
     } else if (outcomes.ok()) {
       GiveBack(place, place.counter.TakeEnded(clock_.Elapsed()), errands);
     }
-    end = place.AwaitNextEnd();
   });
-  Send(std::move(errands));
-  Await(errand.counter, end);
   EndErrands(1);
 }
 
@@ -121,21 +116,24 @@ void LeaseKeeper::OnLeased(
   counter.EndLease(lease);
 }
 
-void LeaseKeeper::Await(const Hash128& counter,
-                        std::optional<absl::Duration> end) {
+void LeaseKeeper::Change(
+    const Hash128& counter,
+    absl::FunctionRef<void(LeaseTable::Place&, Errands&)> change) {
+  Errands errands;
+  std::optional<absl::Duration> end;
+  table_.WithKnown(counter, [&](LeaseTable::Place& place) {
+    change(place, errands);
+    end = place.AwaitNextEnd();
+  });
+  Send(std::move(errands));
   if (end.has_value()) ends_.Add(counter, *end);
 }
 
 void LeaseKeeper::EndLeases(const Hash128& counter) {
-  Errands errands;
-  std::optional<absl::Duration> end;
-  table_.WithKnown(counter, [&](LeaseTable::Place& place) {
+  Change(counter, [&](LeaseTable::Place& place, Errands& errands) {
     place.awaits_end = false;
     GiveBack(place, place.counter.TakeEnded(clock_.Elapsed()), errands);
-    end = place.AwaitNextEnd();
   });
-  Send(std::move(errands));
-  Await(counter, end);
 }
 
 void LeaseKeeper::EndErrands(int ended) {

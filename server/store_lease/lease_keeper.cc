@@ -59,10 +59,8 @@ void LeaseKeeper::Release(const Served& served) {
 int64_t LeaseKeeper::PutBack(const Served& served, bool store_answers) {
   const absl::Duration now = clock_.Elapsed();
   int64_t remaining = 0;
-  Errands errands;
-  std::optional<absl::Duration> end;
   // What is held has kept its place.
-  table_.WithKnown(served.counter, [&](LeaseTable::Place& place) {
+  Change(served.counter, [&](LeaseTable::Place& place, Errands& errands) {
     LeasedCounter& counter = place.counter;
     counter.Release(served.used);
     const bool is_back = counter.PutBack(served.used, now);
@@ -73,25 +71,20 @@ int64_t LeaseKeeper::PutBack(const Served& served, bool store_answers) {
     } else if (closed_ && store_answers) {
       GiveBack(place, counter.TakeAll(), errands);
     }
-    end = place.AwaitNextEnd();
     remaining = counter.Tell(now).remaining;
   });
-  Send(std::move(errands));
-  Await(served.counter, end);
   return remaining;
 }
 
 void LeaseKeeper::Hear(const Charge& charge, const Served& served,
                        absl::Duration asked_at, Outcome& outcome) {
   const absl::Duration now = clock_.Elapsed();
-  Errands errands;
-  table_.WithKnown(served.counter, [&](LeaseTable::Place& place) {
+  Change(served.counter, [&](LeaseTable::Place& place, Errands& errands) {
     if (!MayLease(place, charge, errands)) return;
     place.counter.Learn(outcome, charge.cost - served.used.left, asked_at);
     if (outcome.allowed) outcome.remaining += place.counter.Held(now);
     LeaseIfDue(place, charge, now, errands);
   });
-  Send(std::move(errands));
 }
 
 // Not of a counter whose limit has changed until nothing is left of the leases

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/clock.h"
@@ -82,7 +83,10 @@ class LeaseKeeper {
                 const absl::StatusOr<absl::Span<const Outcome>>& outcomes);
   void AddErrand(LeaseTable::Place& place, std::unique_ptr<Errand> errand,
                  Errands& errands);
-  void Await(const Hash128& counter, std::optional<absl::Duration> end);
+  // Changes a counter that has a place; then goes on the errands that follow,
+  // and awaits the end of its first lease.
+  void Change(const Hash128& counter,
+              absl::FunctionRef<void(LeaseTable::Place&, Errands&)> change);
   void EndLeases(const Hash128& counter);
   void EndErrands(int ended);
 

@@ -20,6 +20,15 @@ Policy PerTenSeconds(Algorithm algorithm) {
           .window = absl::Seconds(10)};
 }
 
+SimulationPlan Troubled(Algorithm algorithm, unsigned seed) {
+  return {.seed = seed,
+          .policy = PerTenSeconds(algorithm),
+          .length = absl::Seconds(40),
+          .lost_ppt = 10,
+          .slow_ppt = 20,
+          .mean_life = absl::Seconds(5)};
+}
+
 // Never more than the limit; fewer only by what replicas may hold at the end of
 // the window, and by what was lost.
 void CheckWindows(const SimulationPlan& plan, const LeaseSimulation& world) {
@@ -100,12 +109,7 @@ TEST(LeaseSimulationTest, NothingIsCarriedIntoTheNextWindow) {
 
 TEST(LeaseSimulationTest, SlidingWindowsNeverPassTheirLimit) {
   for (unsigned seed = 1; seed <= kSeeds; ++seed) {
-    SimulationPlan plan{.seed = seed,
-                        .policy = PerTenSeconds(Algorithm::kSlidingWindow),
-                        .length = absl::Seconds(40),
-                        .lost_ppt = 10,
-                        .slow_ppt = 20,
-                        .mean_life = absl::Seconds(5)};
+    const SimulationPlan plan = Troubled(Algorithm::kSlidingWindow, seed);
     LeaseSimulation world(plan);
     world.Run();
     for (const auto& [start, sum] : world.windows()) {
@@ -118,12 +122,7 @@ TEST(LeaseSimulationTest, SlidingWindowsNeverPassTheirLimit) {
 // may see what a span longer by a ttl was charged.
 TEST(LeaseSimulationTest, BucketsPassTheirLimitByNoMoreThanATtlGives) {
   for (unsigned seed = 1; seed <= kSeeds; ++seed) {
-    SimulationPlan plan{.seed = seed,
-                        .policy = PerTenSeconds(Algorithm::kTokenBucket),
-                        .length = absl::Seconds(40),
-                        .lost_ppt = 10,
-                        .slow_ppt = 20,
-                        .mean_life = absl::Seconds(5)};
+    const SimulationPlan plan = Troubled(Algorithm::kTokenBucket, seed);
     LeaseSimulation world(plan);
     world.Run();
     const Policy& policy = plan.policy;
