@@ -31,6 +31,7 @@ function(rls_test name)
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${name}
-    PRIVATE ${arg_DEPS} ${arg_LINKS} GTest::gmock GTest::gtest_main)
+    PRIVATE ${arg_DEPS} ${arg_LINKS} rls_test_headers GTest::gtest_main)
+  target_precompile_headers(${name} REUSE_FROM rls_test_headers)
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60)
 endfunction()

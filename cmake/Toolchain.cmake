@@ -3,7 +3,17 @@
 
 find_program(RLS_CCACHE ccache)
 if(RLS_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${RLS_CCACHE})
+  # What one checkout has compiled serves every other, wherever it lies; with
+  # precompiled headers ccache works only under this sloppiness.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+    ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}
+    CCACHE_NOHASHDIR=true CCACHE_SLOPPINESS=pch_defines,time_macros
+    ${RLS_CCACHE})
+endif()
+
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  # It takes the sources that a unity build includes for headers.
+  add_compile_options(-Wno-subobject-linkage)
 endif()
 
 add_library(rls_options INTERFACE)
@@ -14,7 +24,7 @@ if(RLS_DEVELOPER)
     # Designated initializers leave the rest at its default on purpose.
     -Wno-missing-field-initializers)
   if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
-    target_compile_options(rls_options INTERFACE -Wthread-safety)
+    target_compile_options(rls_options INTERFACE -Wthread-safety -Wreserved-identifier)
   endif()
 endif()
 if(RLS_SANITIZE)

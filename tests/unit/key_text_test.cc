@@ -59,7 +59,7 @@ TEST(KeyTextTest, ASecretNeverShowsAndNeedsTheKeyToBeGuessed) {
 
 TEST(KeyTextTest, ALongValueIsHashedAndStillTold) {
   const std::string one(KeyText::kMaxPartBytes + 1, 'x');
-  const std::string other = one.substr(1) + "y";
+  const std::string other = absl::StrCat(one.substr(1), "y");
   EXPECT_LT(Write("d", {"k", one}).size(), 60u);
   EXPECT_NE(Write("d", {"k", one}), Write("d", {"k", other}));
   const std::string longest(KeyText::kMaxPartBytes, 'x');
