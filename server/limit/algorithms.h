@@ -1,6 +1,7 @@
 #ifndef RLS_LIMIT_ALGORITHMS_H_
 #define RLS_LIMIT_ALGORITHMS_H_
 
+#include <algorithm>
 #include <cstdint>
 
 #include "absl/numeric/int128.h"
@@ -45,6 +46,22 @@ int64_t SlidingWindowExpiryNs(const Policy& policy, const CounterState& state);
 // Whether a fixed window banks what earlier ones have left.
 inline bool EarnsBurst(const Policy& policy) {
   return policy.burst_mode == BurstMode::kEarned && policy.burst > 0;
+}
+
+// Units of a fixed window that finds nothing banked.
+inline int64_t PerWindow(const Policy& policy) {
+  const bool upfront = policy.burst_mode == BurstMode::kUpfront;
+  return std::min(kMaxAmount, policy.limit + (upfront ? policy.burst : 0));
+}
+
+// Units that the fixed window of `state` has found banked.
+inline int64_t Banked(const Policy& policy, const CounterState& state) {
+  return EarnsBurst(policy) ? std::min(state.carried, policy.burst) : 0;
+}
+
+// All that the fixed window of `state` may give.
+inline int64_t Capacity(const Policy& policy, const CounterState& state) {
+  return std::min(kMaxAmount, PerWindow(policy) + Banked(policy, state));
 }
 
 struct WindowBounds {

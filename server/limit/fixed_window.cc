@@ -87,8 +87,7 @@ CounterState TurnTo(const Policy& policy, const CounterState& before,
   if (before.anchor_ns == CounterState::kNeverCharged) return state;
   if (before.anchor_ns == start_ns) {
     state.used = before.used;
-    state.carried =
-        EarnsBurst(policy) ? std::min(before.carried, policy.burst) : 0;
+    state.carried = Banked(policy, before);
     return state;
   }
   if (!EarnsBurst(policy)) return state;
@@ -99,22 +98,13 @@ CounterState TurnTo(const Policy& policy, const CounterState& before,
   return state;
 }
 
-int64_t Capacity(const Policy& policy, const CounterState& state) {
-  const int64_t extra =
-      policy.burst_mode == BurstMode::kUpfront ? policy.burst : state.carried;
-  return std::min(kMaxAmount, policy.limit + extra);
-}
-
 // The start of the first window in which a charge of `cost` that `window`
 // refused would fit if nobody else charged; INT64_MAX when there is none. A
 // refused charge leaves `before`, so the bank grows and lapses from there, and
 // a counter that nobody remembers banks nothing.
 int64_t FitsAt(const Policy& policy, const CounterState& before,
                const WindowBounds& window, int64_t cost) {
-  const int64_t at_once =
-      policy.limit +
-      (policy.burst_mode == BurstMode::kUpfront ? policy.burst : 0);
-  if (cost <= at_once) return window.end_ns;
+  if (cost <= PerWindow(policy)) return window.end_ns;
   if (!EarnsBurst(policy) || cost > policy.limit + policy.burst ||
       before.anchor_ns == CounterState::kNeverCharged) {
     return INT64_MAX;

@@ -10,23 +10,9 @@ namespace {
 // `used` of the next one when that begins. A charge never straddles two
 // windows: what the earlier one has left for it is lost.
 
-// Units of a window that finds nothing banked.
-int64_t PerWindow(const Policy& policy) {
-  const bool upfront = policy.burst_mode == BurstMode::kUpfront;
-  return std::min(kMaxAmount, policy.limit + (upfront ? policy.burst : 0));
-}
-
-int64_t Banked(const Policy& policy, const CounterState& state) {
-  return EarnsBurst(policy) ? std::min(state.carried, policy.burst) : 0;
-}
-
-int64_t PresentCapacity(const Policy& policy, const CounterState& state) {
-  return std::min(kMaxAmount, PerWindow(policy) + Banked(policy, state));
-}
-
 // Windows after its own that `state` reaches into.
 int64_t WindowsBooked(const Policy& policy, const CounterState& state) {
-  const int64_t over = state.used - PresentCapacity(policy, state);
+  const int64_t over = state.used - Capacity(policy, state);
   const int64_t per_window = PerWindow(policy);
   if (over <= 0 || per_window == 0) return 0;
   return std::min((over - 1) / per_window + 1, MaxBookedWindows(policy) + 1);
@@ -45,8 +31,8 @@ CounterState TurnTo(const Policy& policy, const CounterState& before,
   const int64_t between = (start_ns - before.anchor_ns) / length_ns - 1;
   // The bank lapses, and by then everything booked has passed.
   if (between >= kBankedWindows + WindowsBooked(policy, before)) return state;
-  const int64_t left = PresentCapacity(policy, before) - before.used +
-                       between * PerWindow(policy);
+  const int64_t left =
+      Capacity(policy, before) - before.used + between * PerWindow(policy);
   if (left < 0) {
     state.used = PerWindow(policy) == 0 ? 0 : -left;
   } else if (EarnsBurst(policy)) {
@@ -62,7 +48,7 @@ struct Slot {
 
 // Where `cost` units come to lie; `cost` is at most PerWindow().
 Slot NextSlot(const Policy& policy, const CounterState& state, int64_t cost) {
-  const int64_t capacity = PresentCapacity(policy, state);
+  const int64_t capacity = Capacity(policy, state);
   if (state.used + cost <= capacity) return {0, state.used + cost};
   const int64_t tail = WindowsBooked(policy, state);
   const int64_t tail_end = capacity + tail * PerWindow(policy);
@@ -81,9 +67,8 @@ int64_t GivenBack(const Policy& policy, const CounterState& state,
   }
   const int64_t slot_ns = absl::ToUnixNanos(*ask.booking->slot);
   if (slot_ns != state.anchor_ns + tail * length_ns) return state.used;
-  const int64_t tail_start = tail == 0 ? 0
-                                       : PresentCapacity(policy, state) +
-                                             (tail - 1) * PerWindow(policy);
+  const int64_t tail_start =
+      tail == 0 ? 0 : Capacity(policy, state) + (tail - 1) * PerWindow(policy);
   return std::max(tail_start, state.used + ask.cost);
 }
 
@@ -98,7 +83,7 @@ void Book(const Policy& policy, const CounterState& state, const Ask& ask,
       ask.booking == nullptr ? absl::ZeroDuration() : ask.booking->max_wait;
   outcome.crowded =
       slot.window > 0 && ask.booking != nullptr &&
-      slot.used - PresentCapacity(policy, state) > ask.booking->max_queued;
+      slot.used - Capacity(policy, state) > ask.booking->max_queued;
   outcome.allowed = !outcome.crowded && wait <= patience &&
                     slot.window <= MaxBookedWindows(policy);
   if (outcome.allowed) {
@@ -132,7 +117,7 @@ Judgement JudgeQueuedWindow(const Policy& policy, const CounterState& before,
       WindowAt(policy, std::max(ask.now_ns, before.anchor_ns));
   const int64_t length_ns = window.end_ns - window.start_ns;
   const CounterState state = TurnTo(policy, before, window.start_ns, length_ns);
-  const int64_t capacity = PresentCapacity(policy, state);
+  const int64_t capacity = Capacity(policy, state);
   Judgement judgement{.after = before, .outcome = {}};
   Outcome& outcome = judgement.outcome;
   if (ask.cost == 0) {
