@@ -54,25 +54,24 @@ class FixedCall final : public ScriptCall {
     Write(keys);
   }
 
-  absl::StatusOr<PendingTakes> OnReply(absl::string_view packed,
-                                       Exhausted& exhausted) override {
+  absl::Status OnReply(absl::string_view packed,
+                       Exhausted& exhausted) override {
     PackedReader reader(packed);
     if (reader.left() != 1 + steps_.size()) {
       return absl::UnavailableError("fixed.lua gave a reply of another size");
     }
     const absl::Time now = reader.Microseconds();
-    PendingTakes again;
     for (const Run& run : runs_) {
       for (const size_t step : run.steps) {
         const int64_t used = reader.Integer();
         if (used >= 0) {
           AnswerStep(steps_[step], used - run.units, now, exhausted);
         } else {
-          GiveBack(steps_[step], again);
+          LeaveToTheGeneral(steps_[step]);
         }
       }
     }
-    return again;
+    return absl::OkStatus();
   }
 
  private:
@@ -140,11 +139,9 @@ class FixedCall final : public ScriptCall {
     }
   }
 
-  void GiveBack(const Step& step, PendingTakes& again) {
+  void LeaveToTheGeneral(const Step& step) {
     for (const size_t index : step.takes) {
-      if (takes()[index] == nullptr) continue;
-      takes()[index]->needs_general = true;
-      again.push_back(std::move(takes()[index]));
+      if (takes()[index] != nullptr) takes()[index]->needs_general = true;
     }
   }
 

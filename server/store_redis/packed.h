@@ -1,6 +1,7 @@
 #ifndef RLS_STORE_REDIS_PACKED_H_
 #define RLS_STORE_REDIS_PACKED_H_
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -40,7 +41,11 @@ class PackedWriter {
   std::string text_;
 };
 
-// The caller reads no more than left().
+// In 2116: a counter's times and what is added to them stay in 64 bits.
+inline constexpr int64_t kLatestNs = INT64_MAX / 2;
+
+// The caller reads no more than left(). What no script gives becomes a number
+// within kMaxAmount, or a time that can be, so that all can be computed with.
 class PackedReader {
  public:
   explicit PackedReader(absl::string_view text) : text_(text) {}
@@ -51,9 +56,14 @@ class PackedReader {
     double value = 0;
     std::memcpy(&value, text_.data(), sizeof(value));
     text_.remove_prefix(sizeof(value));
-    return static_cast<int64_t>(value);
+    constexpr auto kMost = static_cast<double>(kMaxAmount);
+    // A NaN is as little as can be.
+    return static_cast<int64_t>(value > -kMost ? std::min(value, kMost)
+                                               : -kMost);
   }
-  absl::Time Microseconds() { return absl::FromUnixMicros(Integer()); }
+  absl::Time Microseconds() {
+    return absl::FromUnixMicros(ClampTo(Integer(), 0, kLatestNs / 1000));
+  }
 
  private:
   absl::string_view text_;

@@ -140,15 +140,16 @@ void Pipeline::Conclude(ScriptCall& call,
     if (IsAmong(kWrongServer, reply->error_code())) connection_.Break(status);
     return;
   }
-  absl::StatusOr<PendingTakes> again =
-      call.OnReply(reply->text(), parts_.exhausted);
-  if (!again.ok()) {
-    FailAll(call.takes(), again.status());
-    connection_.Break(again.status());
+  const absl::Status read = call.OnReply(reply->text(), parts_.exhausted);
+  if (!read.ok()) {
+    FailAll(call.takes(), read);
+    connection_.Break(read);
     return;
   }
   connection_.Proven();
-  for (std::unique_ptr<PendingTake>& take : *again) Add(std::move(take));
+  for (std::unique_ptr<PendingTake>& take : call.takes()) {
+    if (take != nullptr) Add(std::move(take));
+  }
 }
 
 bool Pipeline::Refused(ScriptCall& call, const ReplyView& error) {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "store_redis/pending_take.h"
@@ -47,12 +47,12 @@ class ScriptCall {
   void AppendTo(absl::string_view command, absl::string_view script,
                 std::string& out) const;
 
-  // Answers every take from the reply's bytes. Gives back those that need
-  // another round, with what it must do differently; nothing was charged for
-  // them. UNAVAILABLE when the bytes are not what the script gives; who was not
-  // answered is still in takes().
-  virtual absl::StatusOr<PendingTakes> OnReply(absl::string_view packed,
-                                               Exhausted& exhausted) = 0;
+  // Answers the takes from the reply's bytes, but for those that need another
+  // round and stay in takes(), with what it must do differently; nothing was
+  // charged for them. UNAVAILABLE when the bytes are not what the script gives:
+  // nothing is known of those that stay then.
+  virtual absl::Status OnReply(absl::string_view packed,
+                               Exhausted& exhausted) = 0;
 
   // The takes that wait for this call; a null one has been answered.
   PendingTakes& takes() { return takes_; }

@@ -50,14 +50,13 @@ class SeveralCall final : public ScriptCall {
     }
   }
 
-  absl::StatusOr<PendingTakes> OnReply(absl::string_view packed,
-                                       Exhausted& exhausted) override {
+  absl::Status OnReply(absl::string_view packed,
+                       Exhausted& exhausted) override {
     PackedReader reader(packed);
     if (reader.left() != 1 + keys_) {
       return absl::UnavailableError("several.lua gave a reply of another size");
     }
     const absl::Time now = reader.Microseconds();
-    PendingTakes again;
     for (const Run& run : runs_) {
       for (const size_t index : run.takes) {
         absl::InlinedVector<int64_t, 4> used(run.charges);
@@ -66,7 +65,6 @@ class SeveralCall final : public ScriptCall {
         if (take == nullptr) continue;
         if (used[0] < 0) {
           take->needs_general = true;
-          again.push_back(std::move(take));
           continue;
         }
         absl::InlinedVector<JudgedCounter, 4> counters(run.charges);
@@ -78,7 +76,7 @@ class SeveralCall final : public ScriptCall {
         take.reset();
       }
     }
-    return again;
+    return absl::OkStatus();
   }
 
  private:

@@ -111,9 +111,12 @@ CounterState ReadState(Algorithm algorithm, PackedReader& reader) {
   const int64_t carried = reader.Integer();
   if (anchor < 0) return {};
   if (algorithm == Algorithm::kTokenBucket) {
-    return {.anchor_ns = anchor * kBillion + used};
+    return {.anchor_ns = std::min(anchor, kLatestNs / kBillion) * kBillion +
+                         ClampTo(used, 0, kBillion)};
   }
-  return {.anchor_ns = anchor * 1000, .used = used, .carried = carried};
+  return {.anchor_ns = std::min(anchor, kLatestNs / 1000) * 1000,
+          .used = std::max<int64_t>(used, 0),
+          .carried = std::max<int64_t>(carried, 0)};
 }
 
 // Gathers the words of the command: every counter and every policy once.
@@ -196,15 +199,14 @@ class TakeCall final : public ScriptCall {
     AddWord(writer.charges());
   }
 
-  absl::StatusOr<PendingTakes> OnReply(absl::string_view packed,
-                                       Exhausted& exhausted) override {
+  absl::Status OnReply(absl::string_view packed,
+                       Exhausted& exhausted) override {
     PackedReader reader(packed);
     const auto bad = [] {
       return absl::UnavailableError("take.lua gave a reply of another size");
     };
     if (reader.left() == 0) return bad();
     const absl::Time now = reader.Microseconds();
-    PendingTakes again;
     for (size_t i = 0; i < takes().size(); ++i) {
       if (reader.left() == 0) return bad();
       const bool reached = reader.Integer() == 1;
@@ -218,10 +220,9 @@ class TakeCall final : public ScriptCall {
         takes()[i].reset();
       } else {
         takes()[i]->calendar_now = now;
-        again.push_back(std::move(takes()[i]));
       }
     }
-    return again;
+    return reader.left() == 0 ? absl::OkStatus() : bad();
   }
 
  private:

@@ -1,0 +1,139 @@
+// What a call makes of replies that its script never gives: of a Redis that has
+// lost its mind, or of something on the way there that has.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "store_redis/script_call.h"
+#include "unit/counter_store_dice.h"
+
+namespace rls {
+namespace {
+
+class Unheard final : public Exhausted {
+ public:
+  void OnExhausted(const PendingTake&, const CounterState&,
+                   absl::Time) override {}
+  void OnChanged(const Charge&) override {}
+};
+
+// The takes of one random history, as the store would hand them over.
+class Takes {
+ public:
+  Takes(unsigned seed, const Habits& habits) : dice_(seed, habits) {}
+
+  std::unique_ptr<PendingTake> Next() {
+    const std::vector<TestCharge>& own = charges_.emplace_back(dice_.Charges());
+    std::vector<Charge>& views = views_.emplace_back();
+    auto take = std::make_unique<PendingTake>();
+    for (const TestCharge& charge : own) {
+      views.push_back(
+          {.policy = &charge.policy,
+           .cost = charge.cost,
+           .kind = charge.kind,
+           .booking = charge.booking.has_value() ? &*charge.booking : nullptr});
+      const auto it =
+          std::find(take->keys.begin(), take->keys.end(), charge.key);
+      take->counter_of.push_back(static_cast<size_t>(it - take->keys.begin()));
+      if (it == take->keys.end()) take->keys.push_back(charge.key);
+    }
+    take->charges = views;
+    take->accounting = dice_.AnyAccounting();
+    take->done = [this](const absl::StatusOr<absl::Span<const Outcome>>&) {
+      ++answered_;
+    };
+    return take;
+  }
+
+  absl::Time Start() { return dice_.Start(); }
+  size_t answered() const { return answered_; }
+
+ private:
+  StoreDice dice_;
+  std::deque<std::vector<TestCharge>> charges_;
+  std::deque<std::vector<Charge>> views_;
+  size_t answered_ = 0;
+};
+
+// Numbers that mean something to a call, and others.
+std::string AnyReply(std::mt19937_64& random, absl::Time now) {
+  const auto now_us = static_cast<double>(absl::ToUnixMicros(now));
+  const double numbers[] = {0,
+                            1,
+                            1,
+                            2,
+                            -1,
+                            7,
+                            now_us,
+                            now_us / 1e6,
+                            0x1p53,
+                            -0x1p53,
+                            0x1p62,
+                            std::numeric_limits<double>::max(),
+                            -std::numeric_limits<double>::infinity(),
+                            std::nan("")};
+  std::string reply;
+  for (auto count = random() % 40; count > 0; --count) {
+    // The first is the time: mostly a right one.
+    const double number = reply.empty() && random() % 4 != 0
+                              ? now_us
+                              : numbers[random() % std::size(numbers)];
+    reply.append(reinterpret_cast<const char*>(&number), sizeof(number));
+  }
+  if (random() % 8 == 0) reply.append("rest");
+  return reply;
+}
+
+TEST(ScriptCallTest, WhateverTheReplyNoTakeIsLost) {
+  const Habits kinds[] = {{},
+                          {.calendar = true},
+                          {.lone = true, .plain = true},
+                          {.plain = true},
+                          {.huge = true},
+                          {.queue = true, .returns = true},
+                          {.usage = true}};
+  Unheard unheard;
+  size_t answered = 0;
+  size_t left = 0;
+  for (unsigned seed = 0; seed < 3000; ++seed) {
+    std::mt19937_64 random(seed);
+    Takes takes(seed, kinds[seed % std::size(kinds)]);
+    const absl::Time now = takes.Start();
+    PendingTakes asked;
+    for (size_t count = 1 + random() % 6; count > 0; --count) {
+      asked.push_back(takes.Next());
+    }
+    const size_t all = asked.size();
+    size_t waiting = 0;
+    for (const auto& call : MakeCalls(std::move(asked), now)) {
+      // Gone meanwhile.
+      if (random() % 4 == 0) {
+        call->takes()[0]->Fail(absl::UnavailableError("late"));
+        call->takes()[0] = nullptr;
+      }
+      const std::string reply = AnyReply(random, now);
+      const absl::Status read = call->OnReply(reply, unheard);
+      EXPECT_TRUE(read.ok() || absl::IsUnavailable(read)) << read;
+      for (const auto& take : call->takes()) waiting += take != nullptr;
+    }
+    EXPECT_EQ(takes.answered() + waiting, all) << "seed " << seed;
+    answered += takes.answered();
+    left += waiting;
+  }
+  // Replies of both kinds have been met.
+  EXPECT_GT(answered, 1000);
+  EXPECT_GT(left, 1000);
+}
+
+}  // namespace
+}  // namespace rls
