@@ -189,10 +189,7 @@ class Proxy:
 
     async def slow(self, pair, data, reply):
         """Replies come later; their order and their rate stay."""
-        if reply:
-            pair.loop.call_later(self.delay_s, pair.write, data, reply)
-        else:
-            pair.write(data, reply)
+        pair.write(data, reply, self.delay_s if reply else 0)
 
     async def drop(self, pair, data, reply):
         """Nothing arrives until the mode changes: TCP sends it again."""
@@ -234,10 +231,20 @@ class Proxy:
             self.server = server
             self.born_in = born_in
             self.dead = False
+            self.late = collections.deque()  # replies that are held back
 
-        def write(self, data, reply):
-            if not self.dead:
+        def write(self, data, reply, delay_s=0):
+            if reply and (delay_s or self.late):
+                self.late.append(data)
+                self.loop.call_later(delay_s, self.write_late)
+            elif not self.dead:
                 (self.client if reply else self.server).write(data)
+
+        def write_late(self):
+            """The first of them: none overtakes another."""
+            data = self.late.popleft()
+            if not self.dead:
+                self.client.write(data)
 
         def reset(self):
             for half in (self.client, self.server):
