@@ -1,7 +1,6 @@
 #include "store_redis/cluster_nodes.h"
 
 #include <algorithm>
-#include <cstddef>
 
 #include "store_redis/endpoint_source.h"
 
@@ -46,8 +45,9 @@ Pipeline* ClusterNodes::WithSlot(int slot) const {
   return node == nullptr ? nullptr : &node->pipeline;
 }
 
-Pipeline& ClusterNodes::At(const Endpoint& endpoint) {
-  return NodeAt(endpoint).pipeline;
+Pipeline* ClusterNodes::At(const Endpoint& endpoint) {
+  Node* const node = NodeAt(endpoint);
+  return node == nullptr ? nullptr : &node->pipeline;
 }
 
 bool ClusterNodes::HasSlots(const Pipeline& pipeline) const {
@@ -56,19 +56,21 @@ bool ClusterNodes::HasSlots(const Pipeline& pipeline) const {
 }
 
 void ClusterNodes::MoveSlot(int slot, const Endpoint& to) {
-  Node& node = NodeAt(to);
-  node.has_slots = true;
-  node_of_[static_cast<size_t>(slot)] = &node;
+  Node* const node = NodeAt(to);
+  if (node == nullptr) return;
+  node->has_slots = true;
+  node_of_[static_cast<size_t>(slot)] = node;
 }
 
 void ClusterNodes::Assign(const std::vector<SlotRange>& slots) {
   std::fill(node_of_.begin(), node_of_.end(), nullptr);
   for (const auto& [endpoint, node] : nodes_) node->has_slots = false;
   for (const SlotRange& range : slots) {
-    Node& node = NodeAt(range.master);
-    node.has_slots = true;
+    Node* const node = NodeAt(range.master);
+    if (node == nullptr) continue;
+    node->has_slots = true;
     std::fill(node_of_.begin() + range.first, node_of_.begin() + range.last + 1,
-              &node);
+              node);
   }
   absl::erase_if(nodes_, [](const auto& entry) {
     Node& node = *entry.second;
@@ -82,13 +84,14 @@ void ClusterNodes::Flush() {
   for (const auto& [endpoint, node] : nodes_) node->pipeline.Flush();
 }
 
-ClusterNodes::Node& ClusterNodes::NodeAt(const Endpoint& endpoint) {
+ClusterNodes::Node* ClusterNodes::NodeAt(const Endpoint& endpoint) {
   const auto it = nodes_.find(endpoint);
-  if (it != nodes_.end()) return *it->second;
+  if (it != nodes_.end()) return it->second.get();
+  if (nodes_.size() == kMaxNodes) return nullptr;
   auto made = std::make_unique<Node>(parts_, endpoint, &owner_);
-  Node& node = *made;
+  Node* const node = made.get();
   nodes_.emplace(endpoint, std::move(made));
-  node.pipeline.Open();
+  node->pipeline.Open();
   return node;
 }
 

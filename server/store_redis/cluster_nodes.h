@@ -2,6 +2,7 @@
 #define RLS_STORE_REDIS_CLUSTER_NODES_H_
 
 #include <atomic>
+#include <cstddef>
 #include <memory>
 #include <vector>
 
@@ -29,15 +30,21 @@ class ClusterNodes {
   // To be called when a pipeline has changed.
   void UpdateUsable();
 
+  // As many as Redis' specification has a cluster grow to. Replies that name
+  // more of them are not believed.
+  static constexpr size_t kMaxNodes = 1000;
+
   // Null when no master has the slot.
   Pipeline* WithSlot(int slot) const;
-  // Made and connected when there is none.
-  Pipeline& At(const Endpoint& endpoint);
+  // Made and connected when there is none; null when there are too many.
+  Pipeline* At(const Endpoint& endpoint);
   bool HasSlots(const Pipeline& pipeline) const;
 
+  // It stays where it is when there are too many masters.
   void MoveSlot(int slot, const Endpoint& to);
-  // What has which slots from now on. Leaves masters that have had none for
-  // some time. Not to be called by a pipeline.
+  // What has which slots from now on: none has those of a master too many.
+  // Leaves masters that have had none for some time. Not to be called by a
+  // pipeline.
   void Assign(const std::vector<SlotRange>& slots);
 
   void Flush();
@@ -45,7 +52,7 @@ class ClusterNodes {
  private:
   struct Node;
 
-  Node& NodeAt(const Endpoint& endpoint);
+  Node* NodeAt(const Endpoint& endpoint);
 
   const PipelineParts parts_;
   PipelineOwner& owner_;

@@ -126,8 +126,13 @@ class ClusterRouter final : public Router,
       splits_.Later(std::move(take));
       return;
     }
+    Pipeline* const pipeline = nodes_->At(redirection.to);
+    if (pipeline == nullptr) {
+      take->Fail(absl::UnavailableError("Redis Cluster: too many masters"));
+      return;
+    }
     take->asking = true;
-    nodes_->At(redirection.to).Add(std::move(take));
+    pipeline->Add(std::move(take));
     splits_.FlushLater();
   }
 

@@ -58,6 +58,13 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
     }
   }
 
+  // No thread runs any more when the first worker goes: one of them, or the
+  // resolver, might still have something for it.
+  ~RedisStoreImpl() override {
+    for (const auto& worker : workers_) worker->Stop();
+    resolver_.reset();
+  }
+
   void Take(absl::Span<const Charge> charges, Accounting accounting,
             absl::Time deadline, TakeCallback done) override {
     const absl::Duration left = deadline - clock_.Now();
@@ -185,7 +192,7 @@ class RedisStoreImpl final : public RedisStore, private Exhausted {
   Counter& cache_answers_;
   const KeyText key_text_;
   mutable DenyCache deny_cache_;
-  const std::unique_ptr<Resolver> resolver_;
+  std::unique_ptr<Resolver> resolver_;
   const RedisServers servers_;
   const std::optional<RedisServers> per_second_;
   std::vector<std::unique_ptr<Worker>> workers_;

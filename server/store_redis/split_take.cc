@@ -227,6 +227,7 @@ void SplitTake::Conclude() {
 }
 
 void SplitTake::Answer() {
+  timer_.reset();
   const std::unique_ptr<PendingTake> take = std::move(take_);
   if (!failure_.ok()) {
     take->Fail(failure_);

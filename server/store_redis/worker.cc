@@ -39,11 +39,14 @@ Worker::Worker(const WorkerParts& parts)
 }
 
 Worker::~Worker() {
-  if (own_loop_ != nullptr) {
-    loop_.Stop();
-    thread_.join();
-  }
+  Stop();
   Drain();  // so that the router fails it
+}
+
+void Worker::Stop() {
+  if (!thread_.joinable()) return;
+  loop_.Stop();
+  thread_.join();
 }
 
 void Worker::Add(std::unique_ptr<PendingTake> take) {

@@ -38,13 +38,16 @@ struct WorkerParts {
 class Worker {
  public:
   explicit Worker(const WorkerParts& parts);
-  ~Worker();  // fails what waits
+  ~Worker();  // stops, and fails what waits
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
   bool usable() const { return router_->usable(); }
   bool ready() const { return router_->ready(); }
   void Add(std::unique_ptr<PendingTake> take);
+
+  // Ends its loop and its thread, if they are its own.
+  void Stop();
 
   bool LivesOn(const EventLoop* loop) const { return &loop_ == loop; }
 
