@@ -23,7 +23,8 @@ LeaseKeeper::LeaseKeeper(CounterStore& store, EventLoop& loop,
       ends_(loop, clock,
             [this](const Hash128& counter) { EndLeases(counter); }) {}
 
-LeaseKeeper::Served LeaseKeeper::Serve(const Charge& charge, bool may_refuse) {
+LeaseKeeper::Served LeaseKeeper::Serve(const Charge& charge, bool is_only,
+                                       Accounting accounting) {
   const absl::Duration now = clock_.Elapsed();
   Served served{.counter = HashKey(seed_, charge.key)};
   Errands errands;
@@ -32,22 +33,19 @@ LeaseKeeper::Served LeaseKeeper::Serve(const Charge& charge, bool may_refuse) {
     LeasedCounter& counter = place->counter;
     counter.CountDemand(charge.cost, now, charge.lease->ttl);
     served.used = counter.Use(charge.cost, now);
-    if (served.used.left == charge.cost) {
+    const bool is_whole = served.used.left == charge.cost;
+    if (!is_whole || !is_only) counter.Hold(served.used);
+    if (is_whole) {
       served.outcome = counter.Tell(now);
       served_.Add(1);
       LeaseIfDue(*place, charge, now, errands);
-    } else if (may_refuse && served.used.left == 0) {
+    } else if (is_only && accounting == Accounting::kAllOrNothing &&
+               served.used.left == 0) {
       served.outcome = counter.KnownRefusal(charge.cost, now);
     }
   });
   Send(std::move(errands));
   return served;
-}
-
-void LeaseKeeper::Hold(const Served& served) {
-  table_.WithKnown(served.counter, [&](LeaseTable::Place& place) {
-    place.counter.Hold(served.used);
-  });
 }
 
 void LeaseKeeper::Release(const Served& served) {

@@ -41,11 +41,11 @@ class LeaseKeeper {
     // When the store need not be asked.
     std::optional<Outcome> outcome;
   };
-  // `may_refuse`: a counter that was just found exhausted needs no asking.
-  Served Serve(const Charge& charge, bool may_refuse);
-  // What was served is only part of a request, which is now asked of the store;
-  // then Release() follows, or PutBack().
-  void Hold(const Served& served);
+  // Of a request's only charge a refusal that independent accounting does not
+  // count needs no asking of a counter that was just found exhausted. What was
+  // served of one that is not the only one, or not whole, is held: Release()
+  // follows, or PutBack().
+  Served Serve(const Charge& charge, bool is_only, Accounting accounting);
   void Release(const Served& served);
   // The charge was not made after all. Gives what is left. `store_answers`:
   // else nothing is asked of it.

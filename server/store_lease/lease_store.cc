@@ -48,16 +48,18 @@ class LeaseStoreImpl final : public LeaseStore {
       done(absl::DeadlineExceededError("the deadline has passed"));
       return;
     }
-    // What independent accounting refuses is counted: the store must hear it.
-    const bool may_refuse =
-        charges.size() == 1 && accounting == Accounting::kAllOrNothing;
+    const bool is_only = charges.size() == 1;
     ServedCharges served;
     for (const Charge& charge : charges) {
-      served.push_back(IsLeased(charge) ? keeper_.Serve(charge, may_refuse)
-                                        : LeaseKeeper::Served());
+      served.push_back(IsLeased(charge)
+                           ? keeper_.Serve(charge, is_only, accounting)
+                           : LeaseKeeper::Served());
     }
     if (std::all_of(served.begin(), served.end(),
                     [](const auto& one) { return one.outcome.has_value(); })) {
+      for (const LeaseKeeper::Served& one : served) {
+        if (!is_only) keeper_.Release(one);
+      }
       AnswerFrom(served, done);
       return;
     }
@@ -90,9 +92,6 @@ class LeaseStoreImpl final : public LeaseStore {
       rest.cost -= take->served[i].used.left;
       // Units of it are given back, by any replica.
       rest.refundable |= IsLeased(rest);
-    }
-    for (const LeaseKeeper::Served& served : take->served) {
-      if (served.used.left > 0) keeper_.Hold(served);
     }
     take->asked_at = clock_.Elapsed();
     const PartlyServed& asked = *take;
