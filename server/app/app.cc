@@ -30,7 +30,7 @@ namespace rls {
 namespace {
 
 constexpr absl::Duration kWatchInterval = absl::Milliseconds(250);
-// Redis answers or fails within its command timeout, long before.
+// Redis answers or fails within its command timeout: by default long before.
 constexpr absl::Duration kReturnTime = absl::Seconds(1);
 
 class AppImpl final : public App {
