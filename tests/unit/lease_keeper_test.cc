@@ -49,7 +49,7 @@ class LeaseKeeperTest : public ::testing::Test {
   }
 
   const std::array<absl::string_view, 2> parts_ = {"user", "a"};
-  const LeaseTerms terms_;
+  const LeaseTerms terms_{};
   const Policy policy_{.limit = 1000, .window = absl::Minutes(1)};
   const Policy raised_{.limit = 2000, .window = absl::Minutes(1)};
   FakeClock clock_;
