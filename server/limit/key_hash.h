@@ -24,8 +24,9 @@ struct HashSeed {
 // A seed from the operating system's random source.
 HashSeed RandomSeed();
 
-// SipHash-2-4 with 128 bits of output: short keys are fast, and who does not
-// know the seed can neither make two inputs collide nor find the input.
+// SipHash-1-3 with 128 bits of output: short keys are fast, and who does not
+// know the seed, and sees no hash, cannot make two inputs collide
+// (decisions/0003).
 // Source: Aumasson, Bernstein: SipHash, a fast short-input PRF (2012), and its
 // reference code for the 128-bit variant.
 Hash128 SipHash128(const HashSeed& seed, absl::string_view bytes);
