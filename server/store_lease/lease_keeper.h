@@ -41,10 +41,10 @@ class LeaseKeeper {
     // When the store need not be asked.
     std::optional<Outcome> outcome;
   };
-  // Of a request's only charge a refusal that independent accounting does not
-  // count needs no asking of a counter that was just found exhausted. What was
-  // served of one that is not the only one, or not whole, is held: Release()
-  // follows, or PutBack().
+  // A request's only charge of a counter that was just found exhausted is
+  // refused here, unless its accounting counts refusals. Units are held, and
+  // Release() or PutBack() must follow, unless the only charge was served
+  // whole.
   Served Serve(const Charge& charge, bool is_only, Accounting accounting);
   void Release(const Served& served);
   // The charge was not made after all. Gives what is left. `store_answers`:

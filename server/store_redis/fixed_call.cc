@@ -56,14 +56,16 @@ class FixedCall final : public ScriptCall {
 
   absl::Status OnReply(absl::string_view packed,
                        Exhausted& exhausted) override {
+    const auto bad = [] {
+      return absl::UnavailableError("fixed.lua gave another kind of reply");
+    };
+    if (packed.size() != sizeof(double) * (1 + steps_.size())) return bad();
     PackedReader reader(packed);
-    if (reader.left() != 1 + steps_.size()) {
-      return absl::UnavailableError("fixed.lua gave a reply of another size");
-    }
     const absl::Time now = reader.Microseconds();
     for (const Run& run : runs_) {
       for (const size_t step : run.steps) {
         const int64_t used = reader.Integer();
+        if (used < kNothingDone) return bad();
         if (used >= 0) {
           AnswerStep(steps_[step], used - run.units, now, exhausted);
         } else {

@@ -51,6 +51,7 @@ class PackedReader {
   explicit PackedReader(absl::string_view text) : text_(text) {}
 
   size_t left() const { return text_.size() / sizeof(double); }
+  bool at_end() const { return text_.empty(); }
 
   int64_t Integer() {
     double value = 0;

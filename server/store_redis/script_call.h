@@ -1,6 +1,7 @@
 #ifndef RLS_STORE_REDIS_SCRIPT_CALL_H_
 #define RLS_STORE_REDIS_SCRIPT_CALL_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -95,6 +96,9 @@ std::unique_ptr<ScriptCall> NewFixedCall(PendingTakes takes);
 std::unique_ptr<ScriptCall> NewSeveralCall(PendingTakes takes);
 // take.lua: any takes.
 std::unique_ptr<ScriptCall> NewTakeCall(PendingTakes takes, absl::Time now);
+
+// What fixed.lua and several.lua give of a step that they leave to take.lua.
+inline constexpr int64_t kNothingDone = -1;
 
 // Counters of one call at most: Lua cannot hand more to one command.
 inline constexpr size_t kMaxCallKeys = 4000;

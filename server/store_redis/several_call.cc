@@ -52,15 +52,17 @@ class SeveralCall final : public ScriptCall {
 
   absl::Status OnReply(absl::string_view packed,
                        Exhausted& exhausted) override {
+    const auto bad = [] {
+      return absl::UnavailableError("several.lua gave another kind of reply");
+    };
+    if (packed.size() != sizeof(double) * (1 + keys_)) return bad();
     PackedReader reader(packed);
-    if (reader.left() != 1 + keys_) {
-      return absl::UnavailableError("several.lua gave a reply of another size");
-    }
     const absl::Time now = reader.Microseconds();
     for (const Run& run : runs_) {
       for (const size_t index : run.takes) {
         absl::InlinedVector<int64_t, 4> used(run.charges);
         for (int64_t& number : used) number = reader.Integer();
+        if (used[0] < kNothingDone) return bad();
         std::unique_ptr<PendingTake>& take = takes()[index];
         if (take == nullptr) continue;
         if (used[0] < 0) {

@@ -203,13 +203,15 @@ class TakeCall final : public ScriptCall {
                        Exhausted& exhausted) override {
     PackedReader reader(packed);
     const auto bad = [] {
-      return absl::UnavailableError("take.lua gave a reply of another size");
+      return absl::UnavailableError("take.lua gave another kind of reply");
     };
     if (reader.left() == 0) return bad();
     const absl::Time now = reader.Microseconds();
     for (size_t i = 0; i < takes().size(); ++i) {
       if (reader.left() == 0) return bad();
-      const bool reached = reader.Integer() == 1;
+      const int64_t flag = reader.Integer();
+      if (flag != 0 && flag != 1) return bad();
+      const bool reached = flag == 1;
       if (reached && reader.left() < 3 * charge_counts_[i]) return bad();
       if (takes()[i] == nullptr) {
         for (size_t n = reached ? 3 * charge_counts_[i] : 0; n > 0; --n) {
@@ -222,7 +224,7 @@ class TakeCall final : public ScriptCall {
         takes()[i]->calendar_now = now;
       }
     }
-    return reader.left() == 0 ? absl::OkStatus() : bad();
+    return reader.at_end() ? absl::OkStatus() : bad();
   }
 
  private:

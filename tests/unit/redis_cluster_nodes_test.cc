@@ -25,6 +25,7 @@ class ClusterNodesTest : public ::testing::Test {
  protected:
   // Each of them would be a line.
   ClusterNodesTest() { SetLogLevel(LogLevel::kError); }
+  ~ClusterNodesTest() override { SetLogLevel(LogLevel::kInfo); }
 
   static Endpoint Master(size_t number) {
     return {.unix_path = absl::StrCat("/nonexistent/", number)};
