@@ -1,4 +1,4 @@
-#include "net/digest.h"
+#include "base/digest.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -17,7 +17,7 @@ std::string HmacSha256(absl::string_view key, absl::string_view text) {
       HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
            reinterpret_cast<const unsigned char*>(text.data()), text.size(),
            digest, &length);
-  if (made == nullptr) std::abort();  // only without memory
+  if (made == nullptr) std::abort();  // out of memory
   return {reinterpret_cast<const char*>(digest), length};
 }
 

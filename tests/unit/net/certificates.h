@@ -17,7 +17,7 @@ struct OpenSslFree {
 template <typename T>
 using OpenSslPtr = std::unique_ptr<T, OpenSslFree>;
 
-// A certificate with its key, made by the test.
+// A certificate and its key, made by the test.
 struct Identity {
   OpenSslPtr<X509> certificate;
   OpenSslPtr<EVP_PKEY> key;

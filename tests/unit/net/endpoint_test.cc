@@ -1,9 +1,10 @@
+#include "net/endpoint.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "absl/hash/hash_testing.h"
 #include "absl/strings/match.h"
-#include "net/endpoint.h"
 
 namespace rls {
 namespace {
@@ -45,7 +46,7 @@ TEST(EndpointTest, ReadsHostsAddressesAndPaths) {
   }
 }
 
-TEST(EndpointTest, SaysWhatIsWrong) {
+TEST(EndpointTest, NamesTheReasonOfAnError) {
   const struct {
     std::string text;
     std::string reason;

@@ -14,13 +14,13 @@
 #include <vector>
 
 #include "net/endpoint.h"
-#include "net/file_descriptor.h"
 #include "net/resolver.h"
+#include "net/socket.h"
 #include "net/stream.h"
 
 namespace rls {
 
-// A server's end of a connection: plain blocking calls on the test's thread.
+// A server's end of a connection, with blocking calls on the test's thread.
 class Peer {
  public:
   explicit Peer(int fd) : socket_(fd) {}
@@ -30,7 +30,7 @@ class Peer {
               static_cast<ssize_t>(bytes.size()));
   }
 
-  // What has come by now; waits for nothing.
+  // The bytes received so far, without waiting.
   std::string Received() {
     std::string bytes(1 << 20, '\0');
     const ssize_t count = recv(fd(), bytes.data(), bytes.size(), MSG_DONTWAIT);
@@ -40,7 +40,7 @@ class Peer {
 
   void HalfClose() { shutdown(fd(), SHUT_WR); }
 
-  // Ends it with a reset instead of a good-bye.
+  // Ends the connection with a reset instead of an orderly close.
   void Reset() {
     const linger at_once = {1, 0};
     setsockopt(fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
@@ -64,13 +64,13 @@ class Listener {
         bind(socket_.get(), reinterpret_cast<sockaddr*>(&any), sizeof(any)), 0);
   }
 
-  // Until then the port is taken, and refuses.
+  // Before Listen() the port is bound, but refuses connections.
   Listener& Listen(int backlog = 16) {
     EXPECT_EQ(listen(socket_.get(), backlog), 0);
     return *this;
   }
 
-  // No more connections: an Accept() that waits gets none.
+  // Ends an Accept() that waits, with an invalid Peer.
   void Shutdown() { shutdown(socket_.get(), SHUT_RDWR); }
 
   Peer Accept() { return Peer(accept(socket_.get(), nullptr, nullptr)); }
@@ -97,7 +97,7 @@ class Listener {
   FileDescriptor socket_;
 };
 
-// One whose queue is full: it neither answers nor refuses.
+// A listener with a full queue: it neither accepts nor refuses.
 class SilentListener {
  public:
   SilentListener() {
@@ -122,7 +122,7 @@ class SilentListener {
   std::vector<FileDescriptor> fillers_;
 };
 
-// A Unix socket that listens.
+// A listening Unix socket.
 class UnixListener {
  public:
   explicit UnixListener(const std::string& path)
@@ -144,7 +144,7 @@ class UnixListener {
   FileDescriptor socket_;
 };
 
-// Writes down what a stream tells.
+// Records the callbacks of a stream.
 struct Recorder : StreamHandler {
   void OnConnected() override { ++connected; }
   void OnBytes(absl::string_view more) override {

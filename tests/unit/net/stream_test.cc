@@ -1,3 +1,5 @@
+#include "net/stream.h"
+
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <netinet/tcp.h>
@@ -5,17 +7,16 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "net/stream.h"
 #include "temp_folder.h"
-#include "unit/net_fixture.h"
-#include "unit/net_peer.h"
+#include "unit/net/net_fixture.h"
+#include "unit/net/peer.h"
 
 namespace rls {
 namespace {
 
 using ::testing::HasSubstr;
 
-// Answers with the addresses that the test has given.
+// Always finds the addresses that the test gives.
 class FixedResolver final : public Resolver {
  public:
   explicit FixedResolver(std::vector<SocketAddress> addresses)
@@ -69,7 +70,7 @@ TEST_F(StreamTest, CarriesBytesBothWays) {
 TEST_F(StreamTest, SendsSmallWritesAtOnce) {
   Open(listener_.Listen().endpoint());
   ASSERT_TRUE(IsConnected());
-  // The only socket of this process that is connected to the listener.
+  // Finds the only socket of this process that is connected to the listener.
   Peer peer = listener_.Accept();
   const SocketAddress listener = listener_.address();
   bool found = false;
@@ -92,7 +93,7 @@ TEST_F(StreamTest, SendsSmallWritesAtOnce) {
   EXPECT_TRUE(found);
 }
 
-TEST_F(StreamTest, KeepsWhatIsWrittenBeforeItIsConnected) {
+TEST_F(StreamTest, KeepsBytesWrittenBeforeItIsConnected) {
   Open(listener_.Listen().endpoint());
   stream_->Write("first ");
   stream_->Write("second");
@@ -103,7 +104,7 @@ TEST_F(StreamTest, KeepsWhatIsWrittenBeforeItIsConnected) {
   EXPECT_TRUE(PeerGets(peer, "first second"));
 }
 
-TEST_F(StreamTest, KeepsWhatASlowPeerDoesNotReadInOrder) {
+TEST_F(StreamTest, KeepsUnreadBytesForASlowPeerInOrder) {
   Open(listener_.Listen().endpoint());
   ASSERT_TRUE(IsConnected());
   Peer peer = listener_.Accept();
@@ -118,13 +119,13 @@ TEST_F(StreamTest, KeepsWhatASlowPeerDoesNotReadInOrder) {
   EXPECT_LT(stream_->unsent_bytes(), all.size());
   EXPECT_TRUE(PeerGets(peer, all));
   EXPECT_EQ(stream_->unsent_bytes(), 0U);
-  // It has not forgotten how to write at once.
+  // Later writes go out at once again.
   stream_->Write("last");
   EXPECT_EQ(stream_->unsent_bytes(), 0U);
   EXPECT_TRUE(PeerGets(peer, "last"));
 }
 
-TEST_F(StreamTest, AFloodOnOneStreamDoesNotHoldUpAnother) {
+TEST_F(StreamTest, AFloodOnOneStreamDoesNotDelayAnother) {
   listener_.Listen();
   Open(listener_.endpoint());
   ASSERT_TRUE(IsConnected());
@@ -134,7 +135,7 @@ TEST_F(StreamTest, AFloodOnOneStreamDoesNotHoldUpAnother) {
       Connect({*loop_, *resolver_}, listener_.endpoint(), other);
   ASSERT_TRUE(RunUntil([&] { return other.connected == 1; }));
   Peer quiet = listener_.Accept();
-  // As much as the kernel takes, all of it there before the loop runs.
+  // Sends as much as the kernel takes, before the loop runs.
   const std::string block(1 << 16, 'x');
   size_t sent = 0;
   for (ssize_t count = 0; count >= 0; sent += static_cast<size_t>(count)) {
@@ -169,7 +170,7 @@ TEST_F(StreamTest, ServesUnixSockets) {
   EXPECT_EQ(Why(), path + ": Connection refused");
 }
 
-TEST_F(StreamTest, TellsThatAPortRefuses) {
+TEST_F(StreamTest, ReportsThatAPortRefuses) {
   Open(listener_.endpoint());
   stream_->Write("kept");
   EXPECT_TRUE(IsClosed());
@@ -182,14 +183,14 @@ TEST_F(StreamTest, TellsThatAPortRefuses) {
   EXPECT_EQ(stream_->unsent_bytes(), 0U);
 }
 
-TEST_F(StreamTest, TellsThatAHostIsUnknown) {
+TEST_F(StreamTest, ReportsThatAHostIsUnknown) {
   Open({.host = "no-such-host.invalid", .port = 1});
   EXPECT_TRUE(IsClosed());
   EXPECT_EQ(recorder_.why.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(Why(), HasSubstr("no-such-host.invalid:1: "));
 }
 
-TEST_F(StreamTest, TellsThatThePeerHasReset) {
+TEST_F(StreamTest, ReportsThatThePeerHasReset) {
   Open(listener_.Listen().endpoint());
   ASSERT_TRUE(IsConnected());
   listener_.Accept().Reset();
@@ -197,7 +198,7 @@ TEST_F(StreamTest, TellsThatThePeerHasReset) {
   EXPECT_THAT(Why(), HasSubstr("Connection reset by peer"));
 }
 
-TEST_F(StreamTest, DeliversWhatCameBeforeTheEnd) {
+TEST_F(StreamTest, DeliversBytesReceivedBeforeTheEnd) {
   Open(listener_.Listen().endpoint());
   ASSERT_TRUE(IsConnected());
   Peer peer = listener_.Accept();
@@ -208,9 +209,9 @@ TEST_F(StreamTest, DeliversWhatCameBeforeTheEnd) {
   EXPECT_THAT(Why(), HasSubstr("closed by the peer"));
 }
 
-// Redis says why it hangs up on one client too many, and does not read what
-// the client has sent meanwhile.
-TEST_F(StreamTest, DeliversWhatCameBeforeWritingFailed) {
+// If Redis has too many clients, it sends an error and closes the connection,
+// without reading the bytes that the client has sent meanwhile.
+TEST_F(StreamTest, DeliversBytesReceivedBeforeWritingFailed) {
   Open(listener_.Listen().endpoint());
   ASSERT_TRUE(IsConnected());
   {
@@ -218,7 +219,7 @@ TEST_F(StreamTest, DeliversWhatCameBeforeWritingFailed) {
     peer.Send("-ERR max number of clients reached\r\n");
   }
   for (int i = 0; i < 100; ++i) stream_->Write("PING\r\n");
-  EXPECT_EQ(recorder_.closed, 0) << "within a call of the stream";
+  EXPECT_EQ(recorder_.closed, 0) << "within a method of the stream";
   EXPECT_TRUE(IsClosed());
   EXPECT_EQ(recorder_.bytes, "-ERR max number of clients reached\r\n");
   EXPECT_EQ(recorder_.why.code(), absl::StatusCode::kUnavailable);
@@ -235,7 +236,7 @@ TEST_F(StreamTest, TriesTheNextAddressWhenOneRefuses) {
   EXPECT_TRUE(PeerGets(peer, "x"));
 }
 
-TEST_F(StreamTest, TellsOfTheLastAddressWhenAllRefuse) {
+TEST_F(StreamTest, ReportsTheLastAddressWhenAllRefuse) {
   Listener first;
   FixedResolver resolver({first.address(), listener_.address()});
   stream_ =
@@ -254,7 +255,7 @@ TEST_F(StreamTest, DoesNotWaitForAnAddressThatDoesNotAnswer) {
   EXPECT_GE(listener_.Accept().fd(), 0);
 }
 
-TEST_F(StreamTest, DestroyedWhileItConnectsItSaysNothing) {
+TEST_F(StreamTest, DestroyedWhileItConnectsItRunsNoCallback) {
   listener_.Listen();
   for (const char* host : {"127.0.0.1", "localhost", "no-such-host.invalid"}) {
     Endpoint endpoint = listener_.endpoint();
@@ -272,7 +273,7 @@ TEST_F(StreamTest, DestroyedWhileItConnectsItSaysNothing) {
   EXPECT_EQ(recorder_.closed, 0);
 }
 
-// Destroys its stream in the callback that is named.
+// Destroys its stream in one of the callbacks.
 struct Destroyer final : Recorder {
   enum class In { kConnected, kBytes, kClosed };
   Destroyer(std::unique_ptr<Stream>& its, In when) : stream(its), in(when) {}

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -8,9 +9,8 @@
 
 #include "base/files.h"
 #include "base/log.h"
-#include "base/log_throttle.h"
 #include "base/text.h"
-#include "base/thread_part.h"
+#include "base/thread_shard.h"
 #include "fake_clock.h"
 #include "temp_folder.h"
 
@@ -37,7 +37,7 @@ TEST(TextTest, QuotesAndCutsLongText) {
   EXPECT_LT(Quoted(std::string(60'000, 'x')).size(), 120u);
 }
 
-TEST(TextTest, FindsTheNearestWordButNoStranger) {
+TEST(TextTest, FindsTheNearestWordButNoUnrelatedWord) {
   const std::vector<absl::string_view> words = {"burst", "burst_mode", "unit",
                                                 "rps"};
   EXPECT_EQ(NearestWord("brust", words), "burst");
@@ -68,7 +68,7 @@ class FilesTest : public ::testing::Test {
   const fs::path& folder_ = temp_.path();
 };
 
-TEST_F(FilesTest, ReadsUpToTheMostBytes) {
+TEST_F(FilesTest, ReadsUpToTheMaximumOfBytes) {
   const std::string path = Write("a", "12345");
   EXPECT_EQ(*ReadFile(path, 5), "12345");
   EXPECT_TRUE(absl::IsResourceExhausted(ReadFile(path, 4).status()));
@@ -77,12 +77,50 @@ TEST_F(FilesTest, ReadsUpToTheMostBytes) {
             size_t{1} << 20);
 }
 
-TEST_F(FilesTest, SaysWhyAFileCannotBeRead) {
+TEST_F(FilesTest, NamesTheReasonWhyAFileCannotBeRead) {
   const auto missing = ReadFile((folder_ / "none").string(), 9).status();
   EXPECT_TRUE(absl::IsNotFound(missing));
   EXPECT_THAT(std::string(missing.message()), HasSubstr("none"));
   EXPECT_TRUE(
       absl::IsFailedPrecondition(ReadFile(folder_.string(), 9).status()));
+}
+
+// To open a pipe would wait for a writer, and a device may have no end.
+TEST_F(FilesTest, ReadsNoPipeSocketOrDevice) {
+  const std::string pipe = (folder_ / "pipe").string();
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const std::string linked = (folder_ / "linked").string();
+  fs::create_symlink("/dev/zero", linked);
+  for (const std::string& path : {pipe, linked, std::string("/dev/zero")}) {
+    EXPECT_TRUE(absl::IsFailedPrecondition(ReadFile(path, 9).status())) << path;
+  }
+  EXPECT_THAT(*ListFiles(folder_.string()), ElementsAre());
+  fs::create_symlink("round", folder_ / "round");
+  EXPECT_FALSE(ReadFile((folder_ / "round").string(), 9).ok());
+}
+
+TEST_F(FilesTest, ListsABoundedNumberOfFiles) {
+  for (size_t i = 0; i < kMaxListedFiles; ++i) {
+    std::ofstream(folder_ / std::to_string(i));
+  }
+  EXPECT_EQ(ListFiles(folder_.string())->size(), kMaxListedFiles);
+  Write("more", "");
+  EXPECT_TRUE(absl::IsResourceExhausted(ListFiles(folder_.string()).status()));
+}
+
+// Each level has the folder below it nine times, so all paths are 10^6.
+TEST_F(FilesTest, VisitsABoundedNumberOfEntries) {
+  fs::path level = folder_;
+  for (int depth = 0; depth < 6; ++depth) {
+    fs::create_directory(level / "down");
+    for (int i = 1; i < 10; ++i) {
+      fs::create_directory_symlink("down", level / std::to_string(i));
+    }
+    level /= "down";
+  }
+  const absl::Status status = ListFiles(folder_.string()).status();
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("100000"));
 }
 
 TEST_F(FilesTest, ListsRegularFilesSortedWithoutHiddenOnes) {
@@ -102,20 +140,20 @@ TEST_F(FilesTest, AFolderThatLinksToItselfEnds) {
   EXPECT_FALSE(ListFiles(folder_.string()).ok());
 }
 
-TEST(ThreadPartTest, AsManyThreadsAsThereAreCoresHaveOneEach) {
-  std::set<size_t> parts = {PartOfThisThread()};  // of all that claim none
-  for (size_t i = 1; i < PartCount(); ++i) {
-    std::thread([&parts] {
-      EXPECT_EQ(PartOfThisThread(), 0u);
-      ClaimPart();
-      EXPECT_LT(PartOfThisThread(), PartCount());
-      parts.insert(PartOfThisThread());
+TEST(ThreadShardTest, OneThreadPerCoreHasAShardOfItsOwn) {
+  std::set<size_t> shards = {ShardOfThisThread()};  // without a claim
+  for (size_t i = 1; i < ShardCount(); ++i) {
+    std::thread([&shards] {
+      EXPECT_EQ(ShardOfThisThread(), 0u);
+      ClaimShard();
+      EXPECT_LT(ShardOfThisThread(), ShardCount());
+      shards.insert(ShardOfThisThread());
     }).join();
   }
-  EXPECT_EQ(parts.size(), PartCount());
+  EXPECT_EQ(shards.size(), ShardCount());
 }
 
-TEST(LogThrottleTest, SaysOnceInAnIntervalAndHowOften) {
+TEST(LogThrottleTest, WritesOneLineInAnIntervalAndCountsTheOthers) {
   FakeClock clock;
   LogThrottle log(clock, absl::Seconds(5));
   ::testing::internal::CaptureStderr();
@@ -131,7 +169,7 @@ TEST(LogThrottleTest, SaysOnceInAnIntervalAndHowOften) {
                                       "[^\n]*still no Redis\n"));
 }
 
-TEST(LogThrottleTest, OneThatMaySayMoreSaysThatOften) {
+TEST(LogThrottleTest, WritesUpToItsMaximumOfLinesInAnInterval) {
   FakeClock clock;
   LogThrottle log(clock, absl::Seconds(10), 2);
   ::testing::internal::CaptureStderr();

@@ -1,21 +1,19 @@
+#include "net/tls_session.h"
+
 #include <gmock/gmock.h>
 #include <openssl/err.h>
-#include <stdlib.h>
 
-#include <filesystem>
-#include <fstream>
 #include <utility>
 
-#include "net/tls_session.h"
-#include "unit/net_certificates.h"
+#include "temp_folder.h"
+#include "unit/net/certificates.h"
 
 namespace rls {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-// A server's end in memory.
+// A server's end of a TLS connection, in memory.
 class MemoryServer {
  public:
   explicit MemoryServer(const Identity& identity)
@@ -29,7 +27,8 @@ class MemoryServer {
     SSL_set_accept_state(ssl_.get());
   }
 
-  // Takes the client's records; what they say, or how it ended.
+  // Takes the client's records. Returns their bytes, "good-bye" for a closing
+  // alert, or OpenSSL's error.
   std::string Receive(absl::string_view records) {
     ERR_clear_error();
     BIO_write(from_client_, records.data(), static_cast<int>(records.size()));
@@ -58,7 +57,7 @@ class MemoryServer {
 
  private:
   OpenSslPtr<SSL_CTX> context_;
-  OpenSslPtr<SSL> ssl_;  // owns the two below
+  OpenSslPtr<SSL> ssl_;  // owns the two buffers below
   BIO* const from_client_;
   BIO* const to_client_;
 };
@@ -66,14 +65,10 @@ class MemoryServer {
 class TlsSessionTest : public ::testing::Test {
  protected:
   TlsSessionTest() {
-    std::string name = (fs::temp_directory_path() / "rls.XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-    const std::string ca_file = folder_ / "ca.pem";
-    std::ofstream(ca_file) << authority_.CertificatePem();
-    context_ = *NewTlsContext({.ca_file = ca_file});
+    context_ = *NewTlsContext(
+        {.ca_file = folder_.Write("ca.pem", authority_.CertificatePem())});
     session_ = *NewTlsSession(*context_, "localhost");
   }
-  ~TlsSessionTest() override { fs::remove_all(folder_); }
 
   std::string TakeOutput() {
     std::string output(session_->output());
@@ -81,7 +76,7 @@ class TlsSessionTest : public ::testing::Test {
     return output;
   }
 
-  // One byte at a time: a record may come in any pieces.
+  // Receives one byte at a time, because records may arrive in any pieces.
   absl::Status ReceiveBytewise(const std::string& records) {
     for (const char byte : records) {
       absl::Status status = session_->Receive({&byte, 1});
@@ -98,7 +93,7 @@ class TlsSessionTest : public ::testing::Test {
     return status;
   }
 
-  fs::path folder_;
+  const TempFolder folder_;
   const Identity authority_ = NewAuthority("authority");
   std::unique_ptr<TlsContext> context_;
   std::unique_ptr<TlsSession> session_;
@@ -132,7 +127,7 @@ TEST_F(TlsSessionTest, TakesRecordsInAnyPieces) {
   EXPECT_EQ(server.Receive(TakeOutput()), "good-bye");
 }
 
-TEST_F(TlsSessionTest, TellsThePeerWhyItIsNotTrusted) {
+TEST_F(TlsSessionTest, SendsThePeerTheReasonWhyItIsNotTrusted) {
   MemoryServer server(NewIdentity(NewAuthority("stranger"), {}));
   const absl::Status status = ShakeHands(server);
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);

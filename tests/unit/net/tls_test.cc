@@ -1,12 +1,23 @@
-#include <gmock/gmock.h>
+#include "net/tls.h"
 
+#include <gmock/gmock.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+
+#include <array>
+#include <atomic>
+#include <csignal>
 #include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "net/tls.h"
+#include "base/mutex.h"
 #include "temp_folder.h"
-#include "unit/net_fixture.h"
-#include "unit/net_tls_server.h"
+#include "unit/net/certificates.h"
+#include "unit/net/net_fixture.h"
+#include "unit/net/peer.h"
 
 namespace rls {
 namespace {
@@ -15,6 +26,126 @@ namespace fs = std::filesystem;
 using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+
+std::string NameOf(const X509* certificate) {
+  if (certificate == nullptr) return "unnamed";
+  std::array<char, 100> name = {};
+  X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName,
+                            name.data(), static_cast<int>(name.size()));
+  return name.data();
+}
+
+struct TlsServerOptions {
+  const Identity* identity = nullptr;
+  const Identity* client_authority = nullptr;  // null: no certificate needed
+  int newest_version = TLS1_3_VERSION;
+};
+
+// An echo server with TLS, on a thread of its own. It serves one connection
+// after another.
+class TlsServer {
+ public:
+  explicit TlsServer(const TlsServerOptions& options);
+  ~TlsServer();
+
+  Endpoint endpoint() const { return listener_.endpoint(); }
+
+  // The ends of the connections, in order: "refused" (no handshake), or the
+  // server name that the client requested, the name in the client's
+  // certificate, and "good-bye" or "cut off", as in "localhost gateway:
+  // good-bye".
+  std::vector<std::string> Endings();
+
+ private:
+  void Serve();
+  std::string Echo(int socket);
+
+  OpenSslPtr<SSL_CTX> context_;
+  Listener listener_;
+  std::atomic<bool> closing_{false};
+  Mutex mutex_;
+  std::vector<std::string> endings_ ABSL_GUARDED_BY(mutex_);
+  int current_ ABSL_GUARDED_BY(mutex_) = -1;
+  std::thread thread_;
+};
+
+TlsServer::TlsServer(const TlsServerOptions& options)
+    : context_(SSL_CTX_new(TLS_server_method())) {
+  // OpenSSL writes to sockets without MSG_NOSIGNAL.
+  std::signal(SIGPIPE, SIG_IGN);
+  SSL_CTX* const context = context_.get();
+  SSL_CTX_use_certificate(context, options.identity->certificate.get());
+  SSL_CTX_use_PrivateKey(context, options.identity->key.get());
+  SSL_CTX_set_min_proto_version(context, TLS1_VERSION);
+  SSL_CTX_set_max_proto_version(context, options.newest_version);
+  // Versions before TLS 1.2 sign with SHA-1.
+  if (options.newest_version < TLS1_2_VERSION) {
+    SSL_CTX_set_security_level(context, 0);
+  }
+  if (options.client_authority != nullptr) {
+    X509_STORE_add_cert(SSL_CTX_get_cert_store(context),
+                        options.client_authority->certificate.get());
+    SSL_CTX_set_verify(
+        context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  }
+  listener_.Listen();
+  thread_ = std::thread([this] { Serve(); });
+}
+
+TlsServer::~TlsServer() {
+  closing_ = true;
+  listener_.Shutdown();
+  {
+    MutexLock lock(&mutex_);
+    if (current_ >= 0) shutdown(current_, SHUT_RDWR);
+  }
+  thread_.join();
+}
+
+std::vector<std::string> TlsServer::Endings() {
+  MutexLock lock(&mutex_);
+  return endings_;
+}
+
+void TlsServer::Serve() {
+  while (!closing_) {
+    const Peer peer = listener_.Accept();
+    if (peer.fd() < 0) return;
+    {
+      MutexLock lock(&mutex_);
+      current_ = peer.fd();
+      if (closing_) return;
+    }
+    std::string ending = Echo(peer.fd());
+    MutexLock lock(&mutex_);
+    current_ = -1;
+    endings_.push_back(std::move(ending));
+  }
+}
+
+std::string TlsServer::Echo(int socket) {
+  ERR_clear_error();
+  const int on = 1;
+  setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  const OpenSslPtr<SSL> ssl(SSL_new(context_.get()));
+  SSL_set_fd(ssl.get(), socket);
+  if (SSL_accept(ssl.get()) != 1) return "refused";
+  const char* const requested =
+      SSL_get_servername(ssl.get(), TLSEXT_NAMETYPE_host_name);
+  const std::string names =
+      absl::StrCat(requested == nullptr ? "anyone" : requested, " ",
+                   NameOf(SSL_get0_peer_certificate(ssl.get())));
+  std::array<char, 1 << 14> buffer;
+  for (;;) {
+    const int count = SSL_read(ssl.get(), buffer.data(), buffer.size());
+    if (count <= 0) {
+      const bool polite =
+          SSL_get_error(ssl.get(), count) == SSL_ERROR_ZERO_RETURN;
+      return absl::StrCat(names, polite ? ": good-bye" : ": cut off");
+    }
+    SSL_write(ssl.get(), buffer.data(), count);
+  }
+}
 
 class TlsTest : public LoopTest {
  protected:
@@ -40,7 +171,7 @@ class TlsTest : public LoopTest {
         Connect({*loop_, *resolver_, context_.get()}, endpoint, recorder_);
   }
 
-  // Whether what is written comes back.
+  // Whether the written text comes back.
   bool Echoes(const std::string& text = "PING") {
     stream_->Write(text);
     return RunUntil([&] {
@@ -82,7 +213,7 @@ TEST_F(TlsTest, CarriesBytesBothWaysAndSaysGoodBye) {
   EXPECT_TRUE(
       RunUntil([&] { return recorder_.bytes == "written before and after"; }));
   stream_.reset();
-  EXPECT_THAT(Endings(server, 1), ElementsAre("localhost nobody: good-bye"));
+  EXPECT_THAT(Endings(server, 1), ElementsAre("localhost unnamed: good-bye"));
 }
 
 TEST_F(TlsTest, CarriesMoreThanTheBuffersHold) {
@@ -95,7 +226,7 @@ TEST_F(TlsTest, CarriesMoreThanTheBuffersHold) {
   EXPECT_EQ(stream_->unsent_bytes(), 0U);
 }
 
-TEST_F(TlsTest, SpeaksTls12WithWhoKnowsNoBetter) {
+TEST_F(TlsTest, SpeaksTls12WithAnOlderServer) {
   TlsServer server({.identity = &redis_, .newest_version = TLS1_2_VERSION});
   Context(trusting_);
   Open(server.endpoint());
@@ -109,16 +240,16 @@ TEST_F(TlsTest, RefusesOlderVersions) {
   EXPECT_TRUE(IsRefused("protocol"));
 }
 
-TEST_F(TlsTest, VerifiesAnAddressWithoutAskingForIt) {
+TEST_F(TlsTest, VerifiesAnAddressWithoutSendingItAsServerName) {
   TlsServer server({.identity = &redis_});
   Context(trusting_);
   Open(server.endpoint(), "127.0.0.1");
   EXPECT_TRUE(Echoes());
   stream_.reset();
-  EXPECT_THAT(Endings(server, 1), ElementsAre("anyone nobody: good-bye"));
+  EXPECT_THAT(Endings(server, 1), ElementsAre("anyone unnamed: good-bye"));
 }
 
-TEST_F(TlsTest, RefusesTheCertificateOfAStranger) {
+TEST_F(TlsTest, RefusesTheCertificateOfAnUnknownAuthority) {
   const Identity other = NewIdentity(stranger_, {});
   TlsServer server({.identity = &other});
   Context(trusting_);
@@ -128,7 +259,7 @@ TEST_F(TlsTest, RefusesTheCertificateOfAStranger) {
   EXPECT_THAT(Endings(server, 1), ElementsAre("refused"));
 }
 
-TEST_F(TlsTest, TheSystemKnowsNoneOfOurs) {
+TEST_F(TlsTest, TheSystemDoesNotTrustTheTestsAuthority) {
   TlsServer server({.identity = &redis_});
   Context({});
   Open(server.endpoint());
@@ -153,7 +284,7 @@ TEST_F(TlsTest, RefusesTheCertificateOfAnotherName) {
   stream_.reset();
   EXPECT_THAT(
       Endings(server, 3),
-      ElementsAre("refused", "refused", "redis.example.com nobody: good-bye"));
+      ElementsAre("refused", "refused", "redis.example.com unnamed: good-bye"));
 
   options = trusting_;
   options.verify_hostname = false;
@@ -183,7 +314,7 @@ TEST_F(TlsTest, RefusesAnExpiredCertificate) {
   EXPECT_TRUE(IsRefused("not trusted: certificate is not yet valid"));
 }
 
-TEST_F(TlsTest, ShowsItsCertificateToWhoAsks) {
+TEST_F(TlsTest, SendsItsCertificateToAServerThatRequestsIt) {
   const Identity gateway = NewIdentity(authority_, {.name = "gateway"});
   TlsServer server({.identity = &redis_, .client_authority = &authority_});
   TlsOptions options = trusting_;
@@ -196,14 +327,14 @@ TEST_F(TlsTest, ShowsItsCertificateToWhoAsks) {
   EXPECT_THAT(Endings(server, 1), ElementsAre("localhost gateway: good-bye"));
 }
 
-TEST_F(TlsTest, TellsThatThePeerWantsACertificate) {
+TEST_F(TlsTest, ReportsThatThePeerRequiresACertificate) {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     TlsServer server({.identity = &redis_,
                       .client_authority = &authority_,
                       .newest_version = version});
     Context(trusting_);
     Open(server.endpoint());
-    // With TLS 1.3 the client is connected before the server has judged it.
+    // With TLS 1.3 the client is connected before the server has verified it.
     IsRefused("");
     EXPECT_THAT(std::string(recorder_.why.message()),
                 AnyOf(HasSubstr("certificate required"),
@@ -212,7 +343,7 @@ TEST_F(TlsTest, TellsThatThePeerWantsACertificate) {
   }
 }
 
-TEST_F(TlsTest, TellsThatThePeerSpeaksNoTls) {
+TEST_F(TlsTest, ReportsThatThePeerDoesNotSpeakTls) {
   Listener listener;
   Context(trusting_);
   Open(listener.Listen().endpoint(), "127.0.0.1");
@@ -227,7 +358,7 @@ TEST_F(TlsTest, TellsThatThePeerSpeaksNoTls) {
   EXPECT_TRUE(IsRefused("by"));  // closed or reset
 }
 
-// Destroys its stream as soon as it hears of it.
+// Destroys its stream in the first callback.
 struct Destroyer final : Recorder {
   Destroyer(std::unique_ptr<Stream>& its, bool early)
       : stream(its), when_connected(early) {}
@@ -258,7 +389,7 @@ TEST_F(TlsTest, ReadsItsFilesAgainWhenTheyHaveChanged) {
   Context(trusting_);
   Open(new_server.endpoint());
   EXPECT_TRUE(IsRefused("not trusted"));
-  // Nonsense changes nothing, nor does a missing file.
+  // Neither an unusable file nor a missing file changes anything.
   Write("ca.pem", "nonsense");
   Open(old_server.endpoint());
   EXPECT_TRUE(Echoes());

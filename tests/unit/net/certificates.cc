@@ -1,4 +1,4 @@
-#include "unit/net_certificates.h"
+#include "unit/net/certificates.h"
 
 #include <gtest/gtest.h>
 #include <openssl/bio.h>
@@ -29,7 +29,7 @@ void AddExtension(X509& certificate, int nid, const std::string& value) {
   X509_EXTENSION_free(extension);
 }
 
-// All of a certificate but its issuer, extensions and signature.
+// A certificate without its issuer, extensions and signature.
 Identity Draft(const CertificateOptions& options) {
   Identity made{OpenSslPtr<X509>(X509_new()),
                 OpenSslPtr<EVP_PKEY>(EVP_EC_gen("P-256"))};

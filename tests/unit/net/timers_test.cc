@@ -1,11 +1,11 @@
+#include "net/timers.h"
+
 #include <gmock/gmock.h>
 
 #include <map>
 #include <optional>
 #include <random>
 #include <utility>
-
-#include "net/timers.h"
 
 namespace rls {
 namespace {
@@ -17,7 +17,7 @@ SteadyTime At(int64_t ns) { return SteadyTime(nanoseconds(ns)); }
 
 class TimersTest : public ::testing::Test {
  protected:
-  // A timer that writes down its number.
+  // A timer that records its number.
   std::unique_ptr<EventLoop::Timer> Numbered(int number) {
     return timers_.NewTimer([this, number] { fired_.push_back(number); });
   }
@@ -57,7 +57,7 @@ TEST_F(TimersTest, SettingAgainReplacesAndCancellingForgets) {
   EXPECT_THAT(FireAt(30), ElementsAre(1));
 }
 
-TEST_F(TimersTest, ATimerThatSetsItselfInThePastHoldsUpNobody) {
+TEST_F(TimersTest, ATimerThatSetsItselfInThePastDelaysNoOther) {
   std::unique_ptr<EventLoop::Timer> greedy;
   greedy = timers_.NewTimer([&] {
     fired_.push_back(0);
@@ -76,14 +76,14 @@ TEST_F(TimersTest, MayBeDestroyedByItsOwnCallback) {
   const auto kept = std::make_shared<int>(7);
   timer = timers_.NewTimer([this, &timer, kept] {
     timer.reset();
-    fired_.push_back(*kept);  // still there after the timer
+    fired_.push_back(*kept);  // valid although the timer is gone
   });
   timer->Set(At(1));
   EXPECT_THAT(FireAt(1), ElementsAre(7));
   EXPECT_EQ(kept.use_count(), 1);
 }
 
-TEST_F(TimersTest, MayBeDestroyedSetOrCancelledByAnothersCallback) {
+TEST_F(TimersTest, MayBeDestroyedSetOrCancelledByAnotherCallback) {
   auto destroyed = Numbered(1);
   const auto cancelled = Numbered(2);
   const auto postponed = Numbered(3);
@@ -100,14 +100,14 @@ TEST_F(TimersTest, MayBeDestroyedSetOrCancelledByAnothersCallback) {
   EXPECT_THAT(FireAt(20), ElementsAre(3));
 }
 
-// Any history of settings, cancellations and destructions has the outcome that
-// an ordered list gives.
+// Any history of settings, cancellations and destructions fires the same timers
+// as an ordered list.
 TEST_F(TimersTest, AgreeWithAListInAnyHistory) {
   std::mt19937 dice(20240229);
   constexpr int kTimers = 50;
   std::vector<std::unique_ptr<EventLoop::Timer>> timers;
   for (int i = 0; i < kTimers; ++i) timers.push_back(Numbered(i));
-  std::map<int, std::pair<int64_t, int>> set;  // to its time and turn
+  std::map<int, std::pair<int64_t, int>> set;  // timer -> time and turn
   int64_t now = 0;
   for (int turn = 0; turn < 100'000; ++turn) {
     const int i = static_cast<int>(dice() % kTimers);

@@ -1,5 +1,5 @@
-#ifndef RLS_TESTS_UNIT_NET_FIXTURE_H_
-#define RLS_TESTS_UNIT_NET_FIXTURE_H_
+#ifndef RLS_TESTS_UNIT_NET_NET_FIXTURE_H_
+#define RLS_TESTS_UNIT_NET_NET_FIXTURE_H_
 
 #include <gtest/gtest.h>
 
@@ -11,16 +11,16 @@
 
 namespace rls {
 
-// A loop that runs on the test's own thread until something has happened.
+// An event loop that runs on the test's own thread until a condition holds.
 class LoopTest : public ::testing::Test {
  protected:
-  // False when it has not happened within a minute.
-  bool RunUntil(const std::function<bool()>& happened) {
+  // False if the condition does not hold within a minute.
+  bool RunUntil(const std::function<bool()>& holds) {
     const SteadyTime end = loop_->Now() + std::chrono::minutes(1);
     bool seen = false;
     std::unique_ptr<EventLoop::Timer> look;
     look = loop_->NewTimer([&] {
-      seen = happened();
+      seen = holds();
       if (seen || loop_->Now() > end) {
         loop_->Stop();
       } else {
@@ -37,4 +37,4 @@ class LoopTest : public ::testing::Test {
 
 }  // namespace rls
 
-#endif  // RLS_TESTS_UNIT_NET_FIXTURE_H_
+#endif  // RLS_TESTS_UNIT_NET_NET_FIXTURE_H_
