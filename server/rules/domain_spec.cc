@@ -1,4 +1,4 @@
-#include "rules/rule.h"
+#include "rules/domain_spec.h"
 
 namespace rls {
 
