@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "unit/config_fixture.h"
+#include "unit/config/config_fixture.h"
 
 namespace rls {
 namespace {
@@ -28,7 +28,34 @@ TEST(IdentityFormatTest, AnAssignmentMayNameAHash) {
       HasSubstr("f.yaml:4: found \"sha256:ab\", expected sha256: and 64"));
 }
 
-TEST(IdentityFormatTest, ReadsWhoIsExempt) {
+TEST(IdentityFormatTest, UsersMayBeMarkedSecretOrPublic) {
+  const auto shown = [](const std::string& identity) {
+    return MustLoad(absl::StrCat(kStart, "  identity: ", identity, "\n"))
+        .tiers->shown_users;
+  };
+  EXPECT_EQ(shown("[user, token]"), ShownUsers::kListed);
+  EXPECT_EQ(shown("[user, {key: a, secret: true}]"), ShownUsers::kNone);
+  EXPECT_EQ(shown("[{key: a, public: true}, {key: b, public: true}]"),
+            ShownUsers::kAll);
+  EXPECT_THAT(ErrorsOf(absl::StrCat(
+                  kStart, "  identity: [user, {key: a, public: true}]\n")),
+              HasSubstr("f.yaml:3: identity: public: true is only on some"));
+}
+
+TEST(IdentityFormatTest, BoundsKeysAndNetworks) {
+  std::string keys = "a";
+  for (size_t i = 0; i < kMaxIdentityKeys; ++i) keys += ", a";
+  EXPECT_THAT(ErrorsOf(absl::StrCat(kStart, "  identity: [", keys, "]\n")),
+              HasSubstr("f.yaml:3: identity: more than 16 keys"));
+  std::string networks = "  exempt:\n";
+  for (size_t i = 0; i <= kMaxExemptNetworks; ++i) {
+    absl::StrAppend(&networks, "  - 10.", i / 256, ".", i % 256, ".0/24\n");
+  }
+  EXPECT_EQ(ErrorsOf(kStart + networks),
+            "f.yaml:1004: exempt: more than 1000 networks");
+}
+
+TEST(IdentityFormatTest, ReadsExemptUsersAndNetworks) {
   const DomainSpec domain = MustLoad(absl::StrCat(
       kStart, "  exempt: [monitor, 10.0.0.0/8, '::1', 'sha256:", Digest(),
       "']\n"));

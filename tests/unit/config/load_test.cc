@@ -1,9 +1,11 @@
+#include "config/load.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "config/load.h"
-#include "unit/config_fixture.h"
+#include "base/digest.h"
+#include "unit/config/config_fixture.h"
 
 namespace rls {
 namespace {
@@ -31,7 +33,7 @@ models:
   gpt-4: { provider: openai }
 )";
 
-// The policy of a format 1 limit, written as a flow map.
+// The policy of a limit of format 1. `limit` is a flow map without its braces.
 Policy PolicyOf(const std::string& limit) {
   const DomainSpec domain = MustLoad(absl::StrCat(
       "domain: d\ndescriptors:\n- key: a\n  rate_limit: {", limit, "}\n"));
@@ -43,7 +45,7 @@ std::string LimitErrors(const std::string& limit) {
       "domain: d\ndescriptors:\n- key: a\n  rate_limit: {", limit, "}\n"));
 }
 
-TEST(DescriptorFormatTest, OnBackendErrorOfTheDomainIsThatOfLimitsWithoutOne) {
+TEST(DescriptorFormatTest, OnBackendErrorOfTheDomainIsTheDefaultOfItsLimits) {
   const DomainSpec domain = MustLoad(R"(domain: shop
 on_backend_error: allow
 descriptors:
@@ -57,7 +59,7 @@ descriptors:
   EXPECT_FALSE(domain.nodes[1].rule->refundable);
 }
 
-TEST(TierFormatTest, OnBackendErrorOfTheFileIsThatOfTiersWithoutOne) {
+TEST(TierFormatTest, OnBackendErrorOfTheFileIsTheDefaultOfItsTiers) {
   const DomainSpec domain = MustLoad(R"(rate_limit:
   default_rps: 1
   on_backend_error: deny
@@ -93,7 +95,7 @@ descriptors:
   EXPECT_EQ(user.rule->message, "slow down");
   EXPECT_EQ(user.rule->on_backend_error, OnBackendError::kDeny);
   const RuleNode& path = user.children.at(0);
-  EXPECT_EQ(path.value, "007");  // as it is written
+  EXPECT_EQ(path.value, "007");  // as in the file
   EXPECT_EQ(path.rule->path, "user_alice.path_007");
   EXPECT_TRUE(path.rule->unlimited);
 }
@@ -114,12 +116,12 @@ TEST(DescriptorFormatTest, ReadsWindowsAndAlgorithms) {
             Algorithm::kTokenBucket);
 }
 
-TEST(DescriptorFormatTest, RefusesWhatMakesNoSense) {
+TEST(DescriptorFormatTest, RefusesInvalidLimits) {
   const std::pair<const char*, const char*> cases[] = {
       {"requests_per_unit: 5", "found no window"},
       {"unit: minutes", "unit: found \"minutes\""},
-      {"unit: minute, window: 5m", "unit and window exclude each other"},
-      {"unit: minute, calendar: day", "calendar and unit exclude each other"},
+      {"unit: minute, window: 5m", "unit and window cannot be combined"},
+      {"unit: minute, calendar: day", "calendar and unit cannot be combined"},
       {"window: 10", "expected whole seconds"},
       {"window: 500ms", "expected whole seconds"},
       {"window: 400d", "expected whole seconds"},
@@ -129,16 +131,17 @@ TEST(DescriptorFormatTest, RefusesWhatMakesNoSense) {
       {"unit: day, requests_per_unit: \"5\"", "whole number"},
       {"unit: day, algorithm: fixed_windw", "did you mean \"fixed_window\"?"},
       {"unit: day, algorithm: sliding_window, burst: 1",
-       "burst does not go with algorithm sliding_window"},
-      {"calendar: day, algorithm: token_bucket", "fixed_window only"},
-      {"unit: day, timezone: UTC", "timezone goes with calendar only"},
+       "burst cannot be combined with algorithm sliding_window"},
+      {"calendar: day, algorithm: token_bucket",
+       "requires algorithm fixed_window"},
+      {"unit: day, timezone: UTC", "timezone requires a calendar window"},
       {"calendar: day, timezone: Mars/Olympus", "IANA"},
-      {"unlimited: true, unit: day", "unit does not go with unlimited"},
-      {"unlimited: true, burst: 1", "burst does not go with unlimited"},
+      {"unlimited: true, unit: day", "unit cannot be combined with unlimited"},
+      {"unlimited: true, burst: 1", "burst cannot be combined with unlimited"},
       {"unlimited: \"true\"", "expected true or false"},
       {"unit: day, name: a, replaces: [{name: a}]", "cannot replace itself"},
       {"unit: day, replaces: [a]", "replaces: found \"a\", expected a map"},
-      {"unit: day, unit: hour", "is there twice"},
+      {"unit: day, unit: hour", "occurs twice"},
       {"unit: day, requests_per_unti: 1",
        "did you mean \"requests_per_unit\"?"},
   };
@@ -148,8 +151,8 @@ TEST(DescriptorFormatTest, RefusesWhatMakesNoSense) {
   }
 }
 
-// As YAML 1.1 says: a map's own keys win, then the first map that is merged.
-TEST(DescriptorFormatTest, MergesMapsThatAreNamedByAnchors) {
+// As in YAML 1.1, a map's own keys take precedence, then the first merged map.
+TEST(DescriptorFormatTest, MergesMapsWithAnchors) {
   const DomainSpec domain = MustLoad(R"(domain: d
 descriptors:
   - key: a
@@ -172,8 +175,8 @@ descriptors:
   EXPECT_THAT(ErrorsOf("domain: d\n\"<<\": {}\n"), HasSubstr("unknown key"));
 }
 
-// The value may hold any bytes; what is told of the rule goes into metadata,
-// and from there a gateway may put it into a header.
+// The value may contain any bytes. Dynamic metadata contains the path, and a
+// gateway may copy it into a header.
 TEST(DescriptorFormatTest, ThePathOfARuleHasNoControlCharacters) {
   const DomainSpec domain = MustLoad(R"(domain: d
 descriptors:
@@ -185,7 +188,40 @@ descriptors:
   EXPECT_EQ(domain.nodes[0].rule->path, "a_x\\x0d\\x0ay\\x00");
 }
 
-TEST(DescriptorFormatTest, TellsAMistakeInAModeWithoutALimit) {
+TEST(DescriptorFormatTest, AKeyMayBeMarkedSecretOrPublic) {
+  const DomainSpec domain = MustLoad(R"(domain: d
+descriptors:
+  - {key: plan, secret: true}
+  - {key: token, public: true}
+  - {key: path}
+)");
+  EXPECT_EQ(domain.nodes[0].secret, true);
+  EXPECT_EQ(domain.nodes[1].secret, false);
+  EXPECT_EQ(domain.nodes[2].secret, std::nullopt);
+  EXPECT_THAT(ErrorsOf("domain: d\ndescriptors:\n"
+                       "- {key: a, secret: true, public: true}\n"),
+              HasSubstr("f.yaml:3: public and secret cannot be combined"));
+}
+
+// Metrics, logs and /rlconfig show the path.
+TEST(DescriptorFormatTest, ThePathOfARuleHasNoSecretValue) {
+  const DomainSpec domain = MustLoad(R"(domain: d
+descriptors:
+  - {key: api_key, value: sk-1, rate_limit: {unit: day}}
+  - {key: plan, value: sk-1, secret: true, rate_limit: {unit: day}}
+  - {key: token, value: sk-1, public: true, rate_limit: {unit: day}}
+)");
+  EXPECT_EQ(domain.nodes[0].value, "sk-1");
+  const std::string hash = "sha256:" + Sha256Hex("sk-1").substr(0, 12);
+  EXPECT_EQ(domain.nodes[0].rule->path, "api_key_" + hash);
+  EXPECT_EQ(domain.nodes[1].rule->path, "plan_" + hash);
+  EXPECT_EQ(domain.nodes[2].rule->path, "token_sk-1");
+  EXPECT_THAT(ErrorsOf("domain: d\ndescriptors:\n- {key: jwt, value: sk-1}\n"
+                       "- {key: jwt, value: sk-1}\n"),
+              testing::Not(HasSubstr("sk-1")));
+}
+
+TEST(DescriptorFormatTest, ReportsAnErrorInAModeWithoutALimit) {
   EXPECT_EQ(ErrorsOf("domain: d\ndescriptors:\n- key: a\n"
                      "  shadow_mode: maybe\n  quota_mode: \"true\"\n"),
             "f.yaml:4: shadow_mode: found \"maybe\", expected true or false\n"
@@ -225,7 +261,7 @@ TEST(DescriptorFormatTest, NestsToTheAllowedDepthAndNoDeeper) {
 }
 
 TEST(TierFormatTest, ReadsTheRecipe) {
-  Variables().clear();  // ${OPENAI_API_KEY} is in a value that is not used
+  Variables().clear();  // the value with ${OPENAI_API_KEY} is unused
   const LoadedFile file = Load(kRecipe);
   ASSERT_TRUE(file.domain.has_value()) << ErrorsOf(kRecipe);
   EXPECT_EQ(file.domain->name, "default");
@@ -243,7 +279,7 @@ TEST(TierFormatTest, ReadsTheRecipe) {
   EXPECT_EQ(file.tiers->assignments.at(0).second, "free");
 }
 
-TEST(TierFormatTest, TellsEveryMistakeWithItsLineAndTheNearestWord) {
+TEST(TierFormatTest, ReportsEveryErrorWithItsLineAndTheNearestWord) {
   EXPECT_EQ(ErrorsOf("rate_limit:\n"
                      "  default_rsp: 10\n"
                      "  user_tiers:\n"
@@ -295,7 +331,7 @@ TEST(LoadTest, BothFormatsMayNameTheRedis) {
   }
 }
 
-TEST(LoadTest, ARedisThatIsNoUrlIsNotShown) {
+TEST(LoadTest, AnInvalidRedisUrlIsNotShown) {
   for (const char* redis : {"redis: |\n  redis://:secret@host\n", "redis: ''\n",
                             "redis: [secret]\n"}) {
     const std::string errors = ErrorsOf(absl::StrCat("domain: a\n", redis));
@@ -318,7 +354,7 @@ TEST(LoadTest, TwoFilesMayNotNameTwoRedises) {
             "the same in all files");
 }
 
-TEST(LoadTest, RefusesWhatIsNoConfiguration) {
+TEST(LoadTest, RefusesTextThatIsNoConfiguration) {
   constexpr char kEmpty[] =
       "f.yaml:1: the file is empty, expected a map with domain or rate_limit";
   EXPECT_EQ(ErrorsOf(""), kEmpty);
@@ -345,30 +381,33 @@ TEST(LoadTest, RefusesWhatIsNoConfiguration) {
               HasSubstr("without control characters"));
 }
 
-TEST(LoadTest, ATypoOfTheKeyThatTellsTheFormatIsToldAsOne) {
+TEST(LoadTest, SuggestsACorrectionForAMisspelledTopLevelKey) {
   EXPECT_EQ(ErrorsOf("models: {}\nrate_limt: {default_rps: 5}\n"),
             "f.yaml:2: unknown key \"rate_limt\" in the file; did you mean "
             "\"rate_limit\"?");
   EXPECT_THAT(ErrorsOf("domian: a\n"), HasSubstr("did you mean \"domain\"?"));
 }
 
-TEST(TierFormatTest, WhatIsEmptyIsToldOnItsOwnLine) {
+TEST(TierFormatTest, ReportsAnEmptyValueOnItsOwnLine) {
   EXPECT_EQ(ErrorsOf("rate_limit:\n  default_rps: 1\n  user_tiers:\n"
                      "    free:\n  user_assignments:\n    bob:\n"),
             "f.yaml:4: tier \"free\": found nothing, expected a map\n"
             "f.yaml:6: user \"bob\": found nothing, expected a tier");
 }
 
-TEST(LoadTest, SaysWhereADomainIs) {
+TEST(LoadTest, FindsTheLineOfADomain) {
   EXPECT_EQ(Load("# a\ndomain: a\n").domain_line, 2);
   EXPECT_EQ(Load("# a\n\nrate_limit: {default_rps: 1}\n").domain_line, 3);
   const LoadedFile file = Load("rate_limit:\n  default_rps: 1\n  domain: b\n");
-  EXPECT_EQ(DomainTwice(file, "b.yaml", "a.yaml").ToString(),
-            "b.yaml:3: domain \"b\" is in a.yaml too, expected one file for "
-            "it");
+  EXPECT_EQ(
+      DomainTwice(file.domain_name,
+                  {.origin = "b.yaml", .line = file.domain_line}, "a.yaml")
+          .ToString(),
+      "b.yaml:3: domain \"b\" is in a.yaml too, expected one file for "
+      "it");
 }
 
-TEST(LoadTest, BoundsWhatAliasesAndNestingCanDo) {
+TEST(LoadTest, BoundsAliasesAndNesting) {
   std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 9; ++i) {
     absl::StrAppend(&bomb, "a", i, ": &a", i, " [");

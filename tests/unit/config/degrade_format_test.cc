@@ -2,56 +2,12 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "unit/config_fixture.h"
+#include "unit/config/config_fixture.h"
 
 namespace rls {
 namespace {
 
 using ::testing::HasSubstr;
-
-TEST(EnforceFormatTest, ReadsHowToQueue) {
-  const DomainSpec domain = MustLoad(R"(
-rate_limit:
-  default_rps: 10
-  enforce: queue
-  queue: {max_wait: 1m30s, max_queued: 50, max_queued_per_user: 7}
-  user_tiers:
-    free: {rps: 5}
-    even: {rps: 5, algorithm: token_bucket}
-    daily: {rps: 1000, calendar: day}
-)");
-  const std::vector<Rule>& tiers = domain.tiers->tiers;
-  const QueueRule queue{.max_wait = absl::Seconds(90),
-                        .max_queued = 50,
-                        .max_queued_per_user = 7};
-  EXPECT_TRUE(domain.tiers->default_rule.policy.queue);
-  EXPECT_EQ(domain.tiers->default_rule.queue, queue);
-  EXPECT_TRUE(tiers.at(0).policy.queue);
-  EXPECT_EQ(tiers.at(0).queue, queue);
-  EXPECT_TRUE(tiers.at(1).policy.queue);
-  EXPECT_FALSE(tiers.at(2).policy.queue);
-  const std::string start = "rate_limit:\n  default_rps: 1\n";
-  EXPECT_FALSE(MustLoad(start + "  queue: {max_wait: 1s}\n")
-                   .tiers->default_rule.policy.queue);
-  EXPECT_EQ(MustLoad(start + "  enforce: queue\n").tiers->default_rule.queue,
-            QueueRule{});
-}
-
-TEST(EnforceFormatTest, RefusesQueuesThatCannotBe) {
-  const std::string start = "rate_limit:\n  default_rps: 1\n  enforce: queue\n";
-  EXPECT_THAT(ErrorsOf(start + "  queue: {max_wait: 2d}\n"),
-              HasSubstr("f.yaml:4: max_wait: found \"2d\", expected a duration "
-                        "from 1ms to 24h"));
-  EXPECT_THAT(ErrorsOf(start + "  queue: {max_qued: 1}\n"),
-              HasSubstr("did you mean \"max_queued\"?"));
-  EXPECT_THAT(ErrorsOf(start + "  accounting: independent\n"),
-              HasSubstr("does not go with accounting: independent"));
-  EXPECT_THAT(
-      ErrorsOf(start + "  user_tiers:\n    a: {rps: 1,\n"
-                       "        algorithm: sliding_window}\n"),
-      HasSubstr("f.yaml:6: algorithm sliding_window does not go with enforce: "
-                "queue"));
-}
 
 constexpr char kDegrade[] = R"(
 models:
@@ -63,7 +19,7 @@ rate_limit:
   enforce: degrade
 )";
 
-TEST(EnforceFormatTest, DegradesToTheCheapestModelUnlessToldOtherwise) {
+TEST(DegradeFormatTest, DegradesToTheCheapestModelByDefault) {
   const DomainSpec domain = MustLoad(absl::StrCat(kDegrade, R"(
   degrade:
     model_key: llm
@@ -89,7 +45,7 @@ TEST(EnforceFormatTest, DegradesToTheCheapestModelUnlessToldOtherwise) {
   EXPECT_EQ(pro.ModelFor("gpt-3.5-turbo"), std::nullopt);
 }
 
-TEST(EnforceFormatTest, DegradeToStandsForTheModelsCosts) {
+TEST(DegradeFormatTest, DegradeToReplacesTheCostsOfModels) {
   const std::string start =
       "rate_limit:\n  default_rps: 1\n  enforce: degrade\n";
   const DomainSpec domain = MustLoad(start + "  degrade_to: {a: c, b: c}\n");
@@ -103,7 +59,7 @@ TEST(EnforceFormatTest, DegradeToStandsForTheModelsCosts) {
   EXPECT_EQ(rule.ModelFor("c"), std::nullopt);
 }
 
-TEST(EnforceFormatTest, RefusesToDegradeToNothing) {
+TEST(DegradeFormatTest, RefusesToDegradeToNothing) {
   EXPECT_THAT(ErrorsOf("rate_limit:\n  default_rps: 1\n  enforce: degrade\n"
                        "models: {a: {provider: p}}\n"),
               HasSubstr("f.yaml:3: enforce: degrade: found no cheaper model "

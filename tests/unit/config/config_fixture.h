@@ -1,5 +1,5 @@
-#ifndef RLS_TESTS_UNIT_CONFIG_FIXTURE_H_
-#define RLS_TESTS_UNIT_CONFIG_FIXTURE_H_
+#ifndef RLS_TESTS_UNIT_CONFIG_CONFIG_FIXTURE_H_
+#define RLS_TESTS_UNIT_CONFIG_CONFIG_FIXTURE_H_
 
 #include <map>
 #include <optional>
@@ -10,11 +10,11 @@
 #include "config/load.h"
 #include "gtest/gtest.h"
 
-// Configuration text of one file, f.yaml, and what is made of it.
+// Loads the configuration text of one file, f.yaml.
 
 namespace rls {
 
-// What `${NAME}` finds.
+// The environment variables that `${NAME}` refers to.
 inline std::map<std::string, std::string>& Variables() {
   static auto* const variables = new std::map<std::string, std::string>;
   return *variables;
@@ -45,4 +45,4 @@ inline DomainSpec MustLoad(const std::string& yaml) {
 
 }  // namespace rls
 
-#endif  // RLS_TESTS_UNIT_CONFIG_FIXTURE_H_
+#endif  // RLS_TESTS_UNIT_CONFIG_CONFIG_FIXTURE_H_

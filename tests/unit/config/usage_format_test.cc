@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "unit/config_fixture.h"
+#include "unit/config/config_fixture.h"
 
 namespace rls {
 namespace {
@@ -58,7 +58,7 @@ TEST(UsageFormatTest, ATierHasSeveralLimits) {
             "1000 requests/day@Europe/Berlin, 5000000000 tokens/48h");
 }
 
-TEST(UsageFormatTest, EachLimitHasAMessageOfItsOwnUnlessTheTierHas) {
+TEST(UsageFormatTest, EachLimitHasItsOwnDefaultMessage) {
   const DomainSpec domain = MustLoad(
       Tier("      limits: [{requests: 5, per: 1m}, {tokens: 9, per: day}]\n"));
   const Rule& pro = domain.tiers->tiers.at(0);
@@ -118,7 +118,7 @@ TEST(UsageFormatTest, OnlyLimitsOfRequestsQueue) {
   EXPECT_FALSE(pro.more.at(1).policy.queue);
 }
 
-TEST(UsageFormatTest, ReadsByWhichEntriesUsageIsTold) {
+TEST(UsageFormatTest, ReadsTheKeysOfUsage) {
   const DomainSpec domain = MustLoad(absl::StrCat(
       kStart, "  usage: {report_key: r, tokens_key: t, request_id_key: i,\n",
       "          reserve_ttl: 90s}\n"));
@@ -129,7 +129,7 @@ TEST(UsageFormatTest, ReadsByWhichEntriesUsageIsTold) {
   EXPECT_EQ(usage.reserve_ttl, absl::Seconds(90));
 }
 
-TEST(UsageFormatTest, UsageThatMakesNoSenseIsAMistake) {
+TEST(UsageFormatTest, RefusesInvalidUsage) {
   EXPECT_THAT(ErrorsOf(absl::StrCat(kStart, "  usage: {tokens_key: usage}\n")),
               HasSubstr("f.yaml:3: usage: found one key twice"));
   EXPECT_THAT(ErrorsOf(absl::StrCat(kStart, "  usage: {token_key: a}\n")),
@@ -144,7 +144,7 @@ struct BadCase {
   const char* error;
 };
 
-TEST(UsageFormatTest, EachMistakeIsToldWithItsLine) {
+TEST(UsageFormatTest, ReportsEveryErrorWithItsLine) {
   const BadCase cases[] = {
       {"      limits: []\n",
        "f.yaml:5: limits: found a list, expected a list with an entry or more"},
@@ -155,7 +155,7 @@ TEST(UsageFormatTest, EachMistakeIsToldWithItsLine) {
       {"      limits:\n      - {per: 1m}\n",
        "f.yaml:6: limits: an entry without requests or tokens"},
       {"      limits:\n      - {requests: 1, tokens: 1, per: 1m}\n",
-       "f.yaml:6: tokens and requests exclude each other"},
+       "f.yaml:6: tokens and requests cannot be combined"},
       {"      limits:\n      - {token: 1, per: 1m}\n",
        "f.yaml:6: unknown key \"token\" in an entry of limits; did you mean "
        "\"tokens\"?"},
@@ -166,19 +166,19 @@ TEST(UsageFormatTest, EachMistakeIsToldWithItsLine) {
       {"      limits:\n      - {tokens: 1, per: 1.5s}\n",
        "f.yaml:6: per: found \"1.5s\", expected second, minute"},
       {"      limits:\n      - {tokens: 1, per: 1m, timezone: UTC}\n",
-       "f.yaml:6: timezone goes with calendar only"},
+       "f.yaml:6: timezone requires a calendar window"},
       {"      limits:\n      - {tokens: 1, per: day, timezone: Atlantis}\n",
        "f.yaml:6: timezone: found \"Atlantis\""},
       {"      limits:\n      - {tokens: 1, per: day,\n"
        "         algorithm: token_bucket}\n",
-       "f.yaml:6: per: a calendar window goes with algorithm fixed_window"},
+       "f.yaml:6: per: a calendar window requires algorithm fixed_window"},
       {"      limits:\n      - {tokens: 1, per: 1m}\n"
        "      - {tokens: 2, per: 60s}\n",
-       "f.yaml:7: limits: a limit of tokens/1m is there already"},
+       "f.yaml:7: limits: a limit of tokens/1m occurs twice"},
       {"      rps: 5\n      limits: [{tokens: 1, per: 1m}]\n",
-       "f.yaml:5: rps does not go with limits"},
+       "f.yaml:5: rps cannot be combined with limits"},
       {"      burst: 5\n      limits: [{tokens: 1, per: 1m}]\n",
-       "f.yaml:5: burst does not go with limits"},
+       "f.yaml:5: burst cannot be combined with limits"},
       {"      reserve: estimated\n      rps: 5\n",
        "f.yaml:5: reserve: found no limit of tokens in tier \"pro\""},
       {"      reserve: estimate\n      limits: [{tokens: 1, per: 1m}]\n",
@@ -190,19 +190,21 @@ TEST(UsageFormatTest, EachMistakeIsToldWithItsLine) {
   }
 }
 
-TEST(UsageFormatTest, ReserveGoesWithWhatChargesAllOrNothingAtOnce) {
+TEST(UsageFormatTest, ReserveNeedsAllOrNothingAccountingWithoutAQueue) {
   const std::string reserving =
       Tier("      reserve: estimated\n      limits: [{tokens: 1, per: 1m}]\n");
   EXPECT_THAT(
       ErrorsOf(absl::StrCat(reserving, "  accounting: independent\n")),
-      HasSubstr("f.yaml:5: reserve does not go with accounting: independent"));
-  EXPECT_THAT(ErrorsOf(absl::StrCat(reserving, "  enforce: queue\n")),
-              HasSubstr("f.yaml:5: reserve does not go with enforce: queue"));
+      HasSubstr(
+          "f.yaml:5: reserve cannot be combined with accounting: independent"));
+  EXPECT_THAT(
+      ErrorsOf(absl::StrCat(reserving, "  enforce: queue\n")),
+      HasSubstr("f.yaml:5: reserve cannot be combined with enforce: queue"));
   EXPECT_THAT(
       ErrorsOf(absl::StrCat(
           kStart, "  enforce: queue\n  anonymous:\n    reserve: estimated\n",
           "    limits: [{tokens: 1, per: 1m}]\n")),
-      HasSubstr("f.yaml:5: reserve does not go with enforce: queue"));
+      HasSubstr("f.yaml:5: reserve cannot be combined with enforce: queue"));
 }
 
 TEST(UsageFormatTest, AQueueRefusesASlidingWindowInLimitsToo) {
@@ -210,8 +212,9 @@ TEST(UsageFormatTest, AQueueRefusesASlidingWindowInLimitsToo) {
       ErrorsOf(absl::StrCat(Tier("      limits:\n      - {requests: 1, per: 1m,"
                                  "\n         algorithm: sliding_window}\n"),
                             "  enforce: queue\n")),
-      HasSubstr("f.yaml:7: algorithm sliding_window does not go with enforce: "
-                "queue"));
+      HasSubstr(
+          "f.yaml:7: algorithm sliding_window cannot be combined with enforce: "
+          "queue"));
 }
 
 }  // namespace
