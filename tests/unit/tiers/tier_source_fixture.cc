@@ -1,4 +1,4 @@
-#include "unit/tier_source_fixture.h"
+#include "unit/tiers/tier_source_fixture.h"
 
 #include <utility>
 
@@ -13,14 +13,14 @@ std::future<Tier> TierSourceTest::Start(const std::string& user,
                                         absl::Time deadline) {
   std::promise<Tier> promise;
   std::future<Tier> future = promise.get_future();
-  source_->Ask(user, deadline,
-               [promise = std::move(promise)](Tier tier) mutable {
-                 promise.set_value(std::move(tier));
-               });
+  source_->Lookup(user, deadline,
+                  [promise = std::move(promise)](Tier tier) mutable {
+                    promise.set_value(std::move(tier));
+                  });
   return future;
 }
 
-Tier TierSourceTest::Ask(const std::string& user, absl::Time deadline) {
+Tier TierSourceTest::Find(const std::string& user, absl::Time deadline) {
   return Start(user, deadline).get();
 }
 

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 
@@ -68,7 +71,7 @@ TEST_F(SettingsTest, ReferenceVariablesNameTheAddresses) {
   EXPECT_EQ(settings.admin.debug_address, "0.0.0.0:0");
 }
 
-TEST_F(SettingsTest, ForwardAuthIsToldByVariables) {
+TEST_F(SettingsTest, VariablesConfigureForwardAuth) {
   variables_ = {{"FORWARD_AUTH_DOMAIN", "shop"},
                 {"FORWARD_AUTH_DESCRIPTORS", "user=X-User"},
                 {"FORWARD_AUTH_TIMEOUT", "40s"}};
@@ -98,7 +101,7 @@ TEST_F(SettingsTest, AFlagWinsOverItsVariable) {
   EXPECT_THAT(settings.config_paths, ElementsAre("a"));
 }
 
-TEST_F(SettingsTest, RuntimeVariablesNameTheFolderThatTheReferenceReads) {
+TEST_F(SettingsTest, RuntimeVariablesNameTheFolderOfTheReference) {
   variables_ = {{"RUNTIME_ROOT", "/data"}, {"RUNTIME_SUBDIRECTORY", "limits"}};
   EXPECT_THAT(MustRead({}).config_paths, ElementsAre("/data/limits/config"));
   variables_["RUNTIME_SUBDIRECTORY"] = "";
@@ -112,7 +115,10 @@ TEST_F(SettingsTest, AnswersAndLimitsComeFromTheEnvironment) {
                 {"RESPONSE_DYNAMIC_METADATA", "1"},
                 {"GRPC_MAX_CONNECTION_AGE", "90m"},
                 {"GRPC_MAX_REQUEST_BYTES", "2048"},
-                {"MAX_COUNTERS", "1000"}};
+                {"MAX_CONNECTIONS", "2000"},
+                {"MAX_CONNECTIONS_PER_PEER", "300"},
+                {"MAX_COUNTERS", "1000"},
+                {"MAX_COUNTER_BYTES", "2000000"}};
   const Settings settings = MustRead({"--config", "a"});
   EXPECT_TRUE(settings.answers.headers);
   EXPECT_EQ(settings.answers.limit_header, "X-Limit");
@@ -120,9 +126,17 @@ TEST_F(SettingsTest, AnswersAndLimitsComeFromTheEnvironment) {
   EXPECT_EQ(settings.grpc.max_connection_age, absl::Minutes(90));
   EXPECT_EQ(settings.grpc.max_request_bytes, 2048);
   EXPECT_EQ(settings.max_counters, 1000u);
+  EXPECT_EQ(settings.grpc.max_connections, 2000u);
+  EXPECT_EQ(settings.grpc.max_connections_per_peer, 300u);
+  EXPECT_EQ(settings.max_counter_bytes, 2'000'000u);
 }
 
-TEST_F(SettingsTest, ABadVariableIsNamedWithWhatWasExpected) {
+// The shipped manifests allow 256 MiB.
+TEST_F(SettingsTest, TheCountersTakeAtMostHalfOfTheShippedMemory) {
+  EXPECT_LE(MustRead({"--config", "a"}).max_counter_bytes, size_t{128} << 20);
+}
+
+TEST_F(SettingsTest, ABadVariableIsNamedWithTheExpectedValue) {
   variables_ = {{"GRPC_PORT", "http"}};
   EXPECT_EQ(MustFail({"--config", "a"}),
             "GRPC_PORT: found \"http\", expected a number from 0 to 65535");
@@ -131,7 +145,7 @@ TEST_F(SettingsTest, ABadVariableIsNamedWithWhatWasExpected) {
               HasSubstr("RESPONSE_DYNAMIC_METADATA: found \"yes\""));
   variables_ = {{"GRPC_MAX_CONNECTION_AGE", "10"}};
   EXPECT_THAT(MustFail({"--config", "a"}), HasSubstr("with its unit"));
-  // Dropped from each answer without a word before.
+  // A bug silently dropped such a header from each answer.
   for (const char* name : {"X-Limit\r\nSet-Cookie", "X Limit", "X:", "Größe"}) {
     variables_ = {{"LIMIT_RESET_HEADER", name}};
     EXPECT_THAT(MustFail({"--config", "a"}),
@@ -179,7 +193,7 @@ TEST_F(SettingsTest, ReferenceVariablesNameSentinelsAndACluster) {
   EXPECT_EQ(options->target.endpoints.size(), 2u);
 }
 
-TEST_F(SettingsTest, ASecondRedisMayHaveTheLimitsOfASecond) {
+TEST_F(SettingsTest, ASecondRedisMayHaveTheLimitsPerSecond) {
   variables_ = {{"REDIS_URL", "main:6379"},
                 {"REDIS_PERSECOND", "true"},
                 {"REDIS_PERSECOND_URL", "fast:6380"},
@@ -197,7 +211,7 @@ TEST_F(SettingsTest, ASecondRedisMayHaveTheLimitsOfASecond) {
   EXPECT_THAT(MustFail({"--config", "a"}), HasSubstr("REDIS_PERSECOND_URL"));
 }
 
-TEST_F(SettingsTest, AFileMayNameTheRedisUnlessItIsToldOtherwise) {
+TEST_F(SettingsTest, AFlagWinsOverTheRedisOfAFile) {
   const RedisPlace place{.url = "redis://file:1", .origin = "c.yaml:3"};
   RedisSettings settings;
   EXPECT_EQ(RedisSettingsWith(place, settings)->server.url, "redis://file:1");
@@ -218,7 +232,7 @@ TEST_F(SettingsTest, TheFlagWinsOverREDIS_URL) {
             "/run/redis");
 }
 
-TEST_F(SettingsTest, ABadRedisIsAUsageErrorThatKeepsThePasswordToItself) {
+TEST_F(SettingsTest, ABadRedisIsAUsageErrorThatHidesThePassword) {
   const std::string error =
       MustFail({"--config", "a", "--redis-url", "redis://u:hunter2@:bad"});
   EXPECT_THAT(error, ::testing::Not(HasSubstr("hunter2")));
@@ -242,9 +256,48 @@ TEST_F(SettingsTest, BadFlagsAreUsageErrors) {
   EXPECT_THAT(MustFail({"--config"}), HasSubstr("--config"));
 }
 
-TEST_F(SettingsTest, WithoutAConfigurationItSaysHowToGiveOne) {
+TEST_F(SettingsTest, WithoutAConfigurationTheErrorNamesTheFlag) {
   EXPECT_EQ(MustFail({}),
-            "no configuration: give --config PATH or set RUNTIME_ROOT");
+            "no configuration: give --config PATH or set RUNTIME_ROOT, or "
+            "CONFIG_TYPE=GRPC_XDS_SOTW");
+}
+
+TEST_F(SettingsTest, RulesOverXdsNeedNoFiles) {
+  variables_ = {{"CONFIG_TYPE", "GRPC_XDS_SOTW"},
+                {"CONFIG_GRPC_XDS_SERVER_URL", "xds:18001"},
+                {"CONFIG_GRPC_XDS_NODE_ID", "node"},
+                {"CONFIG_GRPC_XDS_NODE_METADATA", "a=b=c, d=e"},
+                {"CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS", "x-a: b:c"},
+                {"CONFIG_GRPC_XDS_SERVER_USE_TLS", "true"},
+                {"CONFIG_GRPC_XDS_SERVER_TLS_CACERT", "ca"},
+                {"XDS_CLIENT_BACKOFF_MAX_INTERVAL", "9s"},
+                {"XDS_CLIENT_BACKOFF_JITTER", "false"}};
+  const XdsOptions xds = MustRead({}).xds.value();
+  EXPECT_EQ(xds.protocol, XdsProtocol::kStateOfTheWorld);
+  EXPECT_EQ(xds.server, "xds:18001");
+  EXPECT_EQ(xds.node_id, "node");
+  using Pairs = std::vector<std::pair<std::string, std::string>>;
+  EXPECT_EQ(xds.node_metadata, (Pairs{{"a", "b=c"}, {"d", "e"}}));
+  EXPECT_EQ(xds.headers, (Pairs{{"x-a", "b:c"}}));
+  EXPECT_EQ(xds.tls.value().ca_file, "ca");
+  EXPECT_EQ(xds.backoff_max, absl::Seconds(9));
+  EXPECT_EQ(xds.backoff_random_factor, 0);
+  variables_ = {{"CONFIG_TYPE", "GRPC_XDS_DELTA"}};
+  EXPECT_EQ(MustRead({}).xds.value().protocol, XdsProtocol::kDelta);
+  EXPECT_EQ(MustRead({}).xds.value().tls, std::nullopt);
+}
+
+TEST_F(SettingsTest, BadSettingsOfXdsAreNamed) {
+  variables_ = {{"CONFIG_TYPE", "GRPC_XDS_SOTW"}};
+  EXPECT_THAT(MustFail({"--config", "a"}),
+              HasSubstr("--config cannot be combined with CONFIG_TYPE"));
+  variables_ = {{"CONFIG_TYPE", "XDS"}};
+  EXPECT_THAT(MustFail({"--config", "a"}),
+              HasSubstr("CONFIG_TYPE: found \"XDS\", expected FILE"));
+  variables_ = {{"CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS", "secret"}};
+  EXPECT_THAT(MustFail({"--config", "a"}), HasSubstr("ADDITIONAL_HEADERS"));
+  variables_ = {{"XDS_CLIENT_BACKOFF_RANDOM_FACTOR", "1.1"}};
+  EXPECT_THAT(MustFail({"--config", "a"}), HasSubstr("a number from 0 to 1"));
 }
 
 TEST_F(SettingsTest, HelpAndVersionArePrintedWithoutAConfiguration) {

@@ -1,5 +1,5 @@
-#ifndef RLS_APP_ENVIRONMENT_READER_H_
-#define RLS_APP_ENVIRONMENT_READER_H_
+#ifndef RLS_APP_ENVIRONMENT_H_
+#define RLS_APP_ENVIRONMENT_H_
 
 #include <optional>
 #include <string>
@@ -9,18 +9,20 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "app/settings.h"
 #include "config/load.h"
 
 namespace rls {
 
-// Reads typed environment variables; the first bad one is kept. A variable that
-// is not there, or empty, changes nothing.
+// Reads typed environment variables and keeps the first error. A variable that
+// is unset or empty changes nothing.
 class EnvironmentReader {
  public:
   explicit EnvironmentReader(const Environment& environment)
       : environment_(environment) {}
 
-  // INVALID_ARGUMENT: what was found and what was expected.
+  // OK, or INVALID_ARGUMENT with the variable, the value found and the value
+  // expected.
   absl::Status status() const { return status_; }
 
   std::optional<std::string> Text(const char* name) const;
@@ -42,7 +44,7 @@ class EnvironmentReader {
     into = parsed;
   }
 
-  // HOST and PORT variables that together change an address.
+  // Reads the host and the port of an address from two variables.
   void ReadAddress(const char* host_name, const char* port_name,
                    std::string& into);
 
@@ -54,6 +56,13 @@ class EnvironmentReader {
   absl::Status status_;
 };
 
+// Applies the environment variables to `settings`. If envoyproxy/ratelimit has
+// a variable for a setting, the name is the same.
+//
+// Failure: INVALID_ARGUMENT, naming the first bad variable.
+absl::Status ApplyEnvironment(const Environment& environment,
+                              Settings& settings);
+
 }  // namespace rls
 
-#endif  // RLS_APP_ENVIRONMENT_READER_H_
+#endif  // RLS_APP_ENVIRONMENT_H_

@@ -25,7 +25,7 @@ class TierCacheTest : public ::testing::Test {
   TierCache cache_{spec_};
 };
 
-TEST_F(TierCacheTest, AStrangerIsExpiredAndHasNoTier) {
+TEST_F(TierCacheTest, AnUnknownUserIsExpiredAndHasNoTier) {
   EXPECT_EQ(AgeOf("u", 0), Age::kExpired);
   EXPECT_EQ(TierOf("u"), std::nullopt);
 }
@@ -46,7 +46,7 @@ TEST_F(TierCacheTest, NoTierLastsForNegativeTtlAndDoesNotAge) {
   EXPECT_EQ(TierOf("u"), "");
 }
 
-TEST_F(TierCacheTest, AFailureKeepsTheTierAndPutsOffTheNextCall) {
+TEST_F(TierCacheTest, AFailureKeepsTheTierAndDelaysTheNextFetch) {
   cache_.PutTier("u", "pro", absl::Seconds(100));
   cache_.PutFailure("u", absl::Seconds(145));
   EXPECT_EQ(AgeOf("u", 154), Age::kFresh);
@@ -58,14 +58,14 @@ TEST_F(TierCacheTest, AFailureKeepsTheTierAndPutsOffTheNextCall) {
   EXPECT_EQ(TierOf("u"), "pro");
 }
 
-TEST_F(TierCacheTest, AFailureOfAStrangerIsRememberedWithoutATier) {
+TEST_F(TierCacheTest, AFailureForAnUnknownUserIsCachedWithoutATier) {
   cache_.PutFailure("u", absl::Seconds(100));
   EXPECT_EQ(AgeOf("u", 109), Age::kFresh);
   EXPECT_EQ(AgeOf("u", 110), Age::kExpired);
   EXPECT_EQ(TierOf("u"), std::nullopt);
 }
 
-TEST_F(TierCacheTest, WhoWasAskedAboutLongestAgoGoesFirst) {
+TEST_F(TierCacheTest, TheEntryUpdatedLongestAgoIsDroppedFirst) {
   for (const char* user : {"a", "b", "c", "a", "d"}) {
     cache_.PutTier(user, "pro", absl::Seconds(1));
   }
@@ -74,7 +74,7 @@ TEST_F(TierCacheTest, WhoWasAskedAboutLongestAgoGoesFirst) {
   for (const char* user : {"a", "c", "d"}) EXPECT_EQ(TierOf(user), "pro");
 }
 
-TEST_F(TierCacheTest, MadeUpUsersDisplaceNobodysTier) {
+TEST_F(TierCacheTest, MadeUpUsersDoNotDisplaceATier) {
   cache_.PutTier("a", "pro", absl::Seconds(1));
   for (int i = 0; i < 100; ++i) {
     cache_.PutTier(absl::StrCat("x", i), "", absl::Seconds(1));
@@ -84,7 +84,7 @@ TEST_F(TierCacheTest, MadeUpUsersDisplaceNobodysTier) {
   EXPECT_EQ(cache_.size(), 4U);
 }
 
-TEST_F(TierCacheTest, AUserMovesBetweenTheRoomsWithHisTier) {
+TEST_F(TierCacheTest, AUserWhoseTierChangesMovesBetweenTheRooms) {
   cache_.PutTier("a", "pro", absl::Seconds(1));
   cache_.PutTier("a", "", absl::Seconds(2));
   EXPECT_EQ(TierOf("a"), "");
