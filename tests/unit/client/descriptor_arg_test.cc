@@ -15,12 +15,12 @@ TEST(DescriptorArgTest, SplitsAtCommasAndTheFirstEquals) {
               ElementsAre(Pair("a", "b=c"), Pair("d", "")));
 }
 
-TEST(DescriptorArgTest, ABackslashKeepsACommaOrItself) {
+TEST(DescriptorArgTest, ABackslashEscapesACommaOrABackslash) {
   EXPECT_THAT(*ParseDescriptor("a=b\\,c\\\\,d=\\x"),
               ElementsAre(Pair("a", "b,c\\"), Pair("d", "\\x")));
 }
 
-TEST(DescriptorArgTest, RefusesAPartWithoutKeyOrValue) {
+TEST(DescriptorArgTest, RefusesAnEntryWithoutKeyOrValue) {
   for (const char* argument : {"", "a", "=b", "a=b,", "a=b,c"}) {
     EXPECT_FALSE(ParseDescriptor(argument).ok()) << argument;
   }
