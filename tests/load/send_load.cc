@@ -1,4 +1,4 @@
-#include "load/caller.h"
+#include "load/send_load.h"
 
 #include <grpcpp/grpcpp.h>
 
@@ -21,8 +21,8 @@ using envoy::service::ratelimit::v3::RateLimitResponse;
 using envoy::service::ratelimit::v3::RateLimitService;
 using Time = std::chrono::steady_clock::time_point;
 
-// How soon `stop` is seen when no answer comes.
-constexpr std::chrono::milliseconds kLook{20};
+// The longest time between two looks at `stop`.
+constexpr std::chrono::milliseconds kStopInterval{20};
 constexpr std::chrono::seconds kConnectTimeout{30};
 
 [[noreturn]] void Die(const std::string& why) {
@@ -31,11 +31,11 @@ constexpr std::chrono::seconds kConnectTimeout{30};
 }
 
 RateLimitRequest ReadLine(const std::string& line) {
-  const std::vector<std::string> parts = absl::StrSplit(line, '\t');
+  const std::vector<std::string> fields = absl::StrSplit(line, '\t');
   RateLimitRequest request;
-  request.set_domain(parts[0]);
-  for (size_t i = 1; i < parts.size(); ++i) {
-    const auto entries = ParseDescriptor(parts[i]);
+  request.set_domain(fields[0]);
+  for (size_t i = 1; i < fields.size(); ++i) {
+    const auto entries = ParseDescriptor(fields[i]);
     if (!entries.ok()) Die(std::string(entries.status().message()));
     auto& descriptor = *request.add_descriptors();
     for (const auto& [key, value] : *entries) {
@@ -47,11 +47,11 @@ RateLimitRequest ReadLine(const std::string& line) {
   return request;
 }
 
-// One call after the other to one server.
+// Makes one call after another to one server.
 struct Stream {
   size_t server = 0;
   RateLimitService::Stub* stub = nullptr;
-  // Of the call on its way.
+  // Of the current call.
   std::optional<grpc::ClientContext> context;
   std::unique_ptr<grpc::ClientAsyncResponseReader<RateLimitResponse>> reader;
   RateLimitResponse response;
@@ -60,9 +60,9 @@ struct Stream {
   uint64_t call = 0;
 };
 
-class Caller {
+class LoadSender {
  public:
-  Caller(const LoadSettings& settings, const std::atomic<bool>& stop)
+  LoadSender(const LoadSettings& settings, const std::atomic<bool>& stop)
       : settings_(settings), stop_(stop), streams_(settings.streams) {
     for (size_t i = 0; i < settings.servers.size() * settings.channels; ++i) {
       AddChannel(settings.servers[i % settings.servers.size()],
@@ -114,10 +114,10 @@ class Caller {
     while (!idle_.empty() && !Done()) {
       if (settings_.rate > 0) {
         if (next_call_ > now) return;
-        // Whoever is late does not hurry afterwards.
+        // A sender that is late does not send the missed calls in a burst.
         const std::chrono::duration<double> gap(1 / settings_.rate);
         next_call_ = std::max(
-            now - kLook,
+            now - kStopInterval,
             next_call_ + std::chrono::duration_cast<Time::duration>(gap));
       }
       Start(*idle_.front());
@@ -140,7 +140,7 @@ class Caller {
   }
 
   void WaitForAnswer() {
-    std::chrono::nanoseconds wait = kLook;
+    std::chrono::nanoseconds wait = kStopInterval;
     const Time now = std::chrono::steady_clock::now();
     if (settings_.rate > 0 && !idle_.empty() && !Done()) {
       wait = std::min<std::chrono::nanoseconds>(wait, next_call_ - now);
@@ -193,7 +193,7 @@ class Caller {
   std::vector<std::unique_ptr<RateLimitService::Stub>> stubs_;
   std::vector<Stream> streams_;
   std::deque<Stream*> idle_;
-  std::deque<std::pair<Time, Stream*>> resting_;  // until then
+  std::deque<std::pair<Time, Stream*>> resting_;  // each until its time
   Time next_call_;
   uint64_t sent_ = 0;
   size_t busy_ = 0;
@@ -204,7 +204,7 @@ class Caller {
 
 std::vector<Record> SendLoad(const LoadSettings& settings,
                              const std::atomic<bool>& stop) {
-  return Caller(settings, stop).Run();
+  return LoadSender(settings, stop).Run();
 }
 
 }  // namespace rls

@@ -14,7 +14,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-TEST(MetricsTest, WritesWhatWasCounted) {
+TEST(MetricsTest, WritesTheValuesOfAllKinds) {
   const auto metrics = NewMetrics();
   metrics->GetCounter({.name = "c_total", .help = "C", .labels = {{"a", "b"}}})
       .Add(2);
@@ -42,7 +42,7 @@ TEST(MetricsTest, LabelValuesMayHoldAnyBytes) {
   EXPECT_THAT(metrics->Text(), HasSubstr("c{a=\"\\\\xff\\\"\\\\x0a\\\\\"} 1"));
 }
 
-TEST(MetricsTest, BeyondTheMostSeriesTheRestShareOne) {
+TEST(MetricsTest, SeriesBeyondTheMaximumShareOneSeries) {
   const auto metrics = NewMetrics();
   for (int i = 0; i < kMaxSeriesPerName + 10; ++i) {
     metrics
@@ -55,7 +55,7 @@ TEST(MetricsTest, BeyondTheMostSeriesTheRestShareOne) {
   EXPECT_THAT(metrics->Text(), Not(HasSubstr("v2000")));
 }
 
-TEST(MetricsTest, NothingIsLostThatManyThreadsCountWhileItIsRead) {
+TEST(MetricsTest, LosesNoCountOfManyThreadsWhileItIsRead) {
   const auto metrics = NewMetrics();
   Counter& counter = metrics->GetCounter({.name = "c", .help = "C"});
   Histogram& histogram =
