@@ -1,5 +1,5 @@
-#ifndef RLS_BENCH_COMPARE_CALLER_H_
-#define RLS_BENCH_COMPARE_CALLER_H_
+#ifndef RLS_BENCH_COMPARE_LOAD_CLIENT_H_
+#define RLS_BENCH_COMPARE_LOAD_CLIENT_H_
 
 #include <nghttp2/nghttp2.h>
 
@@ -15,34 +15,35 @@
 #include "compare/client_connection.h"
 #include "compare/load.h"
 #include "compare/traffic.h"
-#include "net/file_descriptor.h"
+#include "net/socket.h"
 
 namespace rls {
 
-// One thread's share of a load, on connections of its own.
+// One thread's share of a load, on its own connections.
 //
-// Threads: answered() and Stop() may be called by any thread at any time, all
-// else by one at a time.
-class Caller {
+// Threads: any thread may call answered() and Stop() at any time. Only one
+// thread at a time may call the other methods.
+class LoadClient {
  public:
   using Time = std::chrono::steady_clock::time_point;
 
   struct Schedule {
     Time start;
-    Time from;   // what is measured begins
-    Time until;  // of an open loop; a closed one goes on until Stop()
+    Time from;   // the measurement begins
+    Time until;  // an open loop ends; a closed loop ends at Stop()
   };
 
-  // Connects. `settings` must outlive it; `number` tells the threads apart.
-  Caller(const LoadSettings& settings, int number);
-  Caller(const Caller&) = delete;
-  Caller& operator=(const Caller&) = delete;
+  // Connects. `settings` must outlive the client. `number` is different for
+  // each thread.
+  LoadClient(const LoadSettings& settings, int number);
+  LoadClient(const LoadClient&) = delete;
+  LoadClient& operator=(const LoadClient&) = delete;
 
-  // One call, until its answer has come: a server may take connections before
-  // it serves them. Before Run().
+  // Makes one call and waits for its answer, because a server may accept
+  // connections before it serves them. Invoke it before Run().
   void Greet();
 
-  // Calls until the schedule is over and every call has come back.
+  // Makes calls until the schedule is over and every call is answered.
   void Run(const Schedule& schedule);
   void Stop() { stopped_ = true; }
 
@@ -56,11 +57,11 @@ class Caller {
   bool SendDue();
   ClientConnection* FreeConnection();
   void Send(ClientConnection& connection, Time due);
-  // Ends the process when nothing comes for too long.
+  // Ends the process if no answer comes for 10 s.
   void WaitForEvents(int timeout_ms);
   void End(ClientConnection& connection, ClientCall& call);
-  void Judge(const ClientCall& call);
-  void CheckLimits(absl::string_view reply);
+  void Count(const ClientCall& call);
+  void CheckLimits(absl::string_view answer);
 
   bool Measures(const ClientCall& call) const;
 
@@ -74,13 +75,13 @@ class Caller {
   std::deque<ClientCall> calls_;
   std::vector<ClientCall*> spare_;
   std::vector<std::unique_ptr<ClientConnection>> connections_;
-  size_t turn_ = 0;  // which connection gets the next call that is due
+  size_t turn_ = 0;  // the connection that gets the next due call
 
   Schedule schedule_;
   bool running_ = false;
-  Time now_;            // when it last looked at the clock
+  Time now_;            // the last reading of the clock
   Time last_answer_;    // or the start
-  uint64_t begun_ = 0;  // calls that were due so far
+  uint64_t begun_ = 0;  // due calls so far
   size_t in_flight_ = 0;
   bool limits_checked_ = false;
   Answers answers_;
@@ -90,4 +91,4 @@ class Caller {
 
 }  // namespace rls
 
-#endif  // RLS_BENCH_COMPARE_CALLER_H_
+#endif  // RLS_BENCH_COMPARE_LOAD_CLIENT_H_

@@ -1,6 +1,9 @@
-#include "compare/empty_answer.h"
+#include "compare/empty_service.h"
 
 #include <cstdint>
+#include <cstdio>
+
+#include "absl/strings/numbers.h"
 
 namespace rls {
 
@@ -20,6 +23,17 @@ void WriteEmptyAnswer(const RateLimitRequest& request,
     status.set_limit_remaining(UINT32_MAX - 1);
     status.mutable_duration_until_reset()->set_seconds(1800);
   }
+}
+
+std::optional<EmptyArguments> ReadEmptyArguments(int argc, char** argv) {
+  EmptyArguments arguments;
+  if (argc < 2 || argc > 3 || !absl::SimpleAtoi(argv[1], &arguments.port) ||
+      (argc == 3 && !absl::SimpleAtoi(argv[2], &arguments.threads)) ||
+      arguments.threads < 1) {
+    std::fprintf(stderr, "usage: %s PORT [THREADS]\n", argv[0]);
+    return std::nullopt;
+  }
+  return arguments;
 }
 
 }  // namespace rls

@@ -1,4 +1,4 @@
-#include "compare/caller.h"
+#include "compare/load_client.h"
 
 #include <sys/epoll.h>
 
@@ -15,14 +15,14 @@ using envoy::service::ratelimit::v3::RateLimitResponse;
 
 constexpr size_t kReadBytes = size_t{256} << 10;
 constexpr size_t kPrefixBytes = 5;
-// A first field that is a number: RateLimitResponse.overall_code.
+// The protobuf tag of RateLimitResponse.overall_code: field 1, varint.
 constexpr char kOverallCodeTag = 1 << 3;
-// How long no answer at all may come.
+// The longest time without any answer.
 constexpr std::chrono::seconds kPatience{10};
-constexpr int kLookMs = 100;
+constexpr int kPollMs = 100;
 constexpr std::chrono::milliseconds kLate{1};
 
-// Those of Envoy's rate limit filter.
+// The request headers of Envoy's rate limit filter.
 std::vector<nghttp2_nv> HeadersOf(const LoadSettings& settings) {
   std::vector<nghttp2_nv> headers = {
       ConstantField(":method", "POST"),
@@ -41,22 +41,22 @@ std::vector<nghttp2_nv> HeadersOf(const LoadSettings& settings) {
   return headers;
 }
 
-int ShareOf(int count, int parts, int number) {
-  return count / parts + (number < count % parts ? 1 : 0);
+int ShareOf(int count, int threads, int number) {
+  return count / threads + (number < count % threads ? 1 : 0);
 }
 
-// Every server here writes the fields of its answer in their order, so the
-// verdict is first; 0 when it is not there.
-int OverallCode(absl::string_view reply) {
+// All measured servers write the fields of an answer in ascending order, so
+// overall_code comes first. 0: the answer has no overall_code.
+int OverallCode(absl::string_view answer) {
   constexpr size_t kCode = kPrefixBytes + 1;
-  return reply.size() > kCode && reply[kPrefixBytes] == kOverallCodeTag
-             ? reply[kCode]
+  return answer.size() > kCode && answer[kPrefixBytes] == kOverallCodeTag
+             ? answer[kCode]
              : 0;
 }
 
 }  // namespace
 
-Caller::Caller(const LoadSettings& settings, int number)
+LoadClient::LoadClient(const LoadSettings& settings, int number)
     : settings_(settings),
       traffic_(settings.traffic, settings.seed + static_cast<uint32_t>(number)),
       headers_(HeadersOf(settings)),
@@ -73,14 +73,14 @@ Caller::Caller(const LoadSettings& settings, int number)
   }
 }
 
-void Caller::Greet() {
+void LoadClient::Greet() {
   now_ = last_answer_ = std::chrono::steady_clock::now();
   Send(*connections_.front(), now_);
   connections_.front()->Flush();
-  while (in_flight_ > 0) WaitForEvents(kLookMs);
+  while (in_flight_ > 0) WaitForEvents(kPollMs);
 }
 
-void Caller::Run(const Schedule& schedule) {
+void LoadClient::Run(const Schedule& schedule) {
   schedule_ = schedule;
   running_ = true;
   now_ = last_answer_ = schedule.start;
@@ -88,20 +88,21 @@ void Caller::Run(const Schedule& schedule) {
   bool sending = true;
   while (sending || in_flight_ > 0) {
     sending = open_loop() ? SendDue() : !stopped_;
-    // Sleeping until the next call is due would make it late.
-    WaitForEvents(open_loop() && sending ? 0 : kLookMs);
+    // An open loop polls without sleep: a sleep until the next due time would
+    // end too late.
+    WaitForEvents(open_loop() && sending ? 0 : kPollMs);
   }
 }
 
-void Caller::FillStreams() {
+void LoadClient::FillStreams() {
   for (const auto& connection : connections_) {
     for (int i = 0; i < settings_.streams; ++i) Send(*connection, now_);
     connection->Flush();
   }
 }
 
-// False: nothing will be due any more.
-bool Caller::SendDue() {
+// False: no more calls will become due.
+bool LoadClient::SendDue() {
   now_ = std::chrono::steady_clock::now();
   const std::chrono::duration<double> gap(settings_.threads / settings_.rate);
   for (;;) {
@@ -123,7 +124,7 @@ bool Caller::SendDue() {
   return false;
 }
 
-ClientConnection* Caller::FreeConnection() {
+ClientConnection* LoadClient::FreeConnection() {
   for (size_t tried = 0; tried < connections_.size(); ++tried) {
     ClientConnection& connection = *connections_[turn_];
     turn_ = (turn_ + 1) % connections_.size();
@@ -132,7 +133,7 @@ ClientConnection* Caller::FreeConnection() {
   return nullptr;
 }
 
-void Caller::Send(ClientConnection& connection, Time due) {
+void LoadClient::Send(ClientConnection& connection, Time due) {
   if (spare_.empty()) spare_.push_back(&calls_.emplace_back());
   ClientCall& call = *spare_.back();
   spare_.pop_back();
@@ -142,7 +143,7 @@ void Caller::Send(ClientConnection& connection, Time due) {
   ++in_flight_;
 }
 
-void Caller::WaitForEvents(int timeout_ms) {
+void LoadClient::WaitForEvents(int timeout_ms) {
   std::array<epoll_event, 64> events;
   const int count = epoll_wait(epoll_.get(), events.data(),
                                static_cast<int>(events.size()), timeout_ms);
@@ -155,31 +156,32 @@ void Caller::WaitForEvents(int timeout_ms) {
   if (now_ - last_answer_ > kPatience) EndLoad("wait", "no answer comes");
 }
 
-void Caller::End(ClientConnection& connection, ClientCall& call) {
+void LoadClient::End(ClientConnection& connection, ClientCall& call) {
   --in_flight_;
   last_answer_ = now_;
-  // Only this thread writes it.
+  // Only this thread writes answered_.
   answered_.store(answered() + 1, std::memory_order_relaxed);
-  if (Measures(call)) Judge(call);
+  if (Measures(call)) Count(call);
   spare_.push_back(&call);
   if (running_ && !open_loop() && !stopped_) Send(connection, now_);
 }
 
-// A closed loop has no schedule of calls: what counts is when it answers.
-bool Caller::Measures(const ClientCall& call) const {
+// An open loop measures the calls that are due in the measured time. A closed
+// loop has no due times, so it measures the answers that arrive in that time.
+bool LoadClient::Measures(const ClientCall& call) const {
   if (!running_) return false;
   if (!open_loop()) return now_ >= schedule_.from && !stopped_;
   return call.due >= schedule_.from && call.due < schedule_.until;
 }
 
-void Caller::Judge(const ClientCall& call) {
+void LoadClient::Count(const ClientCall& call) {
   answers_.latencies.Add(
       static_cast<uint64_t>(std::chrono::nanoseconds(now_ - call.due).count()));
   if (call.grpc_status != 0) {
     ++answers_.failed;
     return;
   }
-  switch (OverallCode(call.reply)) {
+  switch (OverallCode(call.answer)) {
     case RateLimitResponse::OK:
       ++answers_.ok;
       break;
@@ -189,20 +191,21 @@ void Caller::Judge(const ClientCall& call) {
     default:
       ++answers_.other_code;
   }
-  if (!limits_checked_) CheckLimits(call.reply);
+  if (!limits_checked_) CheckLimits(call.answer);
 }
 
-void Caller::CheckLimits(absl::string_view reply) {
+void LoadClient::CheckLimits(absl::string_view answer) {
   limits_checked_ = true;
   RateLimitResponse response;
-  reply.remove_prefix(kPrefixBytes);
-  if (!response.ParseFromArray(reply.data(), static_cast<int>(reply.size())) ||
+  answer.remove_prefix(kPrefixBytes);
+  if (!response.ParseFromArray(answer.data(),
+                               static_cast<int>(answer.size())) ||
       response.statuses_size() != settings_.traffic.descriptors) {
     EndLoad("answer", "not a status for each descriptor");
   }
   for (const auto& status : response.statuses()) {
     if (!status.has_current_limit()) {
-      EndLoad("answer", "no limit applies to what was asked");
+      EndLoad("answer", "no limit applies to a descriptor");
     }
   }
 }
