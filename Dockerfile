@@ -1,5 +1,5 @@
-# Builds ratelimitd and ratelimitctl and leaves them in a small image with the
-# shared libraries that they are linked to.
+# Builds ratelimitd and ratelimitctl and copies them into a small image, together
+# with the shared libraries that they need.
 FROM debian:trixie-slim AS build
 WORKDIR /src
 COPY scripts/install scripts/install
@@ -12,7 +12,8 @@ COPY server server
 COPY client client
 RUN cmake --preset release && cmake --build --preset release && \
     DESTDIR=/out cmake --install build/release --strip --prefix /usr
-# The packages that hold those libraries, whatever this release calls them.
+# Lists the packages that contain these libraries, because their names differ
+# between Debian releases.
 RUN ldd /out/usr/bin/* | awk '/=> \// {print $3}' | sort -u | \
     xargs -r realpath | xargs -r dpkg -S | cut -d: -f1 | sort -u \
     > /out/runtime-packages

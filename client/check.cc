@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/files.h"
 #include "base/text.h"
-#include "channel.h"
 #include "commands.h"
 #include "descriptor_arg.h"
 #include "envoy/service/ratelimit/v3/rls.grpc.pb.h"
@@ -20,6 +20,46 @@ namespace {
 using envoy::service::ratelimit::v3::RateLimitRequest;
 using envoy::service::ratelimit::v3::RateLimitResponse;
 using envoy::service::ratelimit::v3::RateLimitService;
+
+constexpr size_t kMaxPemBytes = 1 << 20;
+
+// Returns the content of the file, or "" for an empty path.
+absl::StatusOr<std::string> ReadPem(const std::string& path) {
+  if (path.empty()) return std::string();
+  absl::StatusOr<std::string> text = ReadFile(path, kMaxPemBytes);
+  if (text.ok()) return text;
+  return absl::InvalidArgumentError(text.status().message());
+}
+
+// A channel to the server at `address`; it connects at the first RPC.
+//
+// Failure: INVALID_ARGUMENT, naming the TLS file that is unusable and why.
+absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(
+    const std::string& address, const TlsArguments& tls) {
+  if (!tls.wanted()) {
+    return grpc::CreateChannel(address, grpc::InsecureChannelCredentials());
+  }
+  const auto authorities = ReadPem(tls.files.ca_file);
+  if (!authorities.ok()) return authorities.status();
+  const auto certificate = ReadPem(tls.files.certificate_file);
+  if (!certificate.ok()) return certificate.status();
+  const auto key = ReadPem(tls.files.key_file);
+  if (!key.ok()) return key.status();
+  // Check the files first. gRPC would only fail to connect, without naming a
+  // file.
+  const auto usable = NewTlsContext(tls.files);
+  if (!usable.ok()) return usable.status();
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = *authorities;
+  options.pem_cert_chain = *certificate;
+  options.pem_private_key = *key;
+  grpc::ChannelArguments arguments;
+  if (!tls.files.server_name.empty()) {
+    arguments.SetSslTargetNameOverride(tls.files.server_name);
+  }
+  return grpc::CreateCustomChannel(address, grpc::SslCredentials(options),
+                                   arguments);
+}
 
 absl::StatusOr<RateLimitRequest> MakeRequest(const CheckArguments& arguments) {
   RateLimitRequest request;
@@ -33,7 +73,7 @@ absl::StatusOr<RateLimitRequest> MakeRequest(const CheckArguments& arguments) {
       entry.set_key(key);
       entry.set_value(value);
     }
-    // Left out where it is the default, as a gateway does.
+    // Gateways omit the default.
     if (arguments.hits != 1 || arguments.gives_back) {
       descriptor.mutable_hits_addend()->set_value(arguments.hits);
       descriptor.set_is_negative_hits(arguments.gives_back);
@@ -42,9 +82,10 @@ absl::StatusOr<RateLimitRequest> MakeRequest(const CheckArguments& arguments) {
   return request;
 }
 
-grpc::Status Ask(const CheckArguments& arguments,
-                 const std::shared_ptr<grpc::Channel>& channel,
-                 const RateLimitRequest& request, RateLimitResponse& response) {
+grpc::Status ShouldRateLimit(const CheckArguments& arguments,
+                             const std::shared_ptr<grpc::Channel>& channel,
+                             const RateLimitRequest& request,
+                             RateLimitResponse& response) {
   const auto stub = RateLimitService::NewStub(channel);
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + arguments.timeout));
@@ -73,7 +114,7 @@ std::string StatusLine(const RateLimitResponse::DescriptorStatus& status) {
 void Print(const CheckArguments& arguments, const RateLimitResponse& response) {
   std::printf("%s\n",
               RateLimitResponse::Code_Name(response.overall_code()).c_str());
-  // A server of another make may send more statuses, or fewer.
+  // Another server implementation may send more statuses, or fewer.
   const int statuses = std::min(response.statuses_size(),
                                 static_cast<int>(arguments.descriptors.size()));
   for (int i = 0; i < statuses; ++i) {
@@ -105,7 +146,8 @@ int Check(const CheckArguments& arguments) {
   const auto channel = OpenChannel(arguments.address, arguments.tls);
   if (!channel.ok()) return RefuseUsage(channel.status());
   RateLimitResponse response;
-  const grpc::Status status = Ask(arguments, *channel, *request, response);
+  const grpc::Status status =
+      ShouldRateLimit(arguments, *channel, *request, response);
   if (!status.ok()) {
     std::fprintf(stderr, "ratelimitctl: no answer from %s: %s: %s\n",
                  arguments.address.c_str(), CodeName(status).c_str(),

@@ -10,21 +10,23 @@
 
 namespace rls {
 
-// Exit statuses, fixed so that scripts can rely on them.
+// Exit statuses. They never change, so scripts can rely on them.
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitOverLimit = 1;
 inline constexpr int kExitBadConfig = 1;
+inline constexpr int kExitIncomplete = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitNoAnswer = 3;
 
-// Says what is in the files, or every mistake of every file on stderr.
+// Prints a summary of the files on stdout, or all errors of all files on
+// stderr.
 int ValidateConfig(const std::vector<std::string>& paths);
 
 struct TlsArguments {
   bool on = false;
   TlsOptions files;
 
-  // Whoever names a file means it.
+  // True also if only a file or a name is given, which implies TLS.
   bool wanted() const {
     return on || !files.ca_file.empty() || !files.certificate_file.empty() ||
            !files.key_file.empty() || !files.server_name.empty();
@@ -35,14 +37,25 @@ struct CheckArguments {
   std::string address = "localhost:8081";
   TlsArguments tls;
   std::string domain;
-  std::vector<std::string> descriptors;  // as ParseDescriptor() reads them
-  uint64_t hits = 1;                     // 0 looks
-  bool gives_back = false;               // hits are negative
+  std::vector<std::string> descriptors;  // the syntax of ParseDescriptor()
+  uint64_t hits = 1;                     // 0 reads without charging
+  bool gives_back = false;               // true: negative hits
   absl::Duration timeout = absl::Seconds(1);
   bool json = false;
 };
 
-// Asks a server for one decision and prints it.
+struct ImportArguments {
+  std::string file;
+  std::string folder;  // "": print all domains on stdout
+};
+
+// Translates a limits file of limitador into descriptor files. Lists on stderr
+// each limit that is left out or needs a change of the gateway, and then
+// returns kExitIncomplete. kExitUsage: the file is no limits file, or a file of
+// the folder exists.
+int ImportLimitador(const ImportArguments& arguments);
+
+// Gets one decision from a server and prints it.
 int Check(const CheckArguments& arguments);
 
 }  // namespace rls

@@ -6,34 +6,34 @@
 namespace rls {
 namespace {
 
-// Splits at commas that no backslash stands before.
-std::vector<std::string> SplitParts(absl::string_view argument) {
-  std::vector<std::string> parts(1);
+// Splits at commas that do not follow a backslash.
+std::vector<std::string> SplitEntries(absl::string_view argument) {
+  std::vector<std::string> entries(1);
   for (size_t i = 0; i < argument.size(); ++i) {
     const bool escapes = argument[i] == '\\' && i + 1 < argument.size() &&
                          (argument[i + 1] == ',' || argument[i + 1] == '\\');
     if (escapes) {
-      parts.back().push_back(argument[++i]);
+      entries.back().push_back(argument[++i]);
     } else if (argument[i] == ',') {
-      parts.emplace_back();
+      entries.emplace_back();
     } else {
-      parts.back().push_back(argument[i]);
+      entries.back().push_back(argument[i]);
     }
   }
-  return parts;
+  return entries;
 }
 
 }  // namespace
 
 absl::StatusOr<KeyValues> ParseDescriptor(absl::string_view argument) {
   KeyValues entries;
-  for (const std::string& part : SplitParts(argument)) {
-    const size_t equals = part.find('=');
+  for (const std::string& entry : SplitEntries(argument)) {
+    const size_t equals = entry.find('=');
     if (equals == std::string::npos || equals == 0) {
       return absl::InvalidArgumentError(absl::StrCat(
-          "--descriptor: found ", Quoted(part), ", expected key=value"));
+          "--descriptor: found ", Quoted(entry), ", expected key=value"));
     }
-    entries.emplace_back(part.substr(0, equals), part.substr(equals + 1));
+    entries.emplace_back(entry.substr(0, equals), entry.substr(equals + 1));
   }
   return entries;
 }

@@ -12,10 +12,10 @@ namespace rls {
 
 using KeyValues = std::vector<std::pair<std::string, std::string>>;
 
-// Reads `key=value[,key=value]...`. A value goes on to the next comma and may
-// hold `=`; `\,` and `\\` stand for a comma and a backslash.
+// Reads `key=value[,key=value]...`. A value ends at the next comma and may
+// contain `=`. `\,` and `\\` stand for a comma and a backslash.
 //
-// Failure: INVALID_ARGUMENT that shows the part and what was expected.
+// Failure: INVALID_ARGUMENT with the text found and the text expected.
 absl::StatusOr<KeyValues> ParseDescriptor(absl::string_view argument);
 
 }  // namespace rls

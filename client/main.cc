@@ -15,6 +15,7 @@ namespace {
 struct Arguments {
   std::vector<std::string> files;
   rls::CheckArguments check;
+  rls::ImportArguments import;
   std::string hits = "1";
   std::string timeout = "1s";
 };
@@ -26,15 +27,34 @@ CLI::App* AddValidate(CLI::App& cli, Arguments& arguments) {
   return validate;
 }
 
-// Nothing where there should be something, as of a variable that is not set,
-// would be taken for plaintext.
+// Refuses an empty value, such as an unset shell variable. Otherwise the client
+// would use cleartext.
 std::string RefuseEmpty(const std::string& value) {
-  return value.empty() ? "expected something" : "";
+  return value.empty() ? "expected something, found an empty value" : "";
+}
+
+CLI::App* AddImport(CLI::App& cli, Arguments& arguments) {
+  CLI::App* import = cli.add_subcommand(
+      "import", "Translate the limits of another rate limit service");
+  import->require_subcommand(1);
+  CLI::App* limitador = import->add_subcommand(
+      "limitador",
+      "Translate a limits file of limitador into descriptor files, one for "
+      "each namespace. Exit status: 0 all limits, 1 not all (see stderr), 2 "
+      "nothing");
+  limitador->add_option("FILE", arguments.import.file, "The limits file")
+      ->required();
+  limitador
+      ->add_option("--output", arguments.import.folder,
+                   "Write NAMESPACE.yaml into this folder; default: stdout")
+      ->type_name("FOLDER")
+      ->check(RefuseEmpty);
+  return limitador;
 }
 
 void AddTls(CLI::App& command, rls::TlsArguments& tls) {
   command.add_flag("--tls", tls.on,
-                   "Speak TLS; each of the following says so too");
+                   "Use TLS; each of the --tls-... options implies it");
   const auto add = [&command](const char* name, std::string& value,
                               const char* type, const char* description) {
     command.add_option(name, value, description)
@@ -42,46 +62,51 @@ void AddTls(CLI::App& command, rls::TlsArguments& tls) {
         ->check(RefuseEmpty);
   };
   add("--tls-ca", tls.files.ca_file, "PEM",
-      "Whose certificates to trust; the system's unless given");
+      "The authorities to trust; default: the system's");
   add("--tls-cert", tls.files.certificate_file, "PEM",
       "The client's certificate; needs --tls-key");
-  add("--tls-key", tls.files.key_file, "PEM", "Its key");
+  add("--tls-key", tls.files.key_file, "PEM",
+      "The private key of the client's certificate");
   add("--tls-server-name", tls.files.server_name, "NAME",
-      "Whom the server's certificate must be for; the host of --address unless "
-      "given");
+      "The name in the server's certificate; default: the host of --address");
 }
 
 CLI::App* AddCheck(CLI::App& cli, Arguments& arguments) {
   CLI::App* check = cli.add_subcommand(
       "check",
-      "Ask a server for one decision. Exit status: 0 OK, 1 over limit, "
+      "Get one decision from a server. Exit status: 0 OK, 1 over limit, "
       "2 usage, 3 no answer");
-  rls::CheckArguments& asked = arguments.check;
-  check->add_option("--address", asked.address, "Where the server listens")
+  rls::CheckArguments& request = arguments.check;
+  check->add_option("--address", request.address, "The server's address")
       ->type_name("HOST:PORT")
       ->capture_default_str();
-  AddTls(*check, asked.tls);
-  check->add_option("--domain", asked.domain, "The domain to ask")->required();
+  AddTls(*check, request.tls);
+  check->add_option("--domain", request.domain, "The domain of the request")
+      ->required();
   check
-      ->add_option("--descriptor", asked.descriptors,
-                   "key=value[,key=value]...; can be given several times; a "
-                   "comma in a value is written \\,")
+      ->add_option("--descriptor", request.descriptors,
+                   "key=value[,key=value]...; may be given several times; "
+                   "write a comma in a value as \\,")
       ->type_name("DESCRIPTOR")
       ->allow_extra_args(false)
       ->required();
   check
       ->add_option("--hits", arguments.hits,
-                   "Units to charge; 0 looks, a negative number gives back")
+                   "Units to charge; 0 only reads the state, a negative number "
+                   "gives units back")
       ->type_name("NUMBER")
       ->capture_default_str();
-  check->add_option("--timeout", arguments.timeout, "How long to wait")
+  check
+      ->add_option("--timeout", arguments.timeout,
+                   "How long to wait for the answer")
       ->type_name("DURATION")
       ->capture_default_str();
-  check->add_flag("--json", asked.json, "Print the whole answer as JSON");
+  check->add_flag("--json", request.json, "Print the whole answer as JSON");
   return check;
 }
 
-// CLI11 throws; this is its fence. -1 to go on, else the exit status.
+// Returns the exit status if the process must end, otherwise -1. CLI11 throws
+// exceptions; this function catches them.
 int Parse(CLI::App& cli, int argc, char** argv) {
   try {
     cli.parse(argc, argv);
@@ -95,19 +120,20 @@ int Parse(CLI::App& cli, int argc, char** argv) {
 
 int main(int argc, char** argv) {
   Arguments arguments;
-  CLI::App cli("Talks to ratelimitd and checks its configuration",
-               "ratelimitctl");
+  CLI::App cli("Calls ratelimitd and checks its configuration", "ratelimitctl");
   cli.set_version_flag("--version", "ratelimitctl " RLS_VERSION);
   cli.require_subcommand(1);
   CLI::App* validate = AddValidate(cli, arguments);
+  const CLI::App* import = AddImport(cli, arguments);
   AddCheck(cli, arguments);
   if (const int exit_status = Parse(cli, argc, argv); exit_status >= 0) {
     return exit_status;
   }
   rls::SetLogLevel(rls::LogLevel::kError);
-  // gRPC logs what it also says in its status, which is printed.
+  // Silence gRPC's log, which only repeats the status that is printed.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   if (validate->parsed()) return rls::ValidateConfig(arguments.files);
+  if (import->parsed()) return rls::ImportLimitador(arguments.import);
   absl::string_view hits = arguments.hits;
   arguments.check.gives_back = absl::ConsumePrefix(&hits, "-");
   if (!absl::SimpleAtoi(hits, &arguments.check.hits)) {

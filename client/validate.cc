@@ -1,8 +1,6 @@
 #include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,19 +14,10 @@
 namespace rls {
 namespace {
 
-// A long list of users is told by its first ones.
-constexpr size_t kShownAssignments = 10;
-
-std::optional<std::string> FromEnvironment(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  if (value == nullptr) return std::nullopt;
-  return value;
-}
-
 std::string Summary(const TierSummary& tiers) {
   std::vector<std::string> users;
   for (const auto& [user, tier] : tiers.assignments) {
-    if (users.size() == kShownAssignments) {
+    if (users.size() == TierSummary::kShown) {
       users.push_back("...");
       break;
     }
@@ -40,17 +29,17 @@ std::string Summary(const TierSummary& tiers) {
   }
   return absl::StrCat("✓ Config valid\n✓ Rate limiting: ", tiers.tiers.size(),
                       " tiers configured (", absl::StrJoin(tiers.tiers, "/"),
-                      ")\n✓ User assignments: ", tiers.assignments.size(),
-                      " users (", absl::StrJoin(users, ", "), ")\n", limits);
+                      ")\n✓ User assignments: ", tiers.assigned, " users (",
+                      absl::StrJoin(users, ", "), ")\n", limits);
 }
 
-// What is known of the files so far.
+// Collected from the files before.
 struct Known {
   std::map<std::string, std::string> path_of_domain;
   RedisPlace redis;
 };
 
-// What is said of one file; its mistakes are added to `errors`.
+// Returns the summary of one file. Adds its errors to `errors`.
 std::string ReadOne(const std::string& path, Metrics& metrics, Known& known,
                     std::vector<std::string>& errors) {
   const absl::StatusOr<std::string> bytes = ReadFile(path, kMaxConfigBytes);
@@ -58,7 +47,7 @@ std::string ReadOne(const std::string& path, Metrics& metrics, Known& known,
     errors.emplace_back(bytes.status().message());
     return "";
   }
-  LoadedFile file = LoadConfig(*bytes, path, FromEnvironment);
+  LoadedFile file = LoadConfig(*bytes, path, ProcessEnvironment);
   for (const ConfigError& error : file.errors) {
     errors.push_back(error.ToString());
   }
@@ -67,7 +56,10 @@ std::string ReadOne(const std::string& path, Metrics& metrics, Known& known,
     const auto [other, is_first] =
         known.path_of_domain.emplace(file.domain_name, path);
     if (!is_first) {
-      errors.push_back(DomainTwice(file, path, other->second).ToString());
+      errors.push_back(DomainTwice(file.domain_name,
+                                   {.origin = path, .line = file.domain_line},
+                                   other->second)
+                           .ToString());
     }
   }
   std::vector<ConfigError> redis_errors;

@@ -1,9 +1,9 @@
 # rls_embed_text(target header CONSTANT file [CONSTANT file]...)
 #
-# Makes `header` of the given files, each as a string constant of namespace rls,
-# and lets the sources of `target` include it.
+# Generates `header`, which defines one string constant of namespace rls for each
+# file. The sources of `target` can include the header.
 function(rls_embed_text target header)
-  set(text "#include \"absl/strings/string_view.h\"\n\nnamespace rls {\n\n")
+  set(text "#pragma once\n\n#include \"absl/strings/string_view.h\"\n\nnamespace rls {\n\n")
   while(ARGN)
     list(POP_FRONT ARGN constant file)
     set(path ${CMAKE_CURRENT_SOURCE_DIR}/${file})

@@ -1,5 +1,5 @@
-# Every third-party package in one place. Which module may use which one is
-# told by the LINKS of its rls_module() line.
+# Finds every third-party package. The LINKS of a module's rls_module() line name
+# the packages that the module uses.
 
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
@@ -16,8 +16,9 @@ pkg_check_modules(hiredis REQUIRED IMPORTED_TARGET hiredis)
 pkg_check_modules(nghttp2 REQUIRED IMPORTED_TARGET libnghttp2>=1.52)
 pkg_check_modules(libcurl REQUIRED IMPORTED_TARGET libcurl>=7.87)
 find_package(nlohmann_json REQUIRED)
-pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+find_package(Boost 1.74 REQUIRED CONFIG)  # headers only
 if(RLS_BUILD_TESTS)
+  pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
   find_package(GTest REQUIRED)
   include(GoogleTest)
 endif()

@@ -1,55 +1,63 @@
-#include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <optional>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "app/app.h"
 #include "app/settings.h"
+#include "app/shutdown.h"
+#include "base/line_writer.h"
 #include "base/log.h"
+#include "config/load.h"
 
 namespace {
 
 constexpr int kUsageError = 2;
 
-std::optional<std::string> FromEnvironment(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
-  if (value == nullptr) return std::nullopt;
-  return value;
+// The time for the last lines. A reader that does not read loses them.
+constexpr absl::Duration kFlushTime = absl::Milliseconds(300);
+
+// Raises the number of descriptors that the process may have open to the
+// maximum that the system allows. Each connection needs one.
+void RaiseDescriptorLimit() {
+  rlimit descriptors = {};
+  if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return;
+  descriptors.rlim_cur = descriptors.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &descriptors);
 }
 
-// The signals that main() waits for. Blocked before any thread is started, so
-// that none of them can be delivered elsewhere.
-sigset_t BlockSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
-    sigaddset(&signals, signal);
+int Serve(const rls::Settings& settings, rls::LineWriter& log) {
+  rls::Shutdown shutdown(settings.drain_time, log);
+  auto app = rls::StartApp(settings, rls::ProcessEnvironment);
+  if (!app.ok()) {
+    log.Write(absl::StrCat(app.status().message(), "\n"));
+    return 1;
   }
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
-  return signals;
-}
-
-void ServeUntilTold(rls::App& app, const sigset_t& signals) {
-  for (int signal = 0; sigwait(&signals, &signal) == 0;) {
-    if (signal != SIGHUP) return;
-    app.Reload();
-  }
+  shutdown.Serve([&app] { (*app)->Reload(); });
+  // A reader of stdout that does not read must not stop the process.
+  rls::LineWriter out({.fd = STDOUT_FILENO});
+  out.Write(absl::StrCat((*app)->ReadyLine(), "\n"));
+  shutdown.AwaitSignal();
+  (*app)->Drain([&](const char* step) { shutdown.Enter(step); });
+  shutdown.SetDrained();
+  shutdown.Enter("the end of the threads");
+  app->reset();
+  return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Debian compiles the detector into Abseil; its bookkeeping costs at each
-  // lock of the hot path.
+  // Debian compiles the deadlock detector into Abseil. Its bookkeeping would
+  // cost time at each lock of the hot path.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  const sigset_t signals = BlockSignals();
-
-  const auto line = rls::ReadCommandLine(argc, argv, FromEnvironment);
+  std::signal(SIGPIPE, SIG_IGN);
+  RaiseDescriptorLimit();
+  const auto line = rls::ReadCommandLine(argc, argv, rls::ProcessEnvironment);
   if (!line.ok()) {
     std::fprintf(stderr, "ratelimitd: %s\nTry --help.\n",
                  std::string(line.status().message()).c_str());
@@ -60,14 +68,8 @@ int main(int argc, char** argv) {
     return 0;
   }
   rls::SetLogLevelByName(line->settings.log_level);
-  const auto app = rls::StartApp(line->settings, FromEnvironment);
-  if (!app.ok()) {
-    std::fprintf(stderr, "%s\n", std::string(app.status().message()).c_str());
-    return 1;
-  }
-  std::printf("%s\n", (*app)->ReadyLine().c_str());
-  std::fflush(stdout);
-  ServeUntilTold(**app, signals);
-  (*app)->Drain();
-  return 0;
+  rls::LineWriter& log = rls::StartLogWriter();
+  const int status = Serve(line->settings, log);
+  log.Flush(kFlushTime);
+  return status;
 }

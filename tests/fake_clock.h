@@ -16,10 +16,10 @@
 
 namespace rls {
 
-// A clock that a test turns by hand. It starts at a whole hour, so that window
-// edges are easy to name.
+// A clock that a test sets by hand. It starts at a whole hour, so that the
+// edges of windows are easy to name.
 //
-// Its value lies in a file in memory, so that a child process can read the same
+// Its value is in a file in memory, so that a child process can read the same
 // clock (support/fake_time_preload.cc).
 class FakeClock final : public Clock {
  public:
@@ -38,7 +38,8 @@ class FakeClock final : public Clock {
   void Advance(absl::Duration by) { *now_ns_ += absl::ToInt64Nanoseconds(by); }
   void Set(absl::Time now) { *now_ns_ = absl::ToUnixNanos(now); }
 
-  // Nanoseconds since the Unix epoch, eight bytes. Good as long as the clock.
+  // The path of the file: nanoseconds since the Unix epoch, eight bytes. Valid
+  // as long as the clock lives.
   const std::string& path() const { return path_; }
 
  private:

@@ -18,8 +18,10 @@
 
 namespace rls {
 
-// An event loop on a clock that a test turns: what is posted runs at once, and
-// timers and descriptors when the test says so. One thread.
+// An event loop with a fake clock. Posted tasks run at once; timers and watches
+// run when the test calls FireTimers() and Dispatch().
+//
+// Threads: one thread only.
 class FakeLoop final : public EventLoop {
  public:
   explicit FakeLoop(const FakeClock& clock) : clock_(clock) {}
@@ -50,24 +52,24 @@ class FakeLoop final : public EventLoop {
     return timers_.NewTimer(std::move(fire));
   }
 
-  // Fires what is due by now.
+  // Fires the timers that are due.
   void FireTimers() { timers_.Fire(Now()); }
-  // When the next timer is due.
+  // The time of the next timer.
   SteadyTime FirstTimer() const {
     return timers_.empty() ? SteadyTime::max() : timers_.first();
   }
 
-  // One turn: tells each watch of what its descriptor is ready for by now.
-  // False when there was nothing to tell.
+  // One turn: calls each watch whose descriptor is ready. False if no watch was
+  // called.
   bool Dispatch() {
-    bool told = false;
+    bool called = false;
     for (HandWatch* const watch : std::vector(watches_)) {
-      // Another may have ended it.
+      // The callback of another watch may have destroyed this watch.
       if (std::find(watches_.begin(), watches_.end(), watch) == watches_.end())
         continue;
-      told |= watch->Tell();
+      called |= watch->CallIfReady();
     }
-    return told;
+    return called;
   }
 
  private:
@@ -87,13 +89,15 @@ class FakeLoop final : public EventLoop {
 
     void Want(Ready interest) override { interest_ = interest; }
 
-    bool Tell() {
+    bool CallIfReady() {
       pollfd polled = {fd_, 0, 0};
       if (interest_.readable) polled.events |= POLLIN;
       if (interest_.writable) polled.events |= POLLOUT;
+      // Without any interest, not even a hang-up is reported.
+      if (polled.events == 0) return false;
       if (poll(&polled, 1, 0) != 1) return false;
       const bool ended = (polled.revents & (POLLERR | POLLHUP)) != 0;
-      const auto ready = ready_;  // which it may destroy
+      const auto ready = ready_;  // a copy: the callback may destroy the watch
       (*ready)({.readable = ended || (polled.revents & POLLIN) != 0,
                 .writable = ended || (polled.revents & POLLOUT) != 0});
       return true;

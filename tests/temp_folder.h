@@ -10,7 +10,7 @@
 
 namespace rls {
 
-// A new folder that goes with its owner, and all that is in it.
+// A new temporary folder. The destructor removes it with its contents.
 class TempFolder {
  public:
   TempFolder() {
@@ -28,8 +28,8 @@ class TempFolder {
 
   const std::filesystem::path& path() const { return path_; }
 
-  // As Kubernetes changes secrets: another file comes into the place of the old
-  // one. Gives its path.
+  // Replaces the file by a new one with a rename, as Kubernetes does with
+  // secrets. Returns its path.
   std::string Write(const std::string& name, const std::string& text) const {
     const std::filesystem::path path = path_ / name;
     std::ofstream(path.string() + ".new") << text;

@@ -1,4 +1,4 @@
-"""What is measured: the servers and the cases."""
+"""The servers and the cases of the comparison."""
 
 import dataclasses
 import pathlib
@@ -9,18 +9,19 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Kinds of servers.
 OURS, EMPTY, PEER = "ours", "empty", "peer"
 
-# Of the case "refused": one call of each key passes.
+# For the case "refused", in which one call of each key is allowed.
 REFUSED_DOMAIN, REFUSED_KEYS = "bench-refused", 100
 
 
 @dataclasses.dataclass(frozen=True)
 class Server:
-    """A server by the command that starts it on one port.
+    """A server, described by the command that starts it.
 
-    {port} is that port, {free} any other, {cores} how many cores it has,
-    {redis} the host:port of a Redis, which is started for it then, {config} the
-    --config options of ours, and {rules} a folder with the same rules where
-    envoyproxy/ratelimit looks for them.
+    Placeholders of the command: {port}: the port to serve. {free}: any other
+    free port. {cores}: the number of its cores. {redis}: the host:port of a
+    Redis, which is started for the server. {config}: the --config options of
+    ratelimitd. {rules}: a folder with the same rules in the layout of
+    envoyproxy/ratelimit.
     """
     name: str
     command: str
@@ -39,21 +40,21 @@ class Case:
     streams: int = 32  # on each connection
     keys: int = 100_000
     zipf: float = 0
-    load: tuple = ()  # more options of the load generator
+    load: tuple = ()  # further options of the load generator
     refused: bool = False
-    rules: int = 0  # so many rules with a value; 0: those of bench.yaml
+    rules: int = 0  # the number of generated rules; 0: bench.yaml
     leased: bool = False  # the rules of bench.yaml with leases
     cores: int = 1
-    rate: float = 0  # open loop: calls a second
-    share_of_peak: float = 0  # open loop: a part of what the base case gave
+    rate: float = 0  # open loop: calls per second
+    share_of_peak: float = 0  # open loop: rate as a share of the base case
 
     @property
     def open_loop(self):
         return self.rate > 0 or self.share_of_peak > 0
 
     def takes(self, server):
-        """Whether this server can run it: only ours reads our rules, and an
-        empty one refuses nothing."""
+        """Whether this server can run the case. Only ratelimitd reads generated
+        rules and leases, and an empty server refuses nothing."""
         if self.leased:
             return server.kind == OURS and server.has_redis
         if self.rules:
@@ -62,12 +63,12 @@ class Case:
 
 
 def servers(build):
-    """Ours and the empty ones, of a build."""
+    """The servers of a build: ratelimitd and the empty servers."""
     ours = (f"{build}/server/ratelimitd {{config}}"
             " --grpc-address 127.0.0.1:{port} --http-address 127.0.0.1:0"
             " --debug-address 127.0.0.1:0 --log-level error --transport ")
-    # A call may wait longer than is right for a service: with all calls of a
-    # closed loop in flight at once, no answer is to be thrown away.
+    # A closed loop has many calls in flight, which may wait longer than in
+    # production. The long timeout keeps their answers.
     redis = "env REDIS_TIMEOUT=5s REDIS_URL=redis://{redis} "
     return [
         Server("lean, memory", ours + "lean", OURS),
@@ -104,7 +105,7 @@ CASES = {case.name: case for case in (
     Case("rules-used", "100,000 rules, all used", rules=100_000),
     Case("two-cores", "server on two cores", zipf=1, cores=2),
 )}
-# Those that the targets need.
+# The cases that the targets need.
 QUICK = (BASE, "single", "open", "rules-10", "rules-100000", "two-cores")
 
 
@@ -126,8 +127,8 @@ def many_rules(count):
 
 
 def write_rules(folder):
-    """The rules of every case, as {rules}: config/, and beside it those of the
-    cases with a number of rules, for ours only."""
+    """Writes the rules of all cases into the folder {rules}: config/ for all
+    servers, and files beside it for the cases that only ratelimitd runs."""
     folder = pathlib.Path(folder)
     config = folder / "config"
     config.mkdir()

@@ -1,4 +1,4 @@
-"""The results as an SVG: for each case a bar for each server."""
+"""Draws the results as an SVG: a bar for each server of each case."""
 
 from xml.sax.saxutils import escape
 
@@ -17,8 +17,8 @@ def text(x, y, words, more=""):
 
 
 def bars_of(results, case, servers):
-    """(server, least, median and most decisions of a second of its processor
-    time)."""
+    """(server, least, median, most). The numbers are decisions per second of
+    the server's processor time."""
     for server in servers:
         median = results.median(case.name, server.name, "cpu_us")
         if median:
@@ -47,18 +47,18 @@ def svg(results, servers, facts):
               if (bars := list(bars_of(results, case, servers)))]
     longest = max((bar[3] for _, bars in panels for bar in bars), default=1)
     scale = (WIDTH - NAMES - NUMBERS) / longest
-    parts, top = [text(0, 16, "Decisions for a second of the server's"
+    shapes, top = [text(0, 16, "Decisions per second of the server's"
                        " processor time; median and range")], 24
     for case, bars in panels:
-        parts += panel(case, bars, scale, top)
+        shapes += panel(case, bars, scale, top)
         top += HEAD + len(bars) * (BAR + GAP) + 10
-    for what, value in facts:
+    for name, value in facts:
         top += 16
-        parts.append(text(0, top, f"{what}: {value}"))
+        shapes.append(text(0, top, f"{name}: {value}"))
     height = top + 12
     return "\n".join((
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH + 20}"'
         f' height="{height}" viewBox="-10 0 {WIDTH + 20} {height}">',
         f"<style>{STYLE}</style>",
         f'<rect x="-10" width="{WIDTH + 20}" height="{height}" fill="#fff"/>',
-        *parts, "</svg>")) + "\n"
+        *shapes, "</svg>")) + "\n"

@@ -13,7 +13,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/string_view.h"
-#include "net/file_descriptor.h"
+#include "net/socket.h"
 
 namespace rls {
 namespace {
@@ -36,8 +36,8 @@ FileDescriptor ConnectTo(int port) {
 
 }  // namespace
 
-void EndLoad(const char* what, const char* why) {
-  std::fprintf(stderr, "compare_load: %s: %s\n", what, why);
+void EndLoad(const char* step, const char* reason) {
+  std::fprintf(stderr, "compare_load: %s: %s\n", step, reason);
   std::exit(EXIT_FAILURE);
 }
 
@@ -77,7 +77,7 @@ struct ClientConnection::Callbacks {
                     const uint8_t* bytes, size_t size, void*) {
     ClientCall* const call = CallOf(session, stream);
     if (call != nullptr) {
-      call->reply.append(reinterpret_cast<const char*>(bytes), size);
+      call->answer.append(reinterpret_cast<const char*>(bytes), size);
     }
     return 0;
   }
@@ -118,7 +118,7 @@ ClientConnection::ClientConnection(int port, int epoll,
 
 void ClientConnection::Send(ClientCall& call) {
   call.sent = 0;
-  call.reply.clear();
+  call.answer.clear();
   call.grpc_status = -1;
   nghttp2_data_provider body;
   body.source.ptr = &call;

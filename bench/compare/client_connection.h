@@ -14,13 +14,13 @@
 
 namespace rls {
 
-// A call: it keeps its memory for the next one.
+// A call. The next call reuses its memory.
 struct ClientCall {
   std::chrono::steady_clock::time_point due;
   std::string request;  // a gRPC message with its prefix
-  size_t sent = 0;      // of `request`
-  std::string reply;
-  int grpc_status = -1;  // -1: none has come
+  size_t sent = 0;      // bytes of `request`
+  std::string answer;
+  int grpc_status = -1;  // -1: not received
 };
 
 // A gRPC client's connection to a server on this machine.
@@ -28,36 +28,37 @@ class ClientConnection {
  public:
   using OnEnd = absl::AnyInvocable<void(ClientCall&)>;
 
-  // Ends the process when it cannot connect. Its events come to `epoll`, with
-  // itself. `headers` and what they view must outlive it; `on_end` is called
-  // when a call's stream is over, and may Send() the next.
+  // Ends the process if it cannot connect. Adds the socket to `epoll`, with
+  // `this` as the data of its events. `headers` and their texts must outlive
+  // the connection. `on_end` runs when the stream of a call is closed, and may
+  // Send() the next call.
   ClientConnection(int port, int epoll, absl::Span<const nghttp2_nv> headers,
                    OnEnd on_end);
   ClientConnection(const ClientConnection&) = delete;
   ClientConnection& operator=(const ClientConnection&) = delete;
 
-  // Makes a call of `call`, which has to stay until its end. It leaves with the
-  // next Flush() or Proceed().
+  // Begins `call`, which must live until it ends. The next Flush() or Proceed()
+  // sends it.
   void Send(ClientCall& call);
   int in_flight() const { return in_flight_; }
 
-  // Both end the process when the connection is over.
+  // Flush() and Proceed() end the process if the connection is closed.
   void Flush();
-  // Reads what has come, ends calls, and flushes.
+  // Reads all received bytes, ends calls, and flushes.
   void Proceed(absl::Span<uint8_t> room);
 
  private:
-  struct Callbacks;  // what nghttp2 calls
+  struct Callbacks;  // the callbacks of nghttp2
 
   const absl::Span<const nghttp2_nv> headers_;
   OnEnd on_end_;
   H2Link link_;
   int in_flight_ = 0;
-  bool flushed_ = false;  // nothing was sent since
+  bool flushed_ = false;  // no Send() since the last Flush()
 };
 
-// Prints what went wrong, and why, and ends the process.
-[[noreturn]] void EndLoad(const char* what, const char* why);
+// Prints the failed step and the reason, and ends the process with status 1.
+[[noreturn]] void EndLoad(const char* step, const char* reason);
 
 }  // namespace rls
 

@@ -1,10 +1,10 @@
 // A rate limit service on gRPC C++ that parses a request, answers OK and counts
-// nothing: what the framework costs.
+// nothing. Measures the cost of the framework.
 //
 //   empty_grpc PORT [THREADS]
 //
-// One completion queue and one thread for each of THREADS; a call's messages
-// keep their memory for the next call.
+// Each thread has one completion queue. The next call reuses the messages of a
+// call.
 
 #include <grpcpp/grpcpp.h>
 
@@ -15,8 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "compare/empty_answer.h"
-#include "compare/empty_arguments.h"
+#include "compare/empty_service.h"
 #include "envoy/service/ratelimit/v3/rls.grpc.pb.h"
 
 namespace rls {
@@ -26,21 +25,21 @@ using envoy::service::ratelimit::v3::RateLimitRequest;
 using envoy::service::ratelimit::v3::RateLimitResponse;
 using envoy::service::ratelimit::v3::RateLimitService;
 
-// More than any case keeps in flight.
+// More calls than any case has in flight.
 constexpr size_t kCallsOfAQueue = 512;
 
-// A call that is asked for, answered, and asked for again.
+// Serves calls, one after the other.
 class Call {
  public:
   Call(RateLimitService::AsyncService& service,
        grpc::ServerCompletionQueue& queue)
       : service_(service), queue_(queue) {
-    Ask();
+    Arm();
   }
 
   void Proceed(bool ok) {
     if (!ok || answered_) {
-      Ask();
+      Arm();
       return;
     }
     answered_ = true;
@@ -49,7 +48,7 @@ class Call {
   }
 
  private:
-  void Ask() {
+  void Arm() {
     answered_ = false;
     writer_.reset();
     context_.emplace();

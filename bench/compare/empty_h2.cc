@@ -1,10 +1,11 @@
-// A rate limit service straight on nghttp2 and epoll that parses a request,
-// answers OK and counts nothing: what HTTP/2 costs without a framework.
+// A rate limit service directly on nghttp2 and epoll that parses a request,
+// answers OK and counts nothing. Measures the cost of HTTP/2 without a
+// framework.
 //
 //   empty_h2 PORT [THREADS]
 //
-// One epoll loop for each of THREADS, which get new connections in turn. All
-// that a read has brought is answered by one write.
+// Each thread has one epoll loop. New connections go to the threads in turn.
+// All requests of one read are answered by one write.
 
 #include <netinet/in.h>
 #include <sys/epoll.h>
@@ -19,9 +20,9 @@
 #include <utility>
 #include <vector>
 
-#include "compare/empty_arguments.h"
 #include "compare/empty_h2_connection.h"
-#include "net/file_descriptor.h"
+#include "compare/empty_service.h"
+#include "net/socket.h"
 
 namespace rls {
 namespace {
@@ -73,7 +74,7 @@ FileDescriptor Listen(int port) {
     FileDescriptor socket(accept4(listener.get(), nullptr, nullptr,
                                   SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (socket.get() < 0) continue;
-    // It belongs to its loop from now on, and goes with its last event.
+    // The loop owns the connection and deletes it after its last event.
     new EmptyH2Connection(std::move(socket), loops[next]->epoll.get(),
                           loops[next]->memory);
   }

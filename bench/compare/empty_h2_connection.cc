@@ -9,7 +9,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "compare/empty_answer.h"
+#include "compare/empty_service.h"
 
 namespace rls {
 namespace {
@@ -83,19 +83,19 @@ struct EmptyH2Connection::Callbacks {
         ConstantField("content-type", "application/grpc")};
     nghttp2_data_provider body;
     body.source.ptr = call;
-    body.read_callback = ReadReply;
+    body.read_callback = ReadAnswer;
     return nghttp2_submit_response(session, frame->hd.stream_id, kHeaders,
                                    std::size(kHeaders), &body);
   }
 
-  static ssize_t ReadReply(nghttp2_session* session, int32_t stream,
-                           uint8_t* out, size_t room, uint32_t* flags,
-                           nghttp2_data_source* source, void*) {
+  static ssize_t ReadAnswer(nghttp2_session* session, int32_t stream,
+                            uint8_t* out, size_t room, uint32_t* flags,
+                            nghttp2_data_source* source, void*) {
     Call& call = *static_cast<Call*>(source->ptr);
-    const size_t count = std::min(room, call.reply.size() - call.sent);
-    std::copy_n(call.reply.data() + call.sent, count, out);
+    const size_t count = std::min(room, call.answer.size() - call.sent);
+    std::copy_n(call.answer.data() + call.sent, count, out);
     call.sent += count;
-    if (call.sent == call.reply.size()) {
+    if (call.sent == call.answer.size()) {
       static const nghttp2_nv kTrailer = ConstantField("grpc-status", "0");
       *flags = NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
       nghttp2_submit_trailer(session, stream, &kTrailer, 1);
@@ -108,7 +108,7 @@ struct EmptyH2Connection::Callbacks {
     Call* const call = CallOf(session, stream);
     if (call == nullptr) return 0;
     call->request.clear();
-    call->reply.clear();
+    call->answer.clear();
     call->sent = 0;
     call->known_path = false;
     static_cast<EmptyH2Connection*>(self)->memory_.spare.push_back(call);
@@ -136,7 +136,7 @@ EmptyH2Connection::EmptyH2Connection(FileDescriptor socket, int epoll,
     : memory_(memory), link_(std::move(socket), epoll, this) {}
 
 bool EmptyH2Connection::Proceed() {
-  // Not made in the constructor, which may run on another thread.
+  // Not in the constructor, which may run on another thread.
   if (link_.session() == nullptr) {
     nghttp2_session* session = nullptr;
     nghttp2_session_server_new(&session, Callbacks::All(), this);
@@ -145,7 +145,7 @@ bool EmptyH2Connection::Proceed() {
   return link_.Read(absl::MakeSpan(memory_.room)) && link_.Write();
 }
 
-// False: this is not a request of ours.
+// False: not a request of ShouldRateLimit.
 bool EmptyH2Connection::Answer(EmptyH2Call& call) {
   if (!call.known_path || call.request.size() < kPrefixBytes) return false;
   const auto size = static_cast<int>(call.request.size() - kPrefixBytes);
@@ -154,11 +154,11 @@ bool EmptyH2Connection::Answer(EmptyH2Call& call) {
     return false;
   }
   WriteEmptyAnswer(memory_.request, memory_.response);
-  call.reply.assign(kPrefixBytes, '\0');
-  memory_.response.AppendToString(&call.reply);
-  const uint32_t reply_size =
-      htonl(static_cast<uint32_t>(call.reply.size() - kPrefixBytes));
-  std::memcpy(&call.reply[1], &reply_size, sizeof(reply_size));
+  call.answer.assign(kPrefixBytes, '\0');
+  memory_.response.AppendToString(&call.answer);
+  const uint32_t answer_size =
+      htonl(static_cast<uint32_t>(call.answer.size() - kPrefixBytes));
+  std::memcpy(&call.answer[1], &answer_size, sizeof(answer_size));
   return true;
 }
 

@@ -11,18 +11,18 @@
 
 #include "compare/h2_link.h"
 #include "envoy/service/ratelimit/v3/rls.pb.h"
-#include "net/file_descriptor.h"
+#include "net/socket.h"
 
 namespace rls {
 
 struct EmptyH2Call {
   std::string request;
-  std::string reply;
+  std::string answer;
   size_t sent = 0;
   bool known_path = false;
 };
 
-// What the connections of a loop share: memory that is used again and again.
+// Memory that the connections of a loop share and reuse.
 struct EmptyH2Memory {
   EmptyH2Call* TakeCall();
 
@@ -33,19 +33,20 @@ struct EmptyH2Memory {
   envoy::service::ratelimit::v3::RateLimitResponse response;
 };
 
-// A client of the empty server.
+// A client's connection to the empty server.
 //
-// Threads: made by any thread, then used by that of its epoll only.
+// Threads: any thread may construct it. Afterwards only the thread of its epoll
+// may use it.
 class EmptyH2Connection {
  public:
-  // Its events come to `epoll`, with itself, from now on.
+  // Adds the socket to `epoll`, with `this` as the data of its events.
   EmptyH2Connection(FileDescriptor socket, int epoll, EmptyH2Memory& memory);
 
-  // Reads, answers and writes what there is; false: it is over.
+  // Reads, answers and writes. False: the connection is closed.
   bool Proceed();
 
  private:
-  struct Callbacks;  // what nghttp2 calls
+  struct Callbacks;  // the callbacks of nghttp2
 
   bool Answer(EmptyH2Call& call);
 

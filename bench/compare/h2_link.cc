@@ -34,7 +34,7 @@ void H2Link::Start(nghttp2_session* session, int32_t window) {
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 4096},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<uint32_t>(window)},
       {NGHTTP2_SETTINGS_ENABLE_PUSH, 0}};
-  // A server sends no setting about pushes.
+  // A server must not send SETTINGS_ENABLE_PUSH.
   const size_t count = nghttp2_session_check_server_session(session) ? 2 : 3;
   nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, count);
   nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, window);
@@ -50,7 +50,7 @@ bool H2Link::Read(absl::Span<uint8_t> room) {
     if (nghttp2_session_mem_recv(session(), room.data(), count) < 0) {
       return false;
     }
-    // A stream socket that gave less than it could has given all.
+    // A short read empties the socket.
     if (count < room.size()) return true;
   }
 }

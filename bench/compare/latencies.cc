@@ -10,7 +10,7 @@ namespace {
 constexpr int kStepBits = 7;
 constexpr size_t kSteps = size_t{1} << kStepBits;
 
-// How far a time is shifted until it is less than two times kSteps.
+// The number of bits to shift a time right until it is less than 2 * kSteps.
 int ShiftOf(uint64_t ns) {
   return std::max(0, static_cast<int>(std::bit_width(ns)) - kStepBits - 1);
 }
@@ -24,7 +24,7 @@ uint64_t UpperEnd(size_t step) {
   if (step < 2 * kSteps) return step;
   const size_t shift = step / kSteps - 1;
   const uint64_t first = step - shift * kSteps;
-  // Of the very last step it wraps to the largest number, as it should.
+  // For the last step this wraps around to the largest number, as intended.
   return ((first + 1) << shift) - 1;
 }
 
@@ -50,10 +50,11 @@ double Latencies::mean_ns() const {
   return count_ == 0 ? 0 : sum_ns_ / static_cast<double>(count_);
 }
 
-uint64_t Latencies::Percentile(double part) const {
+uint64_t Latencies::Percentile(double fraction) const {
   if (count_ == 0) return 0;
   const auto rank = std::max<uint64_t>(
-      1, static_cast<uint64_t>(std::ceil(part * static_cast<double>(count_))));
+      1,
+      static_cast<uint64_t>(std::ceil(fraction * static_cast<double>(count_))));
   uint64_t seen = 0;
   size_t step = 0;
   while ((seen += steps_[step]) < rank) ++step;

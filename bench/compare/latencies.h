@@ -7,9 +7,9 @@
 
 namespace rls {
 
-// A histogram of times, each kept to within 0.8 %, in memory that does not grow
-// with their number: below 256 ns to the nanosecond, then 128 equal steps for
-// each power of two.
+// A histogram of times, with an error of at most 0.8%, in constant memory.
+// Below 256 ns a step is one nanosecond. Above, each power of two has 128 equal
+// steps.
 class Latencies {
  public:
   Latencies();
@@ -19,11 +19,11 @@ class Latencies {
 
   uint64_t count() const { return count_; }
   uint64_t max_ns() const { return max_ns_; }
-  double mean_ns() const;  // 0 when there is none
+  double mean_ns() const;  // 0 if there are no times
 
-  // The least time that so large a part of them, 0 to 1, did not exceed: the
-  // upper end of its step. 0 when there is none.
-  uint64_t Percentile(double part) const;
+  // The least time that `fraction` (0 to 1) of the times do not exceed, rounded
+  // up to the end of its step. 0 if there are no times.
+  uint64_t Percentile(double fraction) const;
 
  private:
   std::vector<uint64_t> steps_;

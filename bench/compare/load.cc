@@ -6,7 +6,7 @@
 #include <memory>
 #include <thread>
 
-#include "compare/caller.h"
+#include "compare/load_client.h"
 #include "support/process_cpu.h"
 
 namespace rls {
@@ -14,10 +14,10 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-// Where other work starves a server, it may answer nothing for so long that a
-// closed loop would be over before it has begun.
+// A closed loop continues until it has this many answers. Other processes may
+// starve the server for longer than the time of a measurement.
 constexpr uint64_t kMinAnswers = 300;
-constexpr std::chrono::milliseconds kLook{10};
+constexpr std::chrono::milliseconds kPoll{10};
 
 struct Reading {
   SteadyClock::time_point time;
@@ -26,17 +26,17 @@ struct Reading {
   std::vector<double> watched_cpu_s;
 };
 
-using Callers = std::vector<std::unique_ptr<Caller>>;
+using Clients = std::vector<std::unique_ptr<LoadClient>>;
 
-uint64_t AnsweredOf(const Callers& callers) {
+uint64_t AnsweredOf(const Clients& clients) {
   uint64_t sum = 0;
-  for (const auto& caller : callers) sum += caller->answered();
+  for (const auto& client : clients) sum += client->answered();
   return sum;
 }
 
-Reading ReadAll(const Callers& callers, const std::vector<int>& pids) {
+Reading ReadAll(const Clients& clients, const std::vector<int>& pids) {
   Reading reading{.time = SteadyClock::now(),
-                  .answered = AnsweredOf(callers),
+                  .answered = AnsweredOf(clients),
                   .own_cpu_s = OwnCpuSeconds()};
   for (const int pid : pids) {
     reading.watched_cpu_s.push_back(CpuSecondsOf(pid));
@@ -68,11 +68,11 @@ void Answers::Add(const Answers& others) {
 }
 
 LoadResult RunLoad(const LoadSettings& settings) {
-  Callers callers;
+  Clients clients;
   for (int i = 0; i < settings.threads; ++i) {
-    callers.push_back(std::make_unique<Caller>(settings, i));
+    clients.push_back(std::make_unique<LoadClient>(settings, i));
   }
-  for (const auto& caller : callers) caller->Greet();
+  for (const auto& client : clients) client->Greet();
   const auto seconds = [](double count) {
     return std::chrono::duration_cast<SteadyClock::duration>(
         std::chrono::duration<double>(count));
@@ -81,22 +81,22 @@ LoadResult RunLoad(const LoadSettings& settings) {
   const auto from = start + seconds(settings.warm_up_s);
   const auto until = from + seconds(settings.seconds);
   std::vector<std::thread> threads;
-  for (const auto& caller : callers) {
-    threads.emplace_back([&] { caller->Run({start, from, until}); });
+  for (const auto& client : clients) {
+    threads.emplace_back([&] { client->Run({start, from, until}); });
   }
   std::this_thread::sleep_until(from);
-  const Reading begin = ReadAll(callers, settings.watched_pids);
+  const Reading begin = ReadAll(clients, settings.watched_pids);
   std::this_thread::sleep_until(until);
   while (settings.rate == 0 &&
-         AnsweredOf(callers) < begin.answered + kMinAnswers) {
-    std::this_thread::sleep_for(kLook);
+         AnsweredOf(clients) < begin.answered + kMinAnswers) {
+    std::this_thread::sleep_for(kPoll);
   }
-  const Reading end = ReadAll(callers, settings.watched_pids);
-  for (const auto& caller : callers) caller->Stop();
+  const Reading end = ReadAll(clients, settings.watched_pids);
+  for (const auto& client : clients) client->Stop();
   for (std::thread& thread : threads) thread.join();
 
   LoadResult result = Between(begin, end);
-  for (const auto& caller : callers) result.answers.Add(caller->answers());
+  for (const auto& client : clients) result.answers.Add(client->answers());
   return result;
 }
 

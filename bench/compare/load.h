@@ -11,56 +11,58 @@
 namespace rls {
 
 struct LoadSettings {
-  int port = 0;  // of 127.0.0.1
+  int port = 0;  // on 127.0.0.1
   TrafficSettings traffic;
   int connections = 8;
-  int streams = 32;  // calls on each connection at once, at most
-  int threads = 1;   // which share the connections
-  // Calls a second, each due at its own time whether or not earlier ones have
-  // come back; 0: a call follows as soon as another has come back.
+  int streams = 32;  // concurrent calls on each connection, at most
+  int threads = 1;   // share the connections
+  // Open loop: calls per second, each due at a fixed time, independent of
+  // earlier answers. 0: closed loop; each answer starts the next call.
   double rate = 0;
-  std::string timeout;  // the value of grpc-timeout; "": none
+  std::string timeout;  // the value of grpc-timeout; "": no deadline
   double warm_up_s = 1;
-  double seconds = 3;  // longer where hardly any answers come
-  // The first answer of each thread must have a status with a limit for each
-  // descriptor: else the server has no rule for what is asked.
+  double seconds = 3;  // a closed loop extends it to get at least 300 answers
+  // Check that the first answer of each thread has a status with a limit for
+  // each descriptor. If not, the server has no rule for the requests.
   bool want_limits = false;
   std::vector<int> watched_pids;
   uint32_t seed = 1;
 };
 
-// What came back of the calls that were measured.
+// The answers to the measured calls.
 struct Answers {
   void Add(const Answers& others);
 
-  // From when a call was due until its answer had come.
+  // From the due time of a call to its answer.
   Latencies latencies;
   uint64_t ok = 0;
   uint64_t over_limit = 0;
   uint64_t other_code = 0;
-  uint64_t failed = 0;  // a grpc-status that is not 0, or none
-  // Sent by a millisecond or more after they were due: by us, or since every
-  // stream was taken.
+  uint64_t failed = 0;  // the grpc-status is missing or not 0
+  // Calls sent at least 1 ms after their due time, because the load generator
+  // was late or every stream was in use.
   uint64_t sent_late = 0;
 };
 
 struct LoadResult {
   Answers answers;
-  // Between two readings of clock, counts and processor times, at the begin and
-  // the end of what is measured.
+  // Differences between two readings of the clock, the counts and the processor
+  // times, at the beginning and the end of the measurement.
   double seconds = 0;
   uint64_t answered = 0;
   double own_cpu_s = 0;
   std::vector<double> watched_cpu_s;
 };
 
-// Calls a server, and ends the process with a message when that does not work:
-// no connection, no HTTP/2, or no answer for some seconds. It begins when the
-// server has answered a call of each thread.
+// Puts load on a server. Begins when the server has answered one call of each
+// thread.
 //
-// Open loop: a call that is due is never left out. When the load cannot keep up
-// or every stream is taken, it is sent later, and its latency counts from when
-// it was due (no "coordinated omission").
+// Open loop: no due call is left out. If the load generator is late or every
+// stream is in use, the call is sent later, and its latency counts from its due
+// time (no "coordinated omission").
+//
+// Failure: ends the process with a message if there is no connection, no
+// HTTP/2, or no answer for 10 s.
 LoadResult RunLoad(const LoadSettings& settings);
 
 }  // namespace rls

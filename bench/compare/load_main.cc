@@ -1,5 +1,5 @@
-// A load of rate limit calls for one server: bench/compare/run starts both, and
-// reads the JSON object that this prints.
+// Puts a load of rate limit calls on one server and prints the results as a
+// JSON object. bench/compare/run starts the server and this program.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -12,14 +12,16 @@
 namespace {
 
 void AddOptions(CLI::App& cli, rls::LoadSettings& load) {
-  cli.add_option("--port", load.port, "Of the server, on 127.0.0.1")
+  cli.add_option("--port", load.port, "Port of the server on 127.0.0.1")
       ->required();
   cli.add_option("--connections", load.connections)->capture_default_str();
-  cli.add_option("--streams", load.streams, "Calls at once on each connection")
+  cli.add_option("--streams", load.streams,
+                 "Concurrent calls on each connection")
       ->capture_default_str();
   cli.add_option("--threads", load.threads)->capture_default_str();
   cli.add_option("--rate", load.rate,
-                 "Calls a second, each at its time; 0: one after the other");
+                 "Calls per second (open loop); 0: each answer starts the next"
+                 " call");
   cli.add_option("--domain", load.traffic.domain)->capture_default_str();
   cli.add_option("--descriptors", load.traffic.descriptors)
       ->capture_default_str()
@@ -29,17 +31,18 @@ void AddOptions(CLI::App& cli, rls::LoadSettings& load) {
       ->check(CLI::PositiveNumber);
   cli.add_option("--zipf", load.traffic.zipf,
                  "Exponent of the keys' distribution; 0: uniform");
-  cli.add_option("--timeout", load.timeout, "A value for grpc-timeout");
+  cli.add_option("--timeout", load.timeout, "Value of grpc-timeout");
   cli.add_option("--warm-up", load.warm_up_s, "Seconds")->capture_default_str();
   cli.add_option("--seconds", load.seconds)->capture_default_str();
   cli.add_flag("--want-limits", load.want_limits,
-               "Fail when no limit applies to a descriptor");
+               "Fail if no limit applies to a descriptor");
   cli.add_option("--watch", load.watched_pids,
-                 "Process whose processor time is taken; can be given again");
+                 "Process ID to measure the processor time of; repeatable");
   cli.add_option("--seed", load.seed)->capture_default_str();
 }
 
-// CLI11 throws; this is its fence. -1 to go on, else the exit status.
+// The only function that handles exceptions of CLI11. Returns -1 to continue,
+// else the exit status.
 int Parse(CLI::App& cli, int argc, char** argv) {
   try {
     cli.parse(argc, argv);
@@ -56,8 +59,8 @@ std::string AsJson(const rls::LoadResult& result, int threads) {
   for (const double cpu_s : result.watched_cpu_s) {
     watched_us.push_back(cpu_s / done * 1e6);
   }
-  const auto percentile_us = [&answers](double part) {
-    return static_cast<double>(answers.latencies.Percentile(part)) / 1e3;
+  const auto percentile_us = [&answers](double fraction) {
+    return static_cast<double>(answers.latencies.Percentile(fraction)) / 1e3;
   };
   return absl::StrCat(
       "{\"per_s\": ", done / result.seconds, ", \"watched_cpu_us\": [",
@@ -79,12 +82,13 @@ std::string AsJson(const rls::LoadResult& result, int threads) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App cli("Calls a rate limit service and prints what came of it as JSON");
+  CLI::App cli(
+      "Puts load on a rate limit service and prints the results as JSON");
   rls::LoadSettings load;
   AddOptions(cli, load);
   const int status = Parse(cli, argc, argv);
   if (status >= 0) return status;
-  // A thread without a connection would have nothing to do.
+  // Each thread needs at least one connection.
   load.threads = std::clamp(load.threads, 1, std::max(1, load.connections));
   std::puts(AsJson(rls::RunLoad(load), load.threads).c_str());
   return 0;

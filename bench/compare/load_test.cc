@@ -38,7 +38,7 @@ TEST(LatenciesTest, KeepsTimesToWithin8PerMille) {
   }
 }
 
-TEST(LatenciesTest, PercentileIsTheLeastThatThatPartDidNotExceed) {
+TEST(LatenciesTest, PercentileIsTheLeastTimeThatTheFractionDoesNotExceed) {
   Latencies low;
   Latencies latencies;
   for (uint64_t ns = 1; ns <= 50; ++ns) low.Add(ns);
@@ -78,32 +78,33 @@ TEST(TrafficTest, WritesRequestsThatProtobufReads) {
   }
 }
 
-// Key -> its part of many requests.
-std::map<std::string, double> PartsOf(const TrafficSettings& settings) {
+// Each key's share of many requests.
+std::map<std::string, double> SharesOf(const TrafficSettings& settings) {
   constexpr int kRequests = 100'000;
   Traffic traffic(settings, 1);
-  std::map<std::string, double> parts;
+  std::map<std::string, double> shares;
   for (int i = 0; i < kRequests; ++i) {
-    parts[NextOf(traffic).descriptors(0).entries(0).value()] += 1.0 / kRequests;
+    shares[NextOf(traffic).descriptors(0).entries(0).value()] +=
+        1.0 / kRequests;
   }
-  return parts;
+  return shares;
 }
 
 TEST(TrafficTest, KeysAreUniformOrZipf) {
-  const auto uniform = PartsOf({.keys = 4});
+  const auto uniform = SharesOf({.keys = 4});
   ASSERT_EQ(uniform.size(), 4);
-  for (const auto& [key, part] : uniform) {
-    EXPECT_THAT(part, DoubleNear(0.25, 0.01)) << key;
+  for (const auto& [key, share] : uniform) {
+    EXPECT_THAT(share, DoubleNear(0.25, 0.01)) << key;
   }
-  // 1, 1/2, 1/3 and 1/4 of their sum.
-  auto zipf = PartsOf({.keys = 4, .zipf = 1});
+  // The weights of the keys are 1, 1/2, 1/3 and 1/4.
+  auto zipf = SharesOf({.keys = 4, .zipf = 1});
   ASSERT_EQ(zipf.size(), 4);
   EXPECT_THAT(zipf["u0"], DoubleNear(0.48, 0.01));
   EXPECT_THAT(zipf["u1"], DoubleNear(0.24, 0.01));
   EXPECT_THAT(zipf["u3"], DoubleNear(0.12, 0.01));
 }
 
-// The empty service, for one client, which it makes wait for its second answer.
+// The empty service, for one client. Delays the second answer.
 class LateServer {
  public:
   using Clock = std::chrono::steady_clock;
@@ -138,7 +139,7 @@ class LateServer {
       epoll_wait(epoll.get(), &event, 1, -1);
       return connection.Proceed();
     };
-    // A call comes back to the spare ones when it was answered.
+    // An answered call returns to the spare calls.
     while (memory.spare.empty()) ASSERT_TRUE(proceed());
     std::this_thread::sleep_until(Clock::now() + late);
     while (proceed()) {
@@ -163,10 +164,10 @@ TEST(LoadTest, ClosedLoopCountsEveryAnswer) {
   EXPECT_EQ(result.answers.failed, 0);
 }
 
-// A load that waited for an answer before it sent the next call would have one
-// slow call; here all those that were due meanwhile are slow, and none is
-// missing, although only one can be on its way.
-TEST(LoadTest, OpenLoopCountsFromWhenACallWasDue) {
+// Only one call can be in flight. A load that waits for an answer before it
+// counts the next call would report one slow call. Here all calls that become
+// due during the delay are slow, and no call is missing.
+TEST(LoadTest, OpenLoopCountsFromTheDueTimeOfACall) {
   LateServer server(std::chrono::seconds(1));
   const LoadResult result = RunLoad({.port = server.port(),
                                      .connections = 1,
@@ -176,8 +177,8 @@ TEST(LoadTest, OpenLoopCountsFromWhenACallWasDue) {
                                      .seconds = 0.2});
   EXPECT_EQ(result.answers.latencies.count(), 200);
   EXPECT_EQ(result.answers.ok, 200);
-  // The last was due 199 ms after the start, which came soon after the server
-  // had begun to wait.
+  // The last call is due 199 ms after the start. The start is soon after the
+  // beginning of the server's delay.
   EXPECT_GT(result.answers.latencies.Percentile(0), 400'000'000);
   EXPECT_GT(result.answers.sent_late, 190);
 }

@@ -1,4 +1,4 @@
-"""Starts servers, each alone on its cores, and loads them."""
+"""Starts servers, each alone on its cores, and puts load on them."""
 
 import contextlib
 import json
@@ -13,11 +13,11 @@ from cases import PEER, config_options
 
 START_S = 60
 STOP_S = 10
-LOAD_S = 60  # beside what it was asked to last
+LOAD_S = 60  # in addition to the requested time
 
 
 class Failed(Exception):
-    """A server did not do what the case asks."""
+    """A server failed in a case."""
 
 
 def free_port():
@@ -33,12 +33,12 @@ def wait_until_open(process, port):
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.02)
-    raise Failed("does not serve")
+    raise Failed("the server does not accept connections")
 
 
 @contextlib.contextmanager
 def started(words, cores, port, environment=None):
-    """A process pinned to `cores` that serves `port`, until the block ends."""
+    """Runs a process on `cores` until the block ends. It serves `port`."""
     process = subprocess.Popen(
         ["taskset", "-c", ",".join(map(str, cores)), *words],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -57,7 +57,8 @@ def started(words, cores, port, environment=None):
 
 @contextlib.contextmanager
 def started_redis(cores):
-    """host:port and the process of an empty Redis that keeps nothing."""
+    """Runs an empty Redis without persistence. Yields host:port and the
+    process."""
     port = free_port()
     words = ["redis-server", "--bind", "127.0.0.1", "--port", str(port),
              "--save", "", "--appendonly", "no"]
@@ -66,7 +67,7 @@ def started_redis(cores):
 
 
 def filled_in(server, values):
-    """The server's command as words."""
+    """The words of the server's command, with the placeholders replaced."""
     def value(match):
         return str(free_port() if match[1] == "free" else values[match[1]])
     names = "|".join(["free", *values])
@@ -74,7 +75,7 @@ def filled_in(server, values):
 
 
 class Cores:
-    """Which cores are whose: those of the servers, of the load and of Redis."""
+    """The cores of the servers, of the load and of Redis."""
 
     def __init__(self, server, load, redis):
         self.server, self.load, self.redis = server, load, redis
@@ -88,15 +89,16 @@ class Cores:
 
 
 def divided(cores, server=None, load=None):
-    """Cores for a machine that has these, as far as they are not given."""
+    """Divides the cores of a machine. `server` and `load` override the
+    defaults."""
     if server is None:
-        # Two for the servers where one is left for the load.
+        # Two cores for the servers, if that leaves one for the load.
         server = cores[:2] if len(cores) > 2 else cores[:1]
     rest = [core for core in cores if core not in server] or cores[-1:]
     if load is None:
         load = rest[:2]
     rest = [core for core in cores if core not in server + load]
-    # With Redis a server runs on its first core only.
+    # A server with Redis uses only its first core.
     return Cores(server, load, (rest or server[1:] or load)[-1])
 
 
@@ -106,8 +108,8 @@ class Bench:
         self.seconds, self.warm_up = seconds, warm_up
 
     def measure(self, server, case, peak):
-        """The figures of one run; `peak` is what the server has reached in the
-        base case. Raises Failed."""
+        """Returns the figures of one run. `peak` is the rate of the server in
+        the base case. Raises Failed."""
         cores = self.cores.server[:case.cores]
         values = {"port": free_port(), "cores": case.cores,
                   "config": config_options(case, self.folder),
@@ -154,7 +156,7 @@ class Bench:
 
 
 def check_answers(result, case):
-    """Refuses figures of wrong answers."""
+    """Raises Failed if the answers are wrong."""
     ok, over_limit = result["ok"], result["over_limit"]
     if case.refused:
         right = ok <= case.keys and over_limit > 0

@@ -1,11 +1,12 @@
-"""Medians, ratios and targets, as Markdown."""
+"""Writes medians, ratios and targets as Markdown."""
 
 import statistics
+import textwrap
 
 from cases import BASE, CASES, PEER
 
-# A load that was busy for a larger part of the time than this may have been
-# what limits the rate; the processor time of an answer still holds.
+# If the load generator is busy for a larger share of the time than this, it may
+# limit the rate. The processor time of an answer is still valid.
 LOAD_LIMIT = 0.95
 LEAN = "lean, memory"
 COLUMNS = (
@@ -16,7 +17,8 @@ COLUMNS = (
 
 
 class Results:
-    """(case, server) -> the figures of each round, or None where it failed."""
+    """Maps (case, server) to the figures of each round. A failed round has
+    None."""
 
     def __init__(self):
         self.rounds = {}
@@ -42,15 +44,15 @@ class Results:
         return statistics.median(values) if values else None
 
     def paired(self, one, other, combine):
-        """combine(figures, figures) of each round in which both (case, server)
-        were measured: what disturbs a round disturbs both."""
+        """combine(figures, figures) of each round with figures of both (case,
+        server). A disturbance of a round affects both."""
         pairs = zip(self.rounds.get(one, ()), self.rounds.get(other, ()))
         return [combine(a, b) for a, b in pairs if a and b]
 
 
 def ratio(figure):
-    """For Results.paired(): that of the first to the second."""
-    # A processor time is 0 where the run was shorter than the kernel's tick.
+    """For Results.paired(): the ratio of a figure, first to second."""
+    # A processor time is 0 if the run was shorter than the kernel's tick.
     return lambda a, b: a[figure] / b[figure] if b[figure] else float("inf")
 
 
@@ -71,8 +73,8 @@ def table(head, rows):
 # ---- targets ----
 
 def target(text, wanted, values, keeps, digits=2, unit="", beside=()):
-    """A row: what, wanted, measured, the ratio of the rates, and whether the
-    median of `values` keeps it."""
+    """A row: the text, the wanted and the measured value, the ratio of the
+    rates, and whether the median of `values` keeps the target."""
     if not values:
         return [text, wanted, "-", "-", "not measured"]
     kept = keeps(statistics.median(values))
@@ -81,7 +83,7 @@ def target(text, wanted, values, keeps, digits=2, unit="", beside=()):
 
 
 def times_target(results, text, least, one, other, mark=None):
-    """How many times cheaper one server is than another in the base case."""
+    """The ratio of the processor times of two servers in the base case."""
     one, other = (BASE, one), (BASE, other)
     return target(text, f">= {least}" + (f" (mark {mark})" if mark else ""),
                   results.paired(other, one, ratio("cpu_us")),
@@ -151,7 +153,7 @@ def targets(results, servers):
     ]
 
 
-# ---- the whole ----
+# ---- the report ----
 
 def case_rows(results, case, servers):
     for server in servers:
@@ -176,11 +178,16 @@ def case_title(case):
     return f"{case.title}; {shape}"
 
 
+def paragraph(text):
+    return textwrap.fill(text, 120) + "\n"
+
+
 def markdown(results, servers, facts):
-    parts = ["".join(f"* {what}: {value}\n" for what, value in facts),
-             "Ratios are the medians of those of each round, by the server's"
-             " processor time for a decision, which other work on the machine"
-             " disturbs least; beside them the ratio of the rates.\n",
+    parts = ["".join(f"* {name}: {value}\n" for name, value in facts),
+             paragraph("A ratio is the median of the ratios of all rounds. It"
+                       " compares the server's processor time for a decision,"
+                       " because other work on the machine disturbs this figure"
+                       " least. The column `by rate` compares the rates."),
              table(["target", "wanted", "measured", "by rate", ""],
                    targets(results, servers))]
     head = ["server", *(title for title, _, _ in COLUMNS), "load busy"]
@@ -189,12 +196,13 @@ def markdown(results, servers, facts):
         if rows:
             parts.append(f"## {case_title(case)}\n\n" + table(head, rows))
     if any(" !" in part for part in parts):
-        parts.append("`!`: the load had no time left, so that the rate may be"
-                     " its own; the processor time is the server's.\n")
+        parts.append(paragraph("`!`: the load generator was busy all the time"
+                               " and may limit the rate. The processor time is"
+                               " valid."))
     return "\n".join(parts)
 
 
 def ours_failed(results, servers):
-    """Whether a server that is no peer has failed."""
+    """Whether a server that is not a peer has failed."""
     peers = {server.name for server in servers if server.kind == PEER}
     return any(server not in peers for _, server in results.failures)

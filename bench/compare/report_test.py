@@ -1,4 +1,5 @@
-"""Proves that the report compares the right way round and can say no."""
+"""Tests that the report compares in the right direction and reports missed
+targets."""
 
 import unittest
 
@@ -42,7 +43,7 @@ class TargetsTest(unittest.TestCase):
         self.assertEqual(row(self.results, "lean, memory / empty gRPC")[4],
                          "**missed**")
 
-    def test_what_was_not_measured_is_not_kept(self):
+    def test_a_target_without_figures_is_not_measured(self):
         for cells in report.targets(self.results, SERVERS):
             self.assertEqual(cells[4], "not measured", cells)
 
@@ -65,7 +66,7 @@ class TargetsTest(unittest.TestCase):
         self.assertEqual(row(self.results, "lean, memory, rate on two")[2:],
                          ["1.90", "-", "kept, limited by the load"])
 
-    def test_a_peer_with_redis_is_held_against_ours_with_redis(self):
+    def test_a_peer_with_redis_is_compared_with_ours_with_redis(self):
         peer = Server("go", "serve {port} {redis}", PEER)
         self.add("zipf", "lean, Redis", figures(5, redis_cpu_us=3))
         self.add("zipf", "go", figures(80, redis_cpu_us=20))
@@ -80,7 +81,7 @@ class ReportTest(unittest.TestCase):
         self.results = report.Results()
         self.results.add("zipf", LEAN, figures(2, load_busy=0.99))
 
-    def test_a_failure_is_shown_and_counts_unless_it_is_a_peers(self):
+    def test_only_failures_of_our_servers_fail_the_run(self):
         self.assertFalse(report.ours_failed(self.results, SERVERS))
         self.results.fail("five", "go", "hangs")
         servers = SERVERS + [Server("go", "{port}", PEER)]
@@ -112,7 +113,7 @@ class AnswersTest(unittest.TestCase):
         self.check("zipf", ok=100)
         self.check("refused", answers=200, ok=100, over_limit=100)
 
-    def test_wrong_answers_do_not(self):
+    def test_wrong_answers_fail(self):
         for case, counts in (
                 ("zipf", {"ok": 99, "over_limit": 1}),
                 ("zipf", {"ok": 99, "failed": 1}),
@@ -125,7 +126,7 @@ class AnswersTest(unittest.TestCase):
 
 
 class CoresTest(unittest.TestCase):
-    def test_cores_are_shared_out(self):
+    def test_cores_are_divided(self):
         for cores, server, load, redis in (
                 ([3], [3], [3], 3), ([0, 1], [0], [1], 1),
                 ([0, 1, 2], [0, 1], [2], 1),

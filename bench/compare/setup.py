@@ -1,5 +1,5 @@
-"""What a measurement was made with: machine, commit and tools, without names
-of hosts or paths."""
+"""The setup of a measurement: machine, commit and tools, without host names and
+paths."""
 
 import os
 import pathlib
@@ -30,6 +30,9 @@ def machine():
 
 
 def commit():
+    """The commit of the tree; a source archive does not know its own."""
+    if not (ROOT / ".git").exists():
+        return "unknown"
     changed = output("git", "status", "--porcelain", "--untracked-files=no")
     return (output("git", "rev-parse", "--short=12", "HEAD")
             + (" with changes" if changed else ""))
@@ -56,7 +59,7 @@ def cores_text(cores):
 
 
 def describe(build, cores, options):
-    """(what, value) of everything that a reader needs to judge the figures."""
+    """The facts that a reader needs to assess the figures, as (name, value)."""
     busy = os.getloadavg()[0]
     return [
         ("Machine", machine()),

@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kDrawn = size_t{1} << 20;
 constexpr size_t kPrefixBytes = 5;
-// Of a length that takes one byte on the wire.
+// The greatest length that takes one byte on the wire.
 constexpr size_t kMaxShort = 127;
 
 std::vector<uint32_t> Draw(const TrafficSettings& settings, uint32_t seed) {
@@ -39,7 +39,7 @@ std::vector<uint32_t> Draw(const TrafficSettings& settings, uint32_t seed) {
   return drawn;
 }
 
-// A field with bytes; `number` below 16.
+// Appends a length-delimited field. `number` must be less than 16.
 void AppendField(std::string& out, int number, absl::string_view bytes) {
   out += static_cast<char>(number << 3 | 2);
   out += static_cast<char>(bytes.size());

@@ -8,26 +8,25 @@
 
 namespace rls {
 
-// What is asked about.
 struct TrafficSettings {
   std::string domain = "bench";
   int descriptors = 1;
   uint32_t keys = 100'000;
-  double zipf = 0;  // the exponent; 0: every key is as likely as any other
+  double zipf = 0;  // the exponent of a Zipf distribution; 0: uniform
 };
 
-// Requests of ShouldRateLimit, one after the other, about keys drawn by chance.
-// Descriptor 0 is {user: uN}, the others {d1: uN}, {d2: uN} and so on, as
-// bench/bench.yaml has rules for them.
+// A sequence of ShouldRateLimit requests with random keys. Descriptor 0 is
+// {user: uN}; the others are {d1: uN}, {d2: uN} and so on. bench/bench.yaml has
+// rules for them.
 //
-// Keys are drawn beforehand, a million of them, and then used again from the
-// first: drawing one costs as much as a server may need to answer.
+// The constructor draws a million keys, which are then used in a cycle. To draw
+// a key for each request could cost as much time as the server's answer.
 class Traffic {
  public:
   // The same seed gives the same requests.
   Traffic(const TrafficSettings& settings, uint32_t seed);
 
-  // Replaces `out` by the next request as a gRPC message, its prefix included.
+  // Replaces `out` by the next request, as a gRPC message with its prefix.
   void WriteNext(std::string& out);
 
  private:

@@ -10,20 +10,20 @@ namespace {
 
 const absl::Time kStart = absl::FromUnixSeconds(1'700'002'800);
 
-// One unit each microsecond: mostly admitted, with a window's turn each minute.
+// One unit each microsecond: mostly admitted, with a new window each minute.
 void Judging(benchmark::State& bench, const Policy& policy) {
   CounterState state;
   int64_t step = 0;
   for (auto _ : bench) {
-    Judgement judgement = Judge(policy, state, ChargeKind::kEnforce, 1,
-                                kStart + absl::Microseconds(++step));
-    benchmark::DoNotOptimize(judgement.outcome);
-    state = judgement.after;
+    Transition transition = Judge(policy, state, ChargeKind::kEnforce, 1,
+                                  kStart + absl::Microseconds(++step));
+    benchmark::DoNotOptimize(transition.outcome);
+    state = transition.after;
   }
   bench.SetItemsProcessed(bench.iterations());
 }
 
-// The limit is used up: each charge is refused and told when to retry.
+// The limit is used up: each charge is refused, with a retry_after.
 void Refusing(benchmark::State& bench, const Policy& policy) {
   const CounterState full = Judge(policy, {}, ChargeKind::kReport,
                                   policy.limit + policy.burst + 1, kStart)

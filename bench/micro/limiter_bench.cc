@@ -11,12 +11,12 @@
 #include "limiter/limiter.h"
 #include "metrics/metrics.h"
 #include "rules/rule_book.h"
-#include "store_memory/memory_store.h"
+#include "store/memory/memory_store.h"
 
 namespace rls {
 namespace {
 
-// The limiter as the server wires it, over the memory store.
+// The limiter with the memory store, wired as in the server.
 class Bed {
  public:
   explicit Bed(std::vector<RuleNode> nodes) {
@@ -29,7 +29,7 @@ class Bed {
     rules_.Set(std::move(book));
   }
 
-  // Whether the descriptor's one entry may pass.
+  // Checks a request with one descriptor of one entry.
   bool Passes(absl::string_view key, absl::string_view value) {
     Query query;
     query.domain = "bench";
@@ -48,7 +48,7 @@ class Bed {
   const std::unique_ptr<MemoryStore> store_ =
       NewMemoryStore(*clock_, {.seed = RandomSeed()});
   RuleBookHolder rules_;
-  const std::unique_ptr<EventLoop> loop_ = NewEventLoop();  // nothing waits
+  const std::unique_ptr<EventLoop> loop_ = NewEventLoop();  // unused
   const std::unique_ptr<Limiter> limiter_ = NewLimiter({.rules = rules_,
                                                         .loop = *loop_,
                                                         .store = *store_,
@@ -71,10 +71,10 @@ absl::string_view User(int64_t number, std::string& name) {
   return name;
 }
 
-// Walks over users that each have a counter, with a stride that defeats the
-// caches, as real traffic does. A name is written anew each time: that of a
-// real request has just come from the wire and is near.
-void AskForAll(benchmark::State& bench, Bed& bed, int64_t users) {
+// Checks requests of users that each have a counter, with a stride that defeats
+// the CPU caches, like real traffic. Writes each name anew: the name in a real
+// request has just come from the wire and is in the cache.
+void CheckAll(benchmark::State& bench, Bed& bed, int64_t users) {
   std::string name;
   for (int64_t i = 0; i < users; ++i) bed.Passes("user_id", User(i, name));
   int64_t next = 0;
@@ -87,12 +87,12 @@ void AskForAll(benchmark::State& bench, Bed& bed, int64_t users) {
 
 void OneDescriptor(benchmark::State& bench, int64_t limit) {
   Bed bed({Node("", limit)});
-  AskForAll(bench, bed, 1);
+  CheckAll(bench, bed, 1);
 }
 BENCHMARK_CAPTURE(OneDescriptor, allowed, kMaxAmount);
 BENCHMARK_CAPTURE(OneDescriptor, refused, 0);
 
-// One rule for each user, as many users as rules.
+// One rule for each user.
 void Rules(benchmark::State& bench) {
   std::vector<RuleNode> nodes;
   std::string name;
@@ -100,21 +100,38 @@ void Rules(benchmark::State& bench) {
     nodes.push_back(Node(std::string(User(i, name)), kMaxAmount));
   }
   Bed bed(std::move(nodes));
-  AskForAll(bench, bed, bench.range(0));
+  CheckAll(bench, bed, bench.range(0));
 }
 BENCHMARK(Rules)->Arg(10)->Arg(1'000)->Arg(100'000);
 
-// A million users of one rule, beside many that are not in use: what the number
-// of rules alone costs.
+// A million users of one rule, beside many unused rules: the cost of the number
+// of rules alone.
 void AMillionUsersBesideRules(benchmark::State& bench) {
   std::vector<RuleNode> nodes = {Node("", kMaxAmount)};
   for (int64_t i = 0; i < bench.range(0); ++i) {
     nodes.push_back(Node(absl::StrCat("tenant-", i), kMaxAmount));
   }
   Bed bed(std::move(nodes));
-  AskForAll(bench, bed, 1'000'000);
+  CheckAll(bench, bed, 1'000'000);
 }
 BENCHMARK(AMillionUsersBesideRules)->Arg(0)->Arg(100'000);
+
+// A value of 63 KB that begins all pieces of these patterns and has none.
+void StarRules(benchmark::State& bench) {
+  std::vector<RuleNode> nodes;
+  for (int64_t i = 0; i < bench.range(0); ++i) {
+    nodes.push_back(Node(absl::StrCat("*/aa", i, "/*"), kMaxAmount));
+  }
+  Bed bed(std::move(nodes));
+  std::string value;
+  while (value.size() < size_t{63} << 10) value += "/aa";
+  for (auto _ : bench) {
+    benchmark::DoNotOptimize(bed.Passes("user_id", value));
+  }
+  bench.SetBytesProcessed(bench.iterations() *
+                          static_cast<int64_t>(value.size()));
+}
+BENCHMARK(StarRules)->Arg(0)->Arg(1)->Arg(100)->Arg(1'000)->Arg(100'000);
 
 }  // namespace
 }  // namespace rls

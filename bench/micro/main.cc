@@ -2,7 +2,7 @@
 #include "benchmark/benchmark.h"
 
 int main(int argc, char** argv) {
-  // As the server's main does: Debian's Abseil looks for deadlocks by default,
+  // Like the server's main(): by default, Debian's Abseil looks for deadlocks
   // at each lock.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   benchmark::Initialize(&argc, argv);

@@ -11,14 +11,14 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "benchmark/benchmark.h"
-#include "store_memory/memory_store.h"
+#include "store/memory/memory_store.h"
 
 namespace rls {
 namespace {
 
 constexpr int64_t kUsers = 1'000'000;
-// Prime and far from a cache line: walks over all users so that every access
-// misses the caches, as real traffic does.
+// A prime, far from a cache line: walks over all users so that every access
+// misses the CPU caches, like real traffic.
 constexpr int64_t kStride = 611'953;
 
 const Policy kHourly = {.limit = kMaxAmount, .window = absl::Hours(1)};
@@ -28,7 +28,7 @@ const Clock& SystemClock() {
   return clock;
 }
 
-// Charges one unit to the counter of each name, all in one Take.
+// Charges one unit to the counter of each name, in one take.
 void ChargeAll(CounterStore& store, absl::Span<const absl::string_view> names) {
   Charge charges[8];
   for (size_t i = 0; i < names.size(); ++i) {
@@ -91,7 +91,7 @@ void AMillionCounters(benchmark::State& bench) {
 }
 BENCHMARK(AMillionCounters)->ThreadRange(1, 2)->UseRealTime();
 
-// One request with several limits: its shards are locked together.
+// A request with several limits locks several shards together.
 void CountersOfOneTake(benchmark::State& bench) {
   CounterStore& store = StoreOfAMillion();
   const std::vector<std::string>& users = Users();
@@ -116,8 +116,7 @@ double ResidentBytes() {
   return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
-// Every charge is of a counter that nobody has charged yet. `bytes` is what
-// each of them costs in resident memory.
+// Every charge creates a new counter. `bytes` is its cost in resident memory.
 void NewCounters(benchmark::State& bench) {
   const double before = ResidentBytes();
   const auto store = NewStore(SIZE_MAX);
@@ -133,7 +132,7 @@ void NewCounters(benchmark::State& bench) {
 }
 BENCHMARK(NewCounters)->Iterations(1'000'000);
 
-// The store is full of live counters: what a flood of new names costs.
+// The cost of a flood of new names while the store is full of live counters.
 void RefusedByAFullStore(benchmark::State& bench) {
   const auto store = NewStore(kUsers);
   for (const absl::string_view user : Users()) ChargeAll(*store, {&user, 1});

@@ -9,9 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "net/event_loop.h"
 #include "net/resolver.h"
-#include "store_redis/key_text.h"
-#include "store_redis/reply.h"
-#include "store_redis/session.h"
+#include "store/redis/connection.h"
+#include "store/redis/key_text.h"
+#include "store/redis/reply.h"
 
 namespace rls {
 namespace {
@@ -38,7 +38,7 @@ class NaiveStore final : public RedisStore {
       Session* session =
           sessions_
               .emplace_back(std::make_unique<Session>(
-                  StreamParts{.loop = *loop_, .resolver = *resolver_},
+                  StreamDependencies{.loop = *loop_, .resolver = *resolver_},
                   options.target.endpoints[0], [](const absl::Status&) {}))
               .get();
       session->Require(load, [this, session](const ReplyView& reply) {
@@ -65,6 +65,7 @@ class NaiveStore final : public RedisStore {
   }
 
   bool ready() const override { return ready_; }
+  std::string not_ready() const override { return ""; }
 
  private:
   struct Waiting {
@@ -72,7 +73,7 @@ class NaiveStore final : public RedisStore {
     std::vector<Outcome> outcomes;
     size_t left = 0;
   };
-  struct Call {
+  struct QueuedCommand {
     std::string command;
     std::shared_ptr<Waiting> waiting;
   };
@@ -83,9 +84,9 @@ class NaiveStore final : public RedisStore {
     waiting->outcomes.resize(charges.size());
     waiting->left = charges.size();
     for (const Charge& charge : charges) {
-      Call& call = queue_.emplace_back();
-      call.waiting = waiting;
-      call.command = Command(
+      QueuedCommand& queued = queue_.emplace_back();
+      queued.waiting = waiting;
+      queued.command = Command(
           {"EVALSHA", sha_, "1", key_text_.Write(charge.key),
            absl::StrCat(charge.cost), absl::StrCat(charge.policy->limit),
            absl::StrCat(absl::ToInt64Milliseconds(charge.policy->window))});
@@ -96,10 +97,10 @@ class NaiveStore final : public RedisStore {
     while (!queue_.empty() && !idle_.empty()) {
       Session* session = idle_.back();
       if (is_pool_) idle_.pop_back();
-      const Call call = std::move(queue_.front());
+      const QueuedCommand queued = std::move(queue_.front());
       queue_.pop_front();
-      session->Send(call.command, [this, session, waiting = call.waiting](
-                                      const absl::StatusOr<ReplyView>&) {
+      session->Send(queued.command, [this, session, waiting = queued.waiting](
+                                        const absl::StatusOr<ReplyView>&) {
         if (is_pool_) idle_.push_back(session);
         if (--waiting->left == 0) {
           waiting->done(absl::MakeConstSpan(waiting->outcomes));
@@ -115,7 +116,7 @@ class NaiveStore final : public RedisStore {
   const std::unique_ptr<EventLoop> loop_;
   const std::unique_ptr<Resolver> resolver_;
   std::string sha_;
-  std::deque<Call> queue_;
+  std::deque<QueuedCommand> queue_;
   std::vector<Session*> idle_;
   std::atomic<bool> ready_{false};
   std::vector<std::unique_ptr<Session>> sessions_;

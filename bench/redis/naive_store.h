@@ -3,14 +3,15 @@
 
 #include <memory>
 
-#include "store_redis/redis_store.h"
+#include "store/redis/redis_store.h"
 
 namespace rls {
 
-// What one would write first, to compare with: a script call for each counter
-// of each request. With one connection each call is sent as it comes, whether
-// or not earlier ones have been answered (a pipeline); with several each waits
-// until one of them is free (a pool). Counts only.
+// The obvious simple store, for comparison: one script call for each counter of
+// each request. With one connection, each script call is sent immediately, even
+// if earlier ones have no reply yet (a pipeline). With several connections,
+// each script call waits for a free connection (a pool). The outcomes are not
+// filled.
 std::unique_ptr<RedisStore> NewNaiveStore(const RedisStoreOptions& options,
                                           int connections);
 

@@ -1,7 +1,7 @@
-"""The recipe on one machine: a real Envoy, ratelimitd with the recipe's
-configuration, and an upstream that answers as the recipe prints.
+"""Runs the recipe of docs/TIERS.md on one machine: a real Envoy, ratelimitd with
+the recipe's configuration, and an upstream that answers like the recipe's.
 
-scripts/demo installs and builds what this needs and runs it.
+scripts/demo installs and builds the programs that this needs, then runs it.
 """
 
 import argparse
@@ -23,8 +23,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 STARTED_WITHIN_S = 60
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-# What each way to enforce needs beside the recipe's own lines: a hold as long as
-# a window, and the cheaper model.
+# The settings that each value of `enforce` needs in addition to the recipe's: a
+# wait as long as a window, and the cheaper model.
 MORE = {
     "reject": {},
     "queue": {"queue": {"max_wait": "60s"}},
@@ -52,11 +52,11 @@ Ctrl-C stops it."""
 
 
 class Stopped(Exception):
-    """A signal has asked to end."""
+    """A signal asks the program to end."""
 
 
 class Provider(http.server.BaseHTTPRequestHandler):
-    """The recipe's provider: it tells what a request has cost."""
+    """The recipe's provider: its answer contains the cost of the request."""
 
     protocol_version = "HTTP/1.1"
     cents = {"gpt-3.5-turbo": 1}  # any other model: 15
@@ -107,7 +107,7 @@ def has_ipv6():
 
 
 def check_port(port):
-    """Envoy would share it with another Envoy, and say nothing."""
+    """Exits if the port is in use: two Envoys would silently share it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -131,7 +131,7 @@ def write_envoy(path, port, clusters, enforce):
     config = yaml.safe_load((ROOT / "deploy/envoy" / name).read_text())
     listener = item(config, "listeners", "http")
     listener.update(address_of("127.0.0.1", port))
-    # "localhost" may mean either.
+    # "localhost" may be either address.
     if has_ipv6():
         listener["additional_addresses"] = [address_of("::1", port)]
     for name, cluster_port in clusters.items():
@@ -140,14 +140,15 @@ def write_envoy(path, port, clusters, enforce):
                                                               cluster_port)
     text = yaml.safe_dump(config)
     if enforce == "queue":
-        # Longer than the longest hold; else Envoy gives up and lets it pass.
+        # Longer than the longest wait. Otherwise Envoy gives up and lets the
+        # request pass.
         text, changed = re.subn(r"\btimeout: 0\.1s", "timeout: 65s", text)
         assert changed == 1
     path.write_text(text)
 
 
 class Programs:
-    """What has been started, and how it ended."""
+    """The programs that the demo has started, and their logs."""
 
     def __init__(self, folder):
         self.folder = folder

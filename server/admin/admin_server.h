@@ -3,51 +3,74 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "admin/forward_auth_settings.h"
+#include "absl/time/time.h"
+#include "admin/forward_auth.h"
+#include "base/clock.h"
+#include "limiter/limiter.h"
 #include "metrics/metrics.h"
-#include "rpc/handler.h"
+#include "net/event_loop.h"
+#include "net/tls.h"
+#include "rpc/write_verdict.h"
 #include "rules/rule_book.h"
 
 namespace rls {
 
 struct AdminOptions {
-  std::string http_address = "[::]:8080";        // port 0 takes a free one
-  std::string debug_address = "127.0.0.1:6070";  // loopback: it shows rules
+  std::string http_address = "[::]:8080";  // port 0: the system chooses
+  // The debug pages show the rules. Default: this machine only.
+  std::string debug_address = "127.0.0.1:6070";
   ForwardAuthSettings forward_auth;
+  // Of the HTTP port. Without a value: no TLS.
+  std::optional<ServerTlsOptions> tls = std::nullopt;
 };
 
-struct AdminParts {
-  RateLimitHandler& handler;
-  RateLimitHandler& forward_auth_handler;  // whose answers carry headers
+// The references must outlive the server.
+struct AdminDependencies {
+  LoopThreads& loops;  // run until the server is destroyed
+  Limiter& limiter;
+  const Clock& clock;
   Metrics& metrics;
   const RuleBookHolder& rules;
-  // "" when requests are welcome, else one line that says what is missing.
+  AnswerSettings answers;  // of /json, and the header names of /v1/forward-auth
+  // Returns "" if the process is ready, else the reason in one line.
   std::function<std::string()> not_ready;
 };
 
-// HTTP for people, probes and scrapers.
+// HTTP for people, probes and scrapers, and for gateways that do not speak
+// gRPC.
 //
-// HTTP port: /healthcheck (200 "OK", or 503 with the reason; also as /ready),
-// /live (200 as long as the process answers), /metrics, POST /json (200, 429
-// over limit, 400 for a bad body, 503 when the store cannot answer),
-// /v1/forward-auth by any method (the same statuses; see forward_auth.h).
-// Debug port: / lists the pages; /rlconfig shows one line per rule; POST
-// /tiers/{user}/refresh as refresh_tier.h.
+// HTTP port:
+//   /healthcheck, /ready   200 "OK", or 503 with the reason
+//   /live                  200 while the process runs
+//   /metrics               the metrics in Prometheus's text format
+//   POST /json             a RateLimitRequest in JSON: 200, 429 over the limit,
+//                          400 for a bad body, 503 if the store cannot answer
+//                          (json_page.h)
+//   /v1/forward-auth       any method, the same statuses (forward_auth.h)
+// Debug port:
+//   /                      a list of these pages
+//   /rlconfig, POST /tiers/{user}/refresh   see debug_pages.h
+// GET also means HEAD.
 class AdminServer {
  public:
-  virtual ~AdminServer() = default;  // stops both ports
+  virtual ~AdminServer() = default;  // like Shutdown(absl::ZeroDuration())
 
   virtual const std::string& http_address() const = 0;
   virtual const std::string& debug_address() const = 0;
+
+  // As the methods of HttpServer, for both ports.
+  virtual void Drain() = 0;
+  virtual void Shutdown(absl::Duration grace) = 0;
 };
 
-// Failure: UNAVAILABLE when an address cannot be had (it says which),
-// INVALID_ARGUMENT (the descriptors of forward_auth).
+// Failure: UNAVAILABLE (cannot listen; the text names the address),
+// INVALID_ARGUMENT (options.forward_auth.descriptors).
 absl::StatusOr<std::unique_ptr<AdminServer>> NewAdminServer(
-    const AdminOptions& options, const AdminParts& parts);
+    const AdminOptions& options, const AdminDependencies& dependencies);
 
 }  // namespace rls
 

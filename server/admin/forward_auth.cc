@@ -1,88 +1,217 @@
 #include "admin/forward_auth.h"
 
-#include <deque>
+#include <algorithm>
+#include <memory>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/time/clock.h"
-#include "rpc/ask.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "admin/failure.h"
+#include "base/recycled.h"
+#include "base/text.h"
+#include "rpc/read_query.h"
 
 namespace rls {
 namespace {
 
-// nginx reads all headers of a sub-request's answer into one page of 4 KiB.
+// nginx reads all headers of the answer to a sub-request into one 4 KiB page.
 constexpr size_t kMaxBodyInHeader = 2 << 10;
 
-// The first header of the entry that is there and says something.
-std::string ValueOf(const HeaderEntry& entry,
-                    const ForwardAuth::HeaderReader& read) {
-  for (const std::string& name : entry.headers) {
-    std::string value = read(name);
-    // Each hop appends the peer it has seen: only the last one was written by
-    // the gateway, all others may be the client's.
-    if (absl::EqualsIgnoreCase(name, "X-Forwarded-For")) {
-      value.erase(0, value.rfind(',') + 1);
-      absl::StripAsciiWhitespace(&value);
-    }
-    if (!value.empty()) return value;
+absl::StatusOr<HeaderEntry> ParseEntry(absl::string_view text) {
+  const size_t equals = std::min(text.find('='), text.size());
+  HeaderEntry entry{
+      .key = std::string(absl::StripAsciiWhitespace(text.substr(0, equals)))};
+  bool is_good = !entry.key.empty() && equals < text.size();
+  for (absl::string_view name :
+       absl::StrSplit(absl::ClippedSubstr(text, equals + 1), '|')) {
+    name = absl::StripAsciiWhitespace(name);
+    is_good &= IsHeaderName(name);
+    entry.headers.emplace_back(name);
   }
-  return "";
+  if (is_good) return entry;
+  return absl::InvalidArgumentError(
+      absl::StrCat("found ", Quoted(text), ", expected key=Header"));
+}
+
+// The value of an entry, in the memory of the call.
+struct Place {
+  size_t begin = 0;
+  size_t size = 0;
+};
+
+// Appends all values of a header to `values`, joined with commas in the order
+// of arrival.
+Place AppendHeader(const HttpRequest& request, absl::string_view name,
+                   std::string& values) {
+  Place place{.begin = values.size()};
+  bool is_first = true;
+  for (const HttpField& field : request.fields) {
+    if (!absl::EqualsIgnoreCase(field.name, name)) continue;
+    absl::StrAppend(&values, is_first ? "" : ",", field.value);
+    is_first = false;
+  }
+  place.size = values.size() - place.begin;
+  return place;
+}
+
+Place AppendValue(const HeaderEntry& entry, const HttpRequest& request,
+                  std::string& values) {
+  for (const std::string& name : entry.headers) {
+    Place place = AppendHeader(request, name, values);
+    // Each hop appends the address of its peer. Only the last address was
+    // written by the gateway; the client may have sent all others.
+    if (absl::EqualsIgnoreCase(name, "X-Forwarded-For")) {
+      const absl::string_view all =
+          absl::string_view(values).substr(place.begin, place.size);
+      const absl::string_view last =
+          absl::StripAsciiWhitespace(all.substr(all.rfind(',') + 1));
+      place = {static_cast<size_t>(last.data() - values.data()), last.size()};
+    }
+    if (place.size > 0) return place;
+  }
+  return {};
+}
+
+// Appends the descriptors to `query`. The entries view `descriptors` and
+// `values`. A descriptor without any of its headers stays, with no entry: the
+// tiers treat it as an anonymous user, so no request bypasses the limits.
+void AddDescriptors(const HeaderDescriptors& descriptors,
+                    const HttpRequest& request, std::string& values,
+                    Query& query) {
+  absl::InlinedVector<Place, 16> places;
+  for (const std::vector<HeaderEntry>& entries : descriptors) {
+    Descriptor& descriptor = query.descriptors.emplace_back();
+    for (const HeaderEntry& entry : entries) {
+      const Place place = AppendValue(entry, request, values);
+      if (place.size == 0) continue;
+      descriptor.entries.push_back({entry.key, ""});
+      places.push_back(place);
+    }
+  }
+  // Now `values` grows no more.
+  const Place* place = places.data();
+  for (Descriptor& descriptor : query.descriptors) {
+    for (Entry& entry : descriptor.entries) {
+      entry.value = absl::string_view(values).substr(place->begin, place->size);
+      ++place;
+    }
+  }
 }
 
 }  // namespace
 
-absl::StatusOr<ForwardAuth> ForwardAuth::Make(ForwardAuthSettings settings,
-                                              RateLimitHandler& handler) {
-  auto descriptors = ParseHeaderDescriptors(settings.descriptors);
-  if (!descriptors.ok()) return descriptors.status();
-  return ForwardAuth(std::move(settings), *std::move(descriptors), handler);
-}
-
-ForwardAuth::ForwardAuth(ForwardAuthSettings settings,
-                         std::vector<std::vector<HeaderEntry>> descriptors,
-                         RateLimitHandler& handler)
-    : settings_(std::move(settings)),
-      descriptors_(std::move(descriptors)),
-      handler_(&handler) {}
-
-// A descriptor without any of its headers is sent too, with no entry: the tiers
-// judge it as nobody, and no request goes by unseen.
-std::string ForwardAuth::RequestOf(const HeaderReader& read) const {
-  std::deque<std::string> values;  // the entries are views of them
-  std::vector<PlainDescriptor> descriptors;
-  for (const std::vector<HeaderEntry>& entries : descriptors_) {
-    PlainDescriptor& descriptor = descriptors.emplace_back();
-    for (const HeaderEntry& entry : entries) {
-      std::string value = ValueOf(entry, read);
-      if (value.empty()) continue;
-      descriptor.push_back({entry.key, values.emplace_back(std::move(value))});
+absl::StatusOr<HeaderDescriptors> ParseHeaderDescriptors(
+    absl::string_view text) {
+  HeaderDescriptors descriptors;
+  for (absl::string_view descriptor : absl::StrSplit(text, ';')) {
+    descriptors.emplace_back();
+    for (absl::string_view item : absl::StrSplit(descriptor, ',')) {
+      absl::StatusOr<HeaderEntry> entry = ParseEntry(item);
+      if (!entry.ok()) return entry.status();
+      descriptors.back().push_back(*std::move(entry));
     }
   }
-  return WriteRequest(settings_.domain, descriptors);
+  return descriptors;
 }
 
-absl::StatusOr<ForwardAuth::Answer> ForwardAuth::Decide(
-    const HeaderReader& read, bool body_as_header) const {
-  const std::string request = RequestOf(read);
-  const RateLimitHandler::Reply reply =
-      Ask(*handler_, request, absl::Now() + settings_.timeout);
-  if (!reply.status.ok()) return reply.status;
-  absl::StatusOr<PlainAnswer> plain = ReadAnswer(reply.response);
-  if (!plain.ok()) return plain.status();
-  Answer answer{.over_limit = reply.over_limit,
-                .headers = std::move(plain->response_headers),
-                .body = std::move(plain->body)};
-  // The gateway copies those it knows into the request that it sends on.
-  for (PlainHeader& header : plain->request_headers) {
-    answer.headers.push_back(std::move(header));
+absl::StatusOr<ForwardAuth> ForwardAuth::Make(ForwardAuthSettings settings,
+                                              AnswerSettings answers,
+                                              Limiter& limiter,
+                                              const Clock& clock) {
+  auto descriptors = ParseHeaderDescriptors(settings.descriptors);
+  if (!descriptors.ok()) return descriptors.status();
+  answers.headers = true;
+  return ForwardAuth(std::move(settings), std::move(answers),
+                     *std::move(descriptors), limiter, clock);
+}
+
+ForwardAuth::ForwardAuth(ForwardAuthSettings settings, AnswerSettings answers,
+                         HeaderDescriptors descriptors, Limiter& limiter,
+                         const Clock& clock)
+    : settings_(std::move(settings)),
+      answers_(std::move(answers)),
+      descriptors_(std::move(descriptors)),
+      limiter_(&limiter),
+      clock_(&clock) {}
+
+// The state of a request until the limiter answers, possibly on another thread.
+struct ForwardAuth::Call : Recycled<Call> {
+  explicit Call(HttpReply reply_to) : reply(std::move(reply_to)) {}
+
+  HttpReply reply;
+  Query query;
+  std::string values;  // of the headers
+  bool body_as_header = false;
+};
+
+void ForwardAuth::Decide(const HttpRequest& request, HttpReply reply) const {
+  auto call = std::make_unique<Call>(std::move(reply));
+  Query& query = call->query;
+  query.domain = settings_.domain;
+  AddDescriptors(descriptors_, request, call->values, query);
+  absl::Status status = CheckQuery(query);
+  status.Update(ReadOptions(request.query, *call));
+  if (!status.ok()) {
+    SendFailure(status, call->reply);
+    return;
   }
-  if (body_as_header && !answer.body.empty() &&
-      answer.body.size() <= kMaxBodyInHeader) {
-    answer.headers.push_back({"RateLimit-Body", answer.body});
+  // The callback captures two pointers, which AnyInvocable stores without an
+  // allocation.
+  limiter_->Check(query, [this, call = std::move(call)](
+                             absl::StatusOr<const Verdict*> verdict) {
+    if (verdict.ok()) {
+      Answer(*call, **verdict);
+    } else {
+      SendFailure(verdict.status(), call->reply);
+    }
+  });
+}
+
+// Sets the deadline, the caller, and the form of the answer.
+absl::Status ForwardAuth::ReadOptions(absl::string_view query,
+                                      Call& call) const {
+  absl::Duration timeout = settings_.timeout;
+  if (!query.empty()) {
+    call.body_as_header = QueryValue(query, "body") == "header";
+    const std::string wait = QueryValue(query, "wait");
+    if (!wait.empty()) {
+      if (!absl::ParseDuration(wait, &timeout)) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("wait: found ", Quoted(wait),
+                         ", expected a duration with its unit, such as 30s"));
+      }
+      call.query.caller = &call.reply.caller();
+    }
   }
-  return answer;
+  if (timeout <= absl::ZeroDuration()) {
+    return absl::DeadlineExceededError("the deadline has passed");
+  }
+  call.query.deadline = clock_->Now() + timeout;
+  return absl::OkStatus();
+}
+
+void ForwardAuth::Answer(Call& call, const Verdict& verdict) const {
+  // One per thread: an answer needs no allocation.
+  thread_local std::string lines;
+  lines.clear();
+  const auto add = [](absl::string_view name, absl::string_view value) {
+    AppendHttpHeader(name, value, lines);
+  };
+  AddClientHeaders(answers_, verdict, add);
+  // The gateway copies the headers that it is configured for into the request
+  // to the upstream.
+  AddUpstreamHeaders(verdict, add);
+  const absl::string_view body = RefusalBody(verdict);
+  if (call.body_as_header && !body.empty() && body.size() <= kMaxBodyInHeader) {
+    add("RateLimit-Body", body);
+  }
+  call.reply.Send({.status = verdict.over_limit ? 429 : 200,
+                   .headers = lines,
+                   .body = body});
 }
 
 }  // namespace rls

@@ -1,57 +1,93 @@
 #ifndef RLS_ADMIN_FORWARD_AUTH_H_
 #define RLS_ADMIN_FORWARD_AUTH_H_
 
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "admin/forward_auth_settings.h"
-#include "rpc/handler.h"
-#include "rpc/plain.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "http/http_handler.h"
+#include "limiter/limiter.h"
+#include "rpc/write_verdict.h"
 
 namespace rls {
 
-// Decides for gateways that ask by a sub-request with the client's headers:
-// nginx's auth_request, Caddy's forward_auth, Traefik's forwardAuth and others.
+// One entry of a descriptor. Its value is the value of the first of `headers`
+// that is present and not empty.
+struct HeaderEntry {
+  std::string key;
+  std::vector<std::string> headers;
+};
+using HeaderDescriptors = std::vector<std::vector<HeaderEntry>>;
+
+// The default of FORWARD_AUTH_DESCRIPTORS: the keys that the configuration
+// formats use by default to identify a user. The address is the last entry: it
+// distinguishes users without a name.
+inline constexpr char kDefaultHeaderDescriptors[] =
+    "user_id=X-User-ID,authorization=Authorization,api_key=X-API-Key,"
+    "model=X-Model,remote_address=X-Forwarded-For|X-Real-IP";
+
+// How /v1/forward-auth makes a query of the headers of a request.
+struct ForwardAuthSettings {
+  std::string domain = "default";                       // FORWARD_AUTH_DOMAIN
+  std::string descriptors = kDefaultHeaderDescriptors;  // ..._DESCRIPTORS
+  // FORWARD_AUTH_TIMEOUT. After this time the answer is 503. The query "wait"
+  // of a request replaces it.
+  absl::Duration timeout = absl::Seconds(5);
+};
+
+// Reads "key=Header|OtherHeader,key=Header;key=Header". A semicolon separates
+// descriptors, a comma separates entries, and | separates the headers of an
+// entry, in order of preference.
 //
-// What a header says is believed. Whether a client can write it is the
-// gateway's to see to: docs/GATEWAYS.md.
+// Failure: INVALID_ARGUMENT. The text quotes the entry that is wrong.
+absl::StatusOr<HeaderDescriptors> ParseHeaderDescriptors(
+    absl::string_view text);
+
+// Checks the requests of gateways that send a sub-request with the headers of
+// the client: nginx's auth_request, Caddy's forward_auth, Traefik's forwardAuth
+// and others.
 //
-// Threads: Decide() may be called by many threads at once, and waits.
+// The server trusts these headers. The gateway must remove or overwrite every
+// header that clients must not set themselves (docs/GATEWAYS.md).
+//
+// With the query "wait=DURATION" the gateway says how long it waits. Only then
+// a request over a limit that queues is held until its slot comes: a gateway
+// that gave up first would let the request pass.
+//
+// Threads: Decide() may be called by many threads at once.
 class ForwardAuth {
  public:
-  // The value of a header in any case, of several of one name all of them,
-  // parted by commas; "" when there is none.
-  using HeaderReader = std::function<std::string(const std::string& name)>;
-
-  struct Answer {
-    bool over_limit = false;
-    std::vector<PlainHeader> headers;
-    std::string body;
-  };
-
-  // Failure: INVALID_ARGUMENT (the descriptors). `handler` must outlive it; its
-  // answers should carry headers, as no other place tells of the limit.
+  // Always shows the limit in headers, even if answers.headers is false: the
+  // answer has no other place for the limit.
+  // Lifetime: `limiter` and `clock` must outlive the result.
+  // Failure: INVALID_ARGUMENT (settings.descriptors).
   static absl::StatusOr<ForwardAuth> Make(ForwardAuthSettings settings,
-                                          RateLimitHandler& handler);
+                                          AnswerSettings answers,
+                                          Limiter& limiter, const Clock& clock);
 
-  // Failure: the handler's codes.
-  // `body_as_header` puts a refusal's body into the header RateLimit-Body too,
-  // for gateways that drop the body of a sub-request.
-  absl::StatusOr<Answer> Decide(const HeaderReader& read,
-                                bool body_as_header) const;
+  // Answers 200, 429 over the limit, 400 (a bad request), or 503. With
+  // the query "body=header" the body of a refusal is also in the header
+  // RateLimit-Body, for gateways that drop the body of a sub-request.
+  // Lifetime: this object must live until the answer.
+  void Decide(const HttpRequest& request, HttpReply reply) const;
 
  private:
-  ForwardAuth(ForwardAuthSettings settings,
-              std::vector<std::vector<HeaderEntry>> descriptors,
-              RateLimitHandler& handler);
+  ForwardAuth(ForwardAuthSettings settings, AnswerSettings answers,
+              HeaderDescriptors descriptors, Limiter& limiter,
+              const Clock& clock);
 
-  std::string RequestOf(const HeaderReader& read) const;
+  struct Call;
+  absl::Status ReadOptions(absl::string_view query, Call& call) const;
+  void Answer(Call& call, const Verdict& verdict) const;
 
   ForwardAuthSettings settings_;
-  std::vector<std::vector<HeaderEntry>> descriptors_;
-  RateLimitHandler* handler_;
+  AnswerSettings answers_;
+  HeaderDescriptors descriptors_;
+  Limiter* limiter_;
+  const Clock* clock_;
 };
 
 }  // namespace rls

@@ -1,6 +1,8 @@
 #include "app/app.h"
 
+#include <algorithm>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -8,7 +10,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "admin/admin_server.h"
+#include "app/shutdown.h"
+#include "app/xds_rules.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config_manager.h"
@@ -16,22 +21,37 @@
 #include "limiter/limiter.h"
 #include "metrics/metrics.h"
 #include "net/event_loop.h"
-#include "net/loop_threads.h"
-#include "rpc/grpc_server.h"
+#include "rpc/grpc/grpc_server.h"
 #include "rpc/handler.h"
-#include "rpc_lean/lean_server.h"
+#include "rpc/lean/lean_server.h"
 #include "rules/rule_book.h"
-#include "store_lease/lease_store.h"
-#include "store_memory/memory_store.h"
-#include "store_redis/redis_store.h"
+#include "store/lease/lease_store.h"
+#include "store/memory/memory_store.h"
+#include "store/redis/redis_store.h"
 #include "tiers/tier_sources.h"
 
 namespace rls {
 namespace {
 
 constexpr absl::Duration kWatchInterval = absl::Milliseconds(250);
-// Redis answers or fails within its command timeout: by default long before.
-constexpr absl::Duration kReturnTime = absl::Seconds(1);
+// How long Drain() waits until leases are given back. Redis answers or fails
+// within its command timeout. The default timeout is much shorter.
+constexpr absl::Duration kReturnTime = absl::Milliseconds(400);
+static_assert(kReturnTime < Shutdown::kGrace);
+
+// Counts the log lines that are dropped while it exists.
+class DroppedLinesMetric {
+ public:
+  explicit DroppedLinesMetric(Metrics& metrics) {
+    Counter& dropped = metrics.GetCounter(
+        {.name = "ratelimitd_log_lines_dropped_total",
+         .help = "Log lines dropped because stderr was not read"});
+    SetOnDroppedLogLine([&dropped] { dropped.Add(1); });
+  }
+  ~DroppedLinesMetric() { SetOnDroppedLogLine(nullptr); }
+  DroppedLinesMetric(const DroppedLinesMetric&) = delete;
+  DroppedLinesMetric& operator=(const DroppedLinesMetric&) = delete;
+};
 
 class AppImpl final : public App {
  public:
@@ -39,7 +59,9 @@ class AppImpl final : public App {
       : drain_time_(settings.drain_time),
         clock_(NewSystemClock()),
         metrics_(NewMetrics()),
-        loops_(settings.transport == "lean" ? ThreadsOf(settings.grpc) : 0),
+        dropped_lines_(*metrics_),
+        is_lean_(settings.transport == "lean"),
+        loops_(is_lean_ ? ThreadsOf(settings.grpc) : 1),
         tier_sources_(NewHttpTierSources(*clock_, *metrics_)),
         config_(NewConfigManager({.paths = settings.config_paths,
                                   .environment = environment,
@@ -47,13 +69,16 @@ class AppImpl final : public App {
                                   .metrics = *metrics_,
                                   .clock = *clock_,
                                   .tier_sources = tier_sources_.get()})),
-        memory_(NewMemoryStore(*clock_, {.max_counters = settings.max_counters,
-                                         .seed = RandomSeed()})) {}
+        memory_(
+            NewMemoryStore(*clock_, {.max_counters = settings.max_counters,
+                                     .max_bytes = settings.max_counter_bytes,
+                                     .seed = RandomSeed()})) {}
 
-  // Nobody asks any more, so nothing is held: the loop can end.
+  // The servers end first. Then no request is held, so the loop can end.
   ~AppImpl() override {
     grpc_.reset();
     admin_.reset();
+    xds_.reset();
     config_.reset();
     tier_sources_.reset();
     loop_->Stop();
@@ -62,7 +87,7 @@ class AppImpl final : public App {
   }
 
   absl::Status Start(const Settings& settings) {
-    if (absl::Status loaded = config_->Load(); !loaded.ok()) return loaded;
+    if (absl::Status loaded = LoadRules(settings); !loaded.ok()) return loaded;
     absl::StatusOr<RedisSettings> redis =
         RedisSettingsWith(config_->redis(), settings.redis);
     if (!redis.ok()) return redis.status();
@@ -70,23 +95,24 @@ class AppImpl final : public App {
       return made;
     }
     loops_.Start();
-    auto grpc = loops_.size() > 0 ? NewLeanServer(loops_, settings.grpc,
-                                                  *handler_, *clock_, *metrics_)
-                                  : NewGrpcServer(settings.grpc, *handler_,
-                                                  *clock_, *metrics_);
+    auto grpc =
+        is_lean_ ? NewLeanServer(loops_, settings.grpc, *handler_, *clock_,
+                                 *metrics_)
+                 : NewGrpcServer(settings.grpc, *handler_, *clock_, *metrics_);
     if (!grpc.ok()) return grpc.status();
     grpc_ = *std::move(grpc);
-    auto admin = NewAdminServer(
-        settings.admin,
-        {.handler = *handler_,
-         .forward_auth_handler = *forward_auth_handler_,
-         .metrics = *metrics_,
-         .rules = rules_,
-         .not_ready = [this] { return std::string(NotReady()); }});
+    auto admin = NewAdminServer(settings.admin,
+                                {.loops = loops_,
+                                 .limiter = *limiter_,
+                                 .clock = *clock_,
+                                 .metrics = *metrics_,
+                                 .rules = rules_,
+                                 .answers = settings.answers,
+                                 .not_ready = [this] { return NotReady(); }});
     if (!admin.ok()) return admin.status();
     admin_ = *std::move(admin);
     grpc_->SetServing(true);
-    config_->StartWatching(kWatchInterval);
+    if (xds_ == nullptr) config_->StartWatching(kWatchInterval);
     return absl::OkStatus();
   }
 
@@ -97,21 +123,42 @@ class AppImpl final : public App {
   }
 
   void Reload() override {
+    if (xds_ != nullptr) {
+      LogInfo("the configuration server sends changes by itself");
+      return;
+    }
     LogInfo("reloading the configuration");
-    // The manager has logged each error and counted the failure.
-    config_->Load().IgnoreError();
+    // Not on this thread, which must be free for SIGTERM.
+    config_->RequestLoad();
   }
 
-  void Drain() override {
+  void Drain(const std::function<void(const char*)>& enter) override {
     LogInfo("draining");
     draining_ = true;
+    config_->Stop();
+    const absl::Time end = absl::Now() + drain_time_;
+    enter("requests that queue");
     limiter_->Drain(drain_time_);
+    enter("calls in flight");
+    admin_->Drain();
     grpc_->Shutdown(drain_time_);
+    // Until here, the HTTP port shows that the process drains.
+    enter("requests of the HTTP ports");
+    admin_->Shutdown(std::max(end - absl::Now(), absl::ZeroDuration()));
+    enter("leases to be given back");
     ReturnLeases();
   }
 
  private:
-  // It does not wait for Redis: what is missing shows in NotReady().
+  absl::Status LoadRules(const Settings& settings) {
+    if (!settings.xds.has_value()) return config_->Load();
+    auto xds = NewXdsRules(*settings.xds, rules_, *metrics_, *clock_);
+    if (!xds.ok()) return xds.status();
+    xds_ = *std::move(xds);
+    return absl::OkStatus();
+  }
+
+  // Does not wait for a connection to Redis. NotReady() reports a missing one.
   absl::Status MakeLimiter(const Settings& settings,
                            const RedisSettings& redis_settings) {
     if (!redis_settings.server.url.empty()) {
@@ -119,7 +166,7 @@ class AppImpl final : public App {
           RedisOptionsOf(redis_settings);
       if (!options.ok()) return options.status();
       options->seed = RandomSeed();
-      for (size_t i = 0; i < loops_.size(); ++i) {
+      for (size_t i = 0; is_lean_ && i < loops_.size(); ++i) {
         options->loops.push_back(&loops_[i]);
       }
       auto redis = NewRedisStore(*options, *clock_, *metrics_);
@@ -140,14 +187,11 @@ class AppImpl final : public App {
                            .metrics = *metrics_});
     loop_thread_ = std::thread([this] { loop_->Run(); });
     handler_.emplace(*limiter_, *clock_, settings.answers);
-    // Envoy makes headers of an answer's statuses; other gateways cannot.
-    AnswerSettings with_headers = settings.answers;
-    with_headers.headers = true;
-    forward_auth_handler_.emplace(*limiter_, *clock_, std::move(with_headers));
     return absl::OkStatus();
   }
 
-  // Others wait for what this replica has leased and does not need any more.
+  // Gives back leased units that this replica no longer needs, because other
+  // replicas wait for them.
   void ReturnLeases() {
     if (leases_ == nullptr) return;
     const auto returned = std::make_shared<absl::Notification>();
@@ -157,12 +201,11 @@ class AppImpl final : public App {
     }
   }
 
-  // gRPC health does not tell of a missing Redis: a gateway that stopped asking
-  // would never hear what the rules say for that case.
-  const char* NotReady() const {
+  // gRPC health does not report a missing Redis. Otherwise gateways would stop
+  // calling, and on_backend_error of the rules would have no effect.
+  std::string NotReady() const {
     if (draining_) return "draining";
-    if (redis_ != nullptr && !redis_->ready()) return "no answer from Redis";
-    return "";
+    return redis_ == nullptr ? "" : redis_->not_ready();
   }
 
   const absl::Duration drain_time_;
@@ -170,21 +213,25 @@ class AppImpl final : public App {
   RuleBookHolder rules_;
   const std::unique_ptr<Clock> clock_;
   const std::unique_ptr<Metrics> metrics_;
-  // The lean transport's, and of its way to Redis; none with the general one.
+  const DroppedLinesMetric dropped_lines_;
+  const bool is_lean_;
+  // Run the HTTP ports, and with the lean transport also that and its
+  // connections to Redis.
   LoopThreads loops_;
-  // For what waits: requests that are held.
+  // Runs the timers of held requests.
   const std::unique_ptr<EventLoop> loop_ = NewEventLoop();
   std::thread loop_thread_;
   std::unique_ptr<TierSources> tier_sources_;
-  std::unique_ptr<ConfigManager> config_;
-  const std::unique_ptr<MemoryStore>
-      memory_;  // local_store, where Redis counts
-  // Null: memory_ counts. Redis goes first, as it answers to the leases.
+  std::unique_ptr<ConfigManager> config_;  // not used with xds_
+  std::unique_ptr<XdsRules> xds_;          // null: the rules come from files
+  // The only store without Redis; the local store with Redis.
+  const std::unique_ptr<MemoryStore> memory_;
+  // Null without Redis. redis_ is destroyed before leases_, because its replies
+  // go to leases_.
   std::unique_ptr<LeaseStore> leases_;
   std::unique_ptr<RedisStore> redis_;
   std::unique_ptr<Limiter> limiter_;
   std::optional<RateLimitHandler> handler_;
-  std::optional<RateLimitHandler> forward_auth_handler_;
   std::unique_ptr<RpcServer> grpc_;
   std::unique_ptr<AdminServer> admin_;
 };

@@ -1,6 +1,7 @@
 #ifndef RLS_APP_APP_H_
 #define RLS_APP_APP_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -10,7 +11,7 @@
 
 namespace rls {
 
-// The whole server: every module made and joined, lowest first.
+// The whole server. Creates and connects all modules, the lowest module first.
 class App {
  public:
   virtual ~App() = default;
@@ -18,15 +19,16 @@ class App {
   // "ready grpc=HOST:PORT http=HOST:PORT debug=HOST:PORT"
   virtual std::string ReadyLine() const = 0;
 
-  // Loads the configuration again; a bad one is logged and changes nothing.
+  // Loads the configuration again, on another thread. Returns at once.
   virtual void Reload() = 0;
 
-  // Not ready from now on; finishes what is in flight. Call once, at the end.
-  virtual void Drain() = 0;
+  // Makes the server not ready, and finishes the requests in flight. Call once,
+  // at the end. `enter` runs before each step, with a name for the log.
+  virtual void Drain(const std::function<void(const char*)>& enter) = 0;
 };
 
-// Failure: INVALID_ARGUMENT (the configuration, one error a line, each with
-// file:line), UNAVAILABLE (an address is taken).
+// Failure: INVALID_ARGUMENT (a bad configuration: one line for each error, with
+// file:line), UNAVAILABLE (an address is in use).
 absl::StatusOr<std::unique_ptr<App>> StartApp(const Settings& settings,
                                               const Environment& environment);
 

@@ -5,11 +5,12 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "app/environment.h"
 
 namespace rls {
 namespace {
 
-// Bytes that one remembered counter of the reference's local cache takes there.
+// The bytes of one counter in envoyproxy/ratelimit's local cache.
 constexpr size_t kLocalCacheEntryBytes = 64;
 
 RedisCredentials CredentialsOf(absl::string_view auth) {
@@ -22,8 +23,8 @@ RedisCredentials CredentialsOf(absl::string_view auth) {
           .password_file = ""};
 }
 
-// REDIS_URL as the reference writes it, as a URL that tells its kind itself:
-// "master,host:port,..." of sentinels, "host:port,..." of a cluster.
+// Converts envoyproxy/ratelimit's REDIS_URL to a URL with a scheme. Its forms
+// are "master,host:port,..." for sentinels and "host:port,..." for a cluster.
 absl::StatusOr<std::string> UrlOf(const RedisServerSettings& settings) {
   const std::string& url = settings.url;
   if (absl::StrContains(url, "://")) return url;
@@ -33,13 +34,13 @@ absl::StatusOr<std::string> UrlOf(const RedisServerSettings& settings) {
   const size_t comma = url.find(',');
   if (comma == std::string::npos) {
     return absl::InvalidArgumentError(
-        "a Redis URL: expected master,host:port,... as its type is sentinel");
+        "a Redis URL of type sentinel: expected master,host:port,...");
   }
   return absl::StrCat("redis+sentinel://", url.substr(comma + 1), "/",
                       url.substr(0, comma));
 }
 
-// `prefix` is of the variables.
+// `prefix` is the prefix of the variables' names.
 void ReadServer(EnvironmentReader& reader, const std::string& prefix,
                 RedisServerSettings& server) {
   reader.Read((prefix + "URL").c_str(), server.url);
@@ -107,7 +108,7 @@ absl::StatusOr<RedisSettings> RedisSettingsWith(const RedisPlace& place,
   if (settings.server.url.empty()) {
     if (!settings.has_per_second) return settings;
     return absl::InvalidArgumentError(
-        "REDIS_PERSECOND: expected REDIS_URL, too");
+        "REDIS_PERSECOND: found no REDIS_URL, expected both");
   }
   const auto target = TargetOf(settings.server, settings.tls_options);
   if (settings.server.url == place.url && !target.ok()) {
@@ -130,7 +131,7 @@ absl::StatusOr<RedisStoreOptions> RedisOptionsOf(
   if (!settings.has_per_second) return options;
   if (settings.per_second.url.empty()) {
     return absl::InvalidArgumentError(
-        "REDIS_PERSECOND: expected REDIS_PERSECOND_URL, too");
+        "REDIS_PERSECOND: found no REDIS_PERSECOND_URL, expected both");
   }
   absl::StatusOr<RedisTarget> per_second =
       TargetOf(settings.per_second, settings.tls_options);

@@ -6,46 +6,48 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "app/environment_reader.h"
 #include "config/load.h"
-#include "store_redis/redis_store.h"
+#include "store/redis/redis_store.h"
 
 namespace rls {
 
-// Where a Redis is and who we are to it, in the words of envoyproxy/ratelimit's
-// environment variables: REDIS_..., or REDIS_PERSECOND_...
+class EnvironmentReader;
+
+// The address and the credentials of a Redis, with the names of
+// envoyproxy/ratelimit's environment variables: REDIS_..., or
+// REDIS_PERSECOND_...
 struct RedisServerSettings {
   std::string url;
-  std::string type;           // _TYPE: single, sentinel or cluster, in any case
+  std::string type;           // _TYPE: single, sentinel or cluster, any case
   std::string auth;           // _AUTH: password, or user:password
   std::string auth_file;      // _AUTH_FILE: a file with the password
-  std::string sentinel_auth;  // _SENTINEL_AUTH, as _AUTH
+  std::string sentinel_auth;  // _SENTINEL_AUTH, in the syntax of _AUTH
   bool tls = false;           // _TLS, or _SOCKET_TYPE=tls
 };
 
-// What is told of the Redis that keeps the counters.
+// The settings of the Redis that stores the counters.
 struct RedisSettings {
-  // Its url is REDIS_URL, --redis-url or `redis:`; "": counters are in memory.
+  // `url` is REDIS_URL, --redis-url or `redis:`. "": counters are in memory.
   RedisServerSettings server;
   bool has_per_second = false;     // REDIS_PERSECOND
-  RedisServerSettings per_second;  // for limits of a second
-  TlsOptions tls_options;          // REDIS_TLS_..., of both
-  RedisStoreOptions store;         // all but the targets
+  RedisServerSettings per_second;  // for limits per second
+  TlsOptions tls_options;          // REDIS_TLS_..., for both servers
+  RedisStoreOptions store;         // all options except the targets
 };
 
-// Reads the variables; the reader keeps the first mistake.
+// Reads the variables. The reader keeps the first error.
 void ReadRedisSettings(EnvironmentReader& reader, RedisSettings& settings);
 
-// The settings with the place that a configuration file names, unless they name
-// one themselves.
+// Returns `settings` with the URL of `place`, unless `settings` has its own
+// URL.
 //
-// Failure: as RedisOptionsOf(), with file:line.
+// Failure: the failures of RedisOptionsOf(), with file:line.
 absl::StatusOr<RedisSettings> RedisSettingsWith(const RedisPlace& place,
                                                 RedisSettings settings);
 
-// The options of the store; `settings.server.url` is not empty.
+// Returns the options of the store. `settings.server.url` must not be empty.
 //
-// Failure: INVALID_ARGUMENT, never with a password in it.
+// Failure: INVALID_ARGUMENT. The message never contains a password.
 absl::StatusOr<RedisStoreOptions> RedisOptionsOf(const RedisSettings& settings);
 
 }  // namespace rls

@@ -5,7 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "app/environment_settings.h"
+#include "app/environment.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -17,45 +17,46 @@ namespace rls {
 namespace {
 
 constexpr char kAbout[] =
-    "ratelimitd decides whether a request may pass: Envoy's ShouldRateLimit "
-    "over gRPC.\nPrints one line `ready grpc=HOST:PORT http=HOST:PORT "
-    "debug=HOST:PORT` when it serves. SIGHUP reloads the configuration, "
-    "SIGTERM drains and ends.";
+    "ratelimitd decides whether a request may pass. It serves Envoy's "
+    "ShouldRateLimit over gRPC.\nWhen it is ready, it prints one line `ready "
+    "grpc=HOST:PORT http=HOST:PORT debug=HOST:PORT`. SIGHUP reloads the "
+    "configuration. SIGTERM finishes running requests and ends the process.";
 
-// CLI11 throws; this is its fence. Gives the text to print for --help and
-// --version, "" to go on.
+// Returns the text to print for --help and --version, otherwise "". CLI11
+// throws exceptions; this function catches them.
 absl::StatusOr<std::string> ParseFlags(int argc, const char* const* argv,
                                        Settings& settings) {
   std::vector<std::string> paths;
   CLI::App cli(kAbout, "ratelimitd");
   cli.add_option("--config", paths,
-                 "File or folder with rules; can be given several times "
+                 "File or folder with rules; may be given several times "
                  "[env: RUNTIME_ROOT, RUNTIME_SUBDIRECTORY]")
       ->type_name("PATH")
       ->allow_extra_args(false);
   cli.add_option("--redis-url", settings.redis.server.url,
-                 "Where the counters are, e.g. redis://host:6379, rediss://, "
-                 "unix:///path, redis+sentinel://host,host/master, "
-                 "redis+cluster://host,host; in memory without it "
+                 "The Redis that stores the counters, e.g. redis://host:6379, "
+                 "rediss://, unix:///path, redis+sentinel://host,host/master, "
+                 "redis+cluster://host,host; default: counters in memory "
                  "[env: REDIS_URL]")
       ->type_name("URL");
   cli.add_option("--grpc-address", settings.grpc.address,
-                 "Where gRPC listens; port 0 takes a free one; or unix:PATH "
+                 "The address of gRPC, or unix:PATH; port 0: any free port "
                  "[env: GRPC_HOST, GRPC_PORT]")
       ->type_name("HOST:PORT")
       ->capture_default_str();
   cli.add_option("--transport", settings.transport,
-                 "What serves gRPC: lean, or grpc, the general library, which "
-                 "costs several times as much [env: GRPC_TRANSPORT]")
+                 "The gRPC implementation: lean, or grpc, the general library, "
+                 "which needs several times the CPU time "
+                 "[env: GRPC_TRANSPORT]")
       ->type_name("NAME")
       ->capture_default_str();
   cli.add_option("--http-address", settings.admin.http_address,
-                 "Where /healthcheck, /metrics and /json are "
+                 "The address of /healthcheck, /metrics and /json "
                  "[env: HOST, PORT]")
       ->type_name("HOST:PORT")
       ->capture_default_str();
   cli.add_option("--debug-address", settings.admin.debug_address,
-                 "Where /rlconfig is [env: DEBUG_HOST, DEBUG_PORT]")
+                 "The address of /rlconfig [env: DEBUG_HOST, DEBUG_PORT]")
       ->type_name("HOST:PORT")
       ->capture_default_str();
   cli.add_option("--log-level", settings.log_level,
@@ -72,7 +73,13 @@ absl::StatusOr<std::string> ParseFlags(int argc, const char* const* argv,
   } catch (const CLI::ParseError& error) {
     return absl::InvalidArgumentError(error.what());
   }
-  if (!paths.empty()) settings.config_paths = std::move(paths);
+  if (paths.empty()) return std::string();
+  if (settings.xds.has_value()) {
+    return absl::InvalidArgumentError(
+        "--config cannot be combined with CONFIG_TYPE=GRPC_XDS_SOTW or "
+        "GRPC_XDS_DELTA");
+  }
+  settings.config_paths = std::move(paths);
   return std::string();
 }
 
@@ -108,9 +115,10 @@ absl::Status CheckSettings(const Settings& settings) {
   if (!settings.redis.server.url.empty()) {
     status.Update(RedisOptionsOf(settings.redis).status());
   }
-  if (settings.config_paths.empty()) {
+  if (settings.config_paths.empty() && !settings.xds.has_value()) {
     status.Update(absl::InvalidArgumentError(
-        "no configuration: give --config PATH or set RUNTIME_ROOT"));
+        "no configuration: give --config PATH or set RUNTIME_ROOT, or "
+        "CONFIG_TYPE=GRPC_XDS_SOTW"));
   }
   return status;
 }

@@ -2,6 +2,7 @@
 #define RLS_APP_SETTINGS_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,37 +11,44 @@
 #include "admin/admin_server.h"
 #include "app/redis_settings.h"
 #include "config/load.h"
-#include "rpc/answer_settings.h"
 #include "rpc/rpc_server.h"
+#include "rpc/write_verdict.h"
+#include "xds/xds_client.h"
 
 namespace rls {
 
-// Everything that is told to the process when it starts.
+// The settings of the process, from flags and environment variables.
 struct Settings {
   std::vector<std::string> config_paths;
+  std::optional<XdsOptions> xds;  // a value: the rules do not come from files
   RpcServerOptions grpc;
   std::string transport = "lean";  // or "grpc"
   AdminOptions admin;
   AnswerSettings answers;
   std::string log_level = "info";
   RedisSettings redis;
-  // Processes that share the traffic: what each may let through by itself where
-  // a rule says on_backend_error: local.
+  // The number of processes that share the traffic. With on_backend_error:
+  // local, each process allows its share of a limit.
   int replicas = 1;
+  // The bounds of the counters in memory; both hold. The bytes leave half of
+  // the 256 MiB of the shipped manifests to everything else.
   size_t max_counters = 10'000'000;
+  size_t max_counter_bytes = size_t{128} << 20;
   absl::Duration drain_time = absl::Seconds(10);
 };
 
-// What a command line asks for: to serve, or to print a text and stop.
+// The result of reading a command line: settings to serve with, or a text to
+// print before the process ends.
 struct CommandLine {
   Settings settings;
-  std::string print;  // of --help or --version; "" to serve
+  std::string print;  // the text of --help or --version; "" to serve
 };
 
-// Flags win over environment variables, these over the defaults.
+// Flags take precedence over environment variables, and these over the
+// defaults.
 //
-// Failure: INVALID_ARGUMENT that names the flag or variable, what was found and
-// what was expected.
+// Failure: INVALID_ARGUMENT with the flag or variable, the value found and the
+// value expected.
 absl::StatusOr<CommandLine> ReadCommandLine(int argc, const char* const* argv,
                                             const Environment& environment);
 

@@ -7,18 +7,18 @@
 
 namespace rls {
 
-// The time, as an interface so that a test can turn it by hand.
+// The time. An interface, so that a test can set it by hand.
 //
 // Threads: every method may be called by many threads at once.
 class Clock {
  public:
   virtual ~Clock() = default;
 
-  // The wall clock's: it can be set, also back.
+  // Wall clock time. It can jump, also backwards.
   virtual absl::Time Now() const = 0;
 
-  // Since some moment in the past; it never jumps. For how long ago a thing
-  // was.
+  // The time since a fixed moment in the past. It never jumps. Use it to
+  // measure durations.
   virtual absl::Duration Elapsed() const = 0;
 };
 

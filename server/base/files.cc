@@ -1,10 +1,14 @@
 #include "base/files.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -24,68 +28,111 @@ bool IsHidden(const fs::path& path) {
   return !name.empty() && name[0] == '.';
 }
 
-absl::Status ListInto(const fs::path& folder, int depth,
-                      std::vector<std::string>& files) {
-  // A symbolic link to an ancestor would otherwise never end.
-  constexpr int kMaxDepth = 16;
-  if (depth > kMaxDepth) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(folder.string(), ": folders nested too deeply"));
-  }
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end;
-       it.increment(error)) {
-    if (IsHidden(it->path())) continue;
-    std::error_code unused;  // A dangling link or a vanished file is no file.
-    if (it->is_directory(unused)) {
-      if (absl::Status status = ListInto(it->path(), depth + 1, files);
-          !status.ok()) {
+// Lists folders within the bounds of kMaxListedFiles and kMaxFolderEntries.
+class Listing {
+ public:
+  absl::Status Add(const fs::path& folder, int depth) {
+    // Without these bounds, symbolic links to an ancestor would never end.
+    constexpr int kMaxDepth = 16;
+    if (depth > kMaxDepth) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(folder.string(), ": folders nested too deeply"));
+    }
+    std::error_code error;
+    for (fs::directory_iterator it(folder, error), end; !error && it != end;
+         it.increment(error)) {
+      if (++entries_ > kMaxFolderEntries) {
+        return absl::ResourceExhaustedError(
+            absl::StrCat(folder.string(), ": more than ", kMaxFolderEntries,
+                         " files and folders, or links in a circle"));
+      }
+      if (IsHidden(it->path())) continue;
+      if (absl::Status status = AddEntry(*it, depth); !status.ok()) {
         return status;
       }
-    } else if (it->is_regular_file(unused)) {
-      files.push_back(it->path().string());
     }
+    if (error) return Failed(folder.string(), error);
+    return absl::OkStatus();
   }
-  if (error) return Failed(folder.string(), error);
-  return absl::OkStatus();
-}
+
+  std::vector<std::string> TakeSorted() {
+    std::sort(files_.begin(), files_.end());
+    return std::move(files_);
+  }
+
+ private:
+  absl::Status AddEntry(const fs::directory_entry& entry, int depth) {
+    // A dangling link or a vanished file is skipped.
+    std::error_code unused;
+    if (entry.is_directory(unused)) return Add(entry.path(), depth + 1);
+    if (!entry.is_regular_file(unused)) return absl::OkStatus();
+    if (files_.size() == kMaxListedFiles) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat(entry.path().parent_path().string(), ": more than ",
+                       kMaxListedFiles, " files"));
+    }
+    files_.push_back(entry.path().string());
+    return absl::OkStatus();
+  }
+
+  std::vector<std::string> files_;
+  size_t entries_ = 0;
+};
+
+// Closes the descriptor at the end of its scope.
+class Closer {
+ public:
+  explicit Closer(int file) : file_(file) {}
+  Closer(const Closer&) = delete;
+  Closer& operator=(const Closer&) = delete;
+  ~Closer() {
+    if (file_ >= 0) close(file_);
+  }
+
+ private:
+  const int file_;
+};
 
 }  // namespace
 
 absl::StatusOr<std::string> ReadFile(const std::string& path,
                                      size_t max_bytes) {
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (error && status.type() != fs::file_type::not_found) {
-    return Failed(path, error);
-  }
-  if (status.type() == fs::file_type::not_found) {
+  // O_NONBLOCK: to open a pipe or a device must not block. The type is that of
+  // the open file, because the path may name another file by now.
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  const int error = errno;
+  const Closer closer(file);
+  if (file < 0 && error == ENOENT) {
     return absl::NotFoundError(absl::StrCat(path, ": no such file"));
   }
-  if (status.type() != fs::file_type::regular) {
+  if (file < 0 && error == EACCES) {
+    return absl::PermissionDeniedError(absl::StrCat(path, ": cannot be read"));
+  }
+  // A socket cannot be opened.
+  struct stat about = {};
+  if (file < 0 && error != ENXIO) {
+    return Failed(path, std::error_code(error, std::generic_category()));
+  }
+  if (file < 0 || fstat(file, &about) != 0 || !S_ISREG(about.st_mode)) {
     return absl::FailedPreconditionError(
         absl::StrCat(path, ": not a regular file"));
   }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return absl::PermissionDeniedError(absl::StrCat(path, ": cannot be read"));
-  }
   std::string bytes;
-  char block[16 << 10];
-  // One block more than allowed, so that a file that grows while it is read is
-  // still noticed.
-  while (bytes.size() <= max_bytes && file) {
-    file.read(block, sizeof(block));
-    bytes.append(block, static_cast<size_t>(file.gcount()));
+  bytes.reserve(std::min(static_cast<size_t>(about.st_size), max_bytes));
+  char block[64 << 10];
+  // Reads up to one block more than allowed, to notice also a file that grows
+  // while it is read.
+  while (bytes.size() <= max_bytes) {
+    const ssize_t got = read(file, block, sizeof(block));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      return absl::UnknownError(absl::StrCat(path, ": reading failed"));
+    }
+    if (got == 0) return bytes;
+    bytes.append(block, static_cast<size_t>(got));
   }
-  if (file.bad()) {
-    return absl::UnknownError(absl::StrCat(path, ": reading failed"));
-  }
-  if (bytes.size() > max_bytes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(path, ": larger than ", max_bytes, " bytes"));
-  }
-  return bytes;
+  return absl::ResourceExhaustedError(
+      absl::StrCat(path, ": larger than ", max_bytes, " bytes"));
 }
 
 absl::StatusOr<std::vector<std::string>> ListFiles(const std::string& path) {
@@ -98,12 +145,9 @@ absl::StatusOr<std::vector<std::string>> ListFiles(const std::string& path) {
   if (status.type() != fs::file_type::directory) {
     return std::vector<std::string>{path};
   }
-  std::vector<std::string> files;
-  if (absl::Status listed = ListInto(path, 0, files); !listed.ok()) {
-    return listed;
-  }
-  std::sort(files.begin(), files.end());
-  return files;
+  Listing listing;
+  if (absl::Status listed = listing.Add(path, 0); !listed.ok()) return listed;
+  return listing.TakeSorted();
 }
 
 }  // namespace rls

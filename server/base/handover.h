@@ -7,9 +7,10 @@
 
 namespace rls {
 
-// Tells ThreadSanitizer that what one thread did before Give() is done when
-// another one comes to Take(), where that is so by way of a library that is not
-// built with it. In every other build it is nothing.
+// Declares to ThreadSanitizer that everything before Give() on one thread
+// happens before Take() on another thread. Use it where the synchronisation is
+// inside a library that is not built with ThreadSanitizer. In every other build
+// both methods do nothing.
 class Handover {
  public:
 #if defined(RLS_TSAN)

@@ -1,11 +1,20 @@
 #include "base/log.h"
 
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/text.h"
-#include "spdlog/sinks/stdout_sinks.h"
+#include "spdlog/sinks/base_sink.h"
 #include "spdlog/spdlog.h"
 
 namespace rls {
@@ -25,17 +34,42 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
   return spdlog::level::err;
 }
 
-// stdout belongs to the `ready` line, which scripts read.
+// Null until StartLogWriter(). Never destroyed: any thread may log until the
+// process ends.
+std::atomic<LineWriter*> log_writer{nullptr};
+
+class LogSink final : public spdlog::sinks::base_sink<std::mutex> {
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    LineWriter* const writer = log_writer.load(std::memory_order_acquire);
+    if (writer != nullptr) {
+      writer->Write(std::string(line.data(), line.size()));
+    } else {
+      std::fwrite(line.data(), 1, line.size(), stderr);
+      std::fflush(stderr);
+    }
+  }
+  void flush_() override {}
+};
+
+// Not to stdout: that carries only the `ready` line, which scripts read.
 spdlog::logger& Logger() {
   static spdlog::logger* const logger = [] {
-    auto* made = new spdlog::logger(
-        "ratelimitd", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    auto* made = new spdlog::logger("ratelimitd", std::make_shared<LogSink>());
     made->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v",
                       spdlog::pattern_time_type::utc);
-    made->flush_on(spdlog::level::debug);
     return made;
   }();
   return *logger;
+}
+
+std::string DroppedNotice(int64_t dropped) {
+  return absl::StrCat(absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(),
+                                       absl::UTCTimeZone()),
+                      " warning ", dropped,
+                      " log lines were dropped, because stderr was not read\n");
 }
 
 std::optional<LogLevel> LevelOfName(absl::string_view name) {
@@ -50,6 +84,18 @@ std::optional<LogLevel> LevelOfName(absl::string_view name) {
 }
 
 }  // namespace
+
+LineWriter& StartLogWriter() {
+  auto* const writer =
+      new LineWriter({.fd = STDERR_FILENO, .notice = DroppedNotice});
+  log_writer.store(writer, std::memory_order_release);
+  return *writer;
+}
+
+void SetOnDroppedLogLine(std::function<void()> on_drop) {
+  LineWriter* const writer = log_writer.load(std::memory_order_acquire);
+  if (writer != nullptr) writer->SetOnDrop(std::move(on_drop));
+}
 
 void SetLogLevel(LogLevel level) { Logger().set_level(ToSpdlog(level)); }
 
@@ -67,6 +113,27 @@ bool SetLogLevelByName(absl::string_view name) {
 void Log(LogLevel level, absl::string_view message) {
   const std::string escaped = EscapeControls(message);
   Logger().log(ToSpdlog(level), escaped);
+}
+
+void LogThrottle::Write(LogLevel level, absl::string_view message) {
+  int64_t suppressed = 0;
+  {
+    const MutexLock lock(&mutex_);
+    const absl::Duration now = clock_.Elapsed();
+    if (now >= interval_end_) {
+      interval_end_ = now + interval_;
+      written_ = 0;
+    }
+    if (written_ == lines_) {
+      ++suppressed_;
+      return;
+    }
+    ++written_;
+    suppressed = std::exchange(suppressed_, 0);
+  }
+  Log(level, suppressed == 0
+                 ? std::string(message)
+                 : absl::StrCat(message, " (and ", suppressed, " more since)"));
 }
 
 }  // namespace rls

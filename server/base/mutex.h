@@ -10,9 +10,11 @@
 
 namespace rls {
 
-// absl::Mutex, told to ThreadSanitizer. Debian's Abseil is not built with it,
-// so without this each of its locks would look like none; in every other build
-// the calls vanish. The analysis is off inside: it would see absl::Mutex too.
+// absl::Mutex with annotations for ThreadSanitizer. Debian's Abseil is not
+// built with ThreadSanitizer, which therefore does not see its locks. In every
+// other build the annotations compile to nothing. Clang's thread-safety
+// analysis is off inside the methods, because it would also count the
+// absl::Mutex.
 class ABSL_LOCKABLE Mutex {
  public:
   Mutex() = default;

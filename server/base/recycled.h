@@ -7,10 +7,10 @@
 
 namespace rls {
 
-// Gives `T`, which derives from it, memory that its thread uses again and
-// again: for what is made and gone with every request and is too large for
-// malloc's own quick lists. A sanitizer's build uses none twice, so that it
-// sees what is used after its end.
+// A base class of `T` that keeps freed objects of `T` in a list per thread and
+// reuses their memory. Use it for objects that every request creates and
+// destroys, and that are too large for malloc's own fast lists. Builds with a
+// sanitizer reuse no memory, so that the sanitizer finds a use after free.
 template <typename T>
 class Recycled {
  public:

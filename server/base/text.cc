@@ -93,8 +93,8 @@ std::string Quoted(absl::string_view text) {
 absl::string_view NearestWord(
     absl::string_view word, const std::vector<absl::string_view>& candidates) {
   absl::string_view nearest;
-  // More than a third of the letters wrong is another word, not a typo; two
-  // letters that changed places count as two.
+  // A word with more than a third of its letters wrong is another word, not a
+  // typo. Two swapped letters count as two errors.
   size_t least =
       (word.size() < 4 ? 1 : std::max<size_t>(word.size() / 3, 2)) + 1;
   for (const absl::string_view candidate : candidates) {

@@ -1,6 +1,7 @@
 #include "config/config_manager.h"
 
-#include <map>
+#include <atomic>
+#include <optional>
 #include <semaphore>
 #include <thread>
 #include <utility>
@@ -12,22 +13,13 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/mutex.h"
-#include "config/fingerprint.h"
-#include "config/load_metrics.h"
-#include "config/reload_log.h"
-#include "config/sources.h"
+#include "config/file_states.h"
+#include "config/reload.h"
 
 namespace rls {
 namespace {
 
-// One file as it was read: its domain if it is good, else why not.
-struct ReadResult {
-  std::string path;
-  std::string bytes;
-  LoadedFile file;
-};
-
-// An error of base/files, which begins with the path that it is about.
+// The error of a function of base/files. Its message begins with the path.
 ConfigError ErrorOf(const std::string& path, const absl::Status& status) {
   absl::string_view text = status.message();
   absl::ConsumePrefix(&text, absl::StrCat(path, ": "));
@@ -36,50 +28,25 @@ ConfigError ErrorOf(const std::string& path, const absl::Status& status) {
 
 class ConfigManagerImpl final : public ConfigManager {
  public:
-  explicit ConfigManagerImpl(ConfigParts parts)
-      : parts_(std::move(parts)), load_metrics_(parts_.metrics) {}
+  explicit ConfigManagerImpl(ConfigDependencies dependencies)
+      : dependencies_(std::move(dependencies)),
+        load_metrics_(dependencies_.metrics),
+        books_(dependencies_.rules) {}
 
   ~ConfigManagerImpl() override {
-    stop_.release();
+    Stop();
     if (watcher_.joinable()) watcher_.join();
   }
 
-  absl::Status Load() override {
-    MutexLock lock(&mutex_);
-    // Taken before the files are read, so that a change meanwhile is seen.
-    loaded_fingerprint_ = Fingerprint(parts_.paths);
-    std::vector<ConfigError> errors;
-    auto book = std::make_shared<RuleBook>();
-    book->loaded = true;
-    bool all_listed = true;
-    const std::vector<ReadResult> results = ReadAll(errors, all_listed);
-    Sources sources;
-    RedisPlace redis;
-    for (const ReadResult& result : results) {
-      AddDomain(result, *book, sources, errors);
-      MergeRedis(result.file.redis, redis, errors);
-    }
-    // A path that cannot be listed may hold any of the other domains.
-    if (!all_listed) {
-      const auto current = parts_.rules.Get();
-      book->domains.insert(current->domains.begin(), current->domains.end());
-      sources.AddMissingOf(sources_);
-    }
-    const bool first = !parts_.rules.Get()->loaded;
-    if (errors.empty() || !first) {
-      LogChanges(*parts_.rules.Get(), *book);
-      parts_.rules.Set(std::move(book));
-      sources_ = std::move(sources);
-      load_metrics_.SetActive(ContentHash(sources_.Contents()));
-    }
-    if (!errors.empty()) return Fail(errors, first);
-    load_metrics_.Succeeded(parts_.clock.Now());
-    if (first) started_redis_url_ = redis.url;
-    if (redis.url != started_redis_url_ && redis.url != redis_.url) {
-      LogWarning("redis: has changed, which takes effect at the next start");
-    }
-    redis_ = std::move(redis);
-    return absl::OkStatus();
+  absl::Status Load() override { return LoadFiles(/*keep_gone=*/false); }
+  absl::Status LoadChanges() override { return LoadFiles(/*keep_gone=*/true); }
+
+  void RequestLoad() override {
+    if (!load_requested_.exchange(true)) wake_.release();
+  }
+
+  void Stop() override {
+    if (!stopped_.exchange(true)) wake_.release();
   }
 
   RedisPlace redis() const override {
@@ -92,10 +59,43 @@ class ConfigManagerImpl final : public ConfigManager {
   }
 
  private:
-  std::vector<ReadResult> ReadAll(std::vector<ConfigError>& errors,
-                                  bool& all_listed) const {
-    std::vector<ReadResult> results;
-    for (const std::string& path : parts_.paths) {
+  absl::Status LoadFiles(bool keep_gone) {
+    MutexLock lock(&mutex_);
+    // Computed before reading the files, so that the next comparison detects a
+    // change during the load.
+    loaded_fingerprint_ = Fingerprint(dependencies_.paths);
+    std::vector<ConfigError> errors;
+    bool all_listed = true;
+    std::vector<FoundFile> found = ReadAll(errors, all_listed);
+    if (stopped_) return absl::CancelledError("the server is ending");
+    const absl::Time now = dependencies_.clock.Now();
+    // A path that cannot be listed may contain any domain, so keep all domains.
+    FileStates files =
+        Settle(files_, std::move(found),
+               {.now = now, .keep_gone = keep_gone || !all_listed}, errors);
+    RedisPlace redis = RedisOf(files, errors);
+    const bool first = !books_.has_published();
+    if (errors.empty() || !first) Publish(std::move(files), now);
+    if (!errors.empty()) return Fail(errors, first);
+    if (HasGoneFile(files_)) {
+      load_metrics_.Incomplete();
+    } else {
+      load_metrics_.Succeeded(now);
+    }
+    if (first) started_redis_url_ = redis.url;
+    if (redis.url != started_redis_url_ && redis.url != redis_.url) {
+      LogWarning("redis: has changed, which takes effect at the next start");
+    }
+    redis_ = std::move(redis);
+    return absl::OkStatus();
+  }
+
+  std::vector<FoundFile> ReadAll(std::vector<ConfigError>& errors,
+                                 bool& all_listed) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    std::vector<FoundFile> found;
+    size_t bytes = 0;
+    for (const std::string& path : dependencies_.paths) {
       const auto files = ListFiles(path);
       if (!files.ok()) {
         errors.push_back(ErrorOf(path, files.status()));
@@ -103,143 +103,149 @@ class ConfigManagerImpl final : public ConfigManager {
         continue;
       }
       for (const std::string& file : *files) {
-        results.push_back(ReadOne(file, errors));
+        if (stopped_) return found;
+        if (auto one = ReadOne(file, bytes, errors)) {
+          found.push_back(*std::move(one));
+        }
       }
     }
-    return results;
+    return found;
   }
 
-  ReadResult ReadOne(const std::string& path,
-                     std::vector<ConfigError>& errors) const {
-    ReadResult result{.path = path};
-    absl::StatusOr<std::string> bytes = ReadFile(path, kMaxConfigBytes);
-    if (bytes.ok()) {
-      result.bytes = *std::move(bytes);
-      result.file = LoadConfig(result.bytes, path, parts_.environment);
-    } else {
-      // Kept with the file too: one without domain and errors is disabled.
-      result.file.errors.push_back(ErrorOf(path, bytes.status()));
-    }
-    errors.insert(errors.end(), result.file.errors.begin(),
-                  result.file.errors.end());
-    return result;
-  }
-
-  // The file's domain into the book; if the file is bad, the last good rules
-  // of the domain that it holds, or held before.
-  void AddDomain(const ReadResult& result, RuleBook& book, Sources& sources,
-                 std::vector<ConfigError>& errors)
+  // Returns nullopt if the file has vanished since it was listed. `bytes`
+  // counts the bytes of all files.
+  std::optional<FoundFile> ReadOne(const std::string& path, size_t& bytes,
+                                   std::vector<ConfigError>& errors) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    std::string name = result.file.domain_name;
-    if (name.empty()) name = KnownDomainOf(result.path);
-    if (name.empty()) return;
-    sources.domain_of_path[result.path] = name;
-    const bool disabled =
-        !result.file.domain.has_value() && result.file.errors.empty();
-    if (disabled) return;
-    if (result.file.domain.has_value() && book.domains.contains(name)) {
-      errors.push_back(DomainTwice(result.file, result.path,
-                                   sources.OtherPathOf(name, result.path)));
-      return;
+    FoundFile found{.path = path};
+    const absl::StatusOr<std::string> text = ReadFile(path, kMaxConfigBytes);
+    if (absl::IsNotFound(text.status())) return std::nullopt;
+    if (!text.ok()) {
+      errors.push_back(ErrorOf(path, text.status()));
+      return found;
     }
-    const std::string hash = ContentHash({result.bytes});
-    auto domain = CompileChanged(name, hash, result, errors);
-    const auto last_good = CurrentDomain(name);
-    if (domain == nullptr && last_good == nullptr) return;
-    sources.hash_of_domain[name] =
-        domain == nullptr ? sources_.hash_of_domain[name] : hash;
-    book.domains.emplace(name, domain == nullptr ? last_good : domain);
-  }
-
-  // The domain of a good file; the current one if it comes from the same
-  // content, so that what has not changed is not made anew. Null for a bad one.
-  std::shared_ptr<const Domain> CompileChanged(const std::string& name,
-                                               const std::string& hash,
-                                               const ReadResult& result,
-                                               std::vector<ConfigError>& errors)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (!result.file.domain.has_value()) return nullptr;
-    const auto known = sources_.hash_of_domain.find(name);
-    if (known != sources_.hash_of_domain.end() && known->second == hash) {
-      return CurrentDomain(name);
+    bytes += text->size();
+    if (bytes > kMaxAllConfigBytes) {
+      errors.push_back(
+          {.origin = path,
+           .text = absl::StrCat("with the files before it larger than ",
+                                kMaxAllConfigBytes, " bytes")});
+      return found;
     }
-    auto compiled =
-        CompileDomain(*result.file.domain, parts_.metrics, parts_.tier_sources);
-    if (compiled.ok()) return *std::move(compiled);
-    errors.push_back({.origin = result.path,
-                      .text = std::string(compiled.status().message())});
-    return nullptr;
+    std::string hash = ContentHash(*text);
+    const auto known = files_.find(path);
+    if (known != files_.end() && known->second.hash == hash &&
+        known->second.condition == FileState::Condition::kGood) {
+      found.good = known->second;
+      return found;
+    }
+    LoadedFile file =
+        LoadConfig(*text, path, dependencies_.environment, &stopped_);
+    errors.insert(errors.end(), file.errors.begin(), file.errors.end());
+    found.named_domain = file.domain_name;
+    if (file.errors.empty()) Compile(file, std::move(hash), found, errors);
+    return found;
   }
 
-  std::shared_ptr<const Domain> CurrentDomain(const std::string& name) const {
-    const auto current = parts_.rules.Get();
-    const auto it = current->domains.find(name);
-    return it == current->domains.end() ? nullptr : it->second;
+  void Compile(LoadedFile& file, std::string hash, FoundFile& found,
+               std::vector<ConfigError>& errors) const {
+    FileState state{.hash = std::move(hash),
+                    .domain_line = file.domain_line,
+                    .redis = std::move(file.redis)};
+    if (file.domain.has_value()) {
+      auto compiled =
+          CompileDomain(*std::move(file.domain), dependencies_.metrics,
+                        dependencies_.tier_sources);
+      if (!compiled.ok()) {
+        errors.push_back({.origin = found.path,
+                          .text = std::string(compiled.status().message())});
+        return;
+      }
+      state.domains[file.domain_name] = {*std::move(compiled), state.hash};
+    }
+    found.good = std::move(state);
   }
 
-  std::string KnownDomainOf(const std::string& path) const
+  void Publish(FileStates files, absl::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    const auto it = sources_.domain_of_path.find(path);
-    return it == sources_.domain_of_path.end() ? "" : it->second;
+    books_.Publish(BookOf(files));
+    files_ = std::move(files);
+    load_metrics_.SetActive(ContentHash(ContentsOf(files_)));
+    load_metrics_.SetStale(files_);
+    std::vector<std::string> stale = StaleLines(files_, now);
+    LimitLines(stale);
+    for (const std::string& line : stale) LogWarning(line);
   }
 
-  // Of the first load only the caller tells, who ends with it.
+  // The first load does not log its errors: the process ends, and main() prints
+  // them.
   absl::Status Fail(const std::vector<ConfigError>& errors, bool first)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     load_metrics_.Failed();
     std::vector<std::string> lines;
-    for (const ConfigError& error : errors) {
-      lines.push_back(error.ToString());
-      if (!first) LogError(lines.back());
+    for (const ConfigError& error : errors) lines.push_back(error.ToString());
+    LimitLines(lines);
+    if (!first) {
+      for (const std::string& line : lines) LogError(line);
     }
     return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
   }
 
   void Watch(absl::Duration interval) {
-    // Of intervals: a file that never rests holds up the others no longer.
+    // Intervals. After them a load runs even if a file still changes, so that
+    // this file does not delay changes of other files any longer.
     constexpr int kMaxUnsettled = 8;
     std::string seen;
     int unsettled = 0;
     while (Wait(interval)) {
-      std::string now = Fingerprint(parts_.paths);
-      // Loaded only once it stays as it is: whoever writes may not be done.
+      // Each load logs and counts its failure.
+      if (load_requested_.exchange(false)) Load().IgnoreError();
+      std::string now = Fingerprint(dependencies_.paths);
+      // Load only when the fingerprint stays the same for an interval. Until
+      // then the files may still be being written.
       unsettled = now == seen ? 0 : unsettled + 1;
       seen = std::move(now);
       if (unsettled > 0 && unsettled < kMaxUnsettled) continue;
       unsettled = 0;
-      if (seen == LoadedFingerprint()) continue;
+      if (IsLoaded(seen)) continue;
       LogInfo("the configuration has changed");
-      // Load() has logged and counted a failure.
-      Load().IgnoreError();
+      LoadChanges().IgnoreError();
     }
   }
 
-  std::string LoadedFingerprint() {
+  bool IsLoaded(const std::string& fingerprint) {
     MutexLock lock(&mutex_);
-    return loaded_fingerprint_;
+    books_.DestroyUnused();
+    return fingerprint == loaded_fingerprint_;
   }
 
-  // False when it is time to stop.
+  // Returns false if the thread must stop.
   bool Wait(absl::Duration interval) {
-    return !stop_.try_acquire_for(absl::ToChronoNanoseconds(interval));
+    (void)wake_.try_acquire_for(absl::ToChronoNanoseconds(interval));
+    return !stopped_;
   }
 
-  const ConfigParts parts_;
-  std::binary_semaphore stop_{0};
+  const ConfigDependencies dependencies_;
+  // Released when one of the flags becomes true.
+  std::counting_semaphore<> wake_{0};
+  std::atomic<bool> stopped_{false};
+  std::atomic<bool> load_requested_{false};
   std::thread watcher_;
 
   mutable Mutex mutex_;
   LoadMetrics load_metrics_ ABSL_GUARDED_BY(mutex_);
   RedisPlace redis_ ABSL_GUARDED_BY(mutex_);
   std::string started_redis_url_ ABSL_GUARDED_BY(mutex_);
-  Sources sources_ ABSL_GUARDED_BY(mutex_);
+  FileStates files_ ABSL_GUARDED_BY(mutex_);
+  BookPublisher books_ ABSL_GUARDED_BY(mutex_);
   std::string loaded_fingerprint_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
 
-std::unique_ptr<ConfigManager> NewConfigManager(ConfigParts parts) {
-  return std::make_unique<ConfigManagerImpl>(std::move(parts));
+std::unique_ptr<ConfigManager> NewConfigManager(
+    ConfigDependencies dependencies) {
+  return std::make_unique<ConfigManagerImpl>(std::move(dependencies));
 }
 
 }  // namespace rls

@@ -10,9 +10,9 @@
 namespace rls {
 namespace {
 
-std::optional<double> ReadCost(YamlReader& reader, const YAML::Node& model) {
+std::optional<double> ReadCost(YamlReader& reader, const YamlNode& model) {
   if (!model.IsMap() || !model["cost"]) return std::nullopt;
-  const YAML::Node node = model["cost"];
+  const YamlNode node = model["cost"];
   const auto text = reader.Text(node, "cost");
   double cost = 0;
   if (!text.has_value()) return std::nullopt;
@@ -21,7 +21,14 @@ std::optional<double> ReadCost(YamlReader& reader, const YAML::Node& model) {
   return std::nullopt;
 }
 
-// The model that costs least; "" when none says what it costs.
+bool CheckModels(YamlReader& reader, const YamlNode& node,
+                 absl::string_view what) {
+  if (node.size() <= kMaxModels) return true;
+  reader.Fail(node, absl::StrCat(what, ": more than ", kMaxModels, " models"));
+  return false;
+}
+
+// The model with the lowest cost; "" if no model has a cost.
 std::string Cheapest(const std::vector<Model>& models) {
   const Model* cheapest = nullptr;
   for (const Model& model : models) {
@@ -33,7 +40,8 @@ std::string Cheapest(const std::vector<Model>& models) {
   return cheapest == nullptr ? "" : cheapest->name;
 }
 
-// When all is mapped to one model, it is cheaper than all.
+// If all models map to the same model, that model is cheaper than all others.
+// Otherwise returns "".
 std::string OnlyTarget(const DegradeRule& rule) {
   const std::string& first = rule.cheaper.begin()->second;
   const bool is_only =
@@ -46,9 +54,10 @@ std::string OnlyTarget(const DegradeRule& rule) {
 
 std::vector<Model> ReadModels(const YamlMap& map) {
   std::vector<Model> models;
-  const YAML::Node* node = map.Find("models");
+  const YamlNode* node = map.Find("models");
   if (node == nullptr || !node->IsMap()) return models;
-  for (const auto& entry : *node) {
+  if (!CheckModels(map.reader(), *node, "models")) return models;
+  for (const auto& entry : node->Entries()) {
     if (const auto name = map.reader().Name(entry.first, "a model")) {
       models.push_back({*name, ReadCost(map.reader(), entry.second)});
     }
@@ -60,7 +69,7 @@ DegradeFormat::DegradeFormat(const YamlMap& rate_limit,
                              std::vector<Model> models)
     : map_(rate_limit), models_(std::move(models)) {
   rule_.cheapest = Cheapest(models_);
-  if (const YAML::Node* node = map_.Find("degrade")) ReadSettings(*node);
+  if (const YamlNode* node = map_.Find("degrade")) ReadSettings(*node);
   ReadDegradeTo(map_, rule_);
 }
 
@@ -76,33 +85,34 @@ std::shared_ptr<const DegradeRule> DegradeFormat::OfTier(
 }
 
 std::shared_ptr<const DegradeRule> DegradeFormat::Checked(
-    DegradeRule rule, absl::string_view whose) const {
-  const YAML::Node* enforce = map_.Find("enforce");
+    DegradeRule rule, absl::string_view users) const {
+  const YamlNode* enforce = map_.Find("enforce");
   if (rule.cheaper.empty() && rule.cheapest.empty() && enforce != nullptr) {
     map_.reader().Fail(
         *enforce,
-        absl::StrCat("enforce: degrade: found no cheaper model for ", whose,
+        absl::StrCat("enforce: degrade: found no cheaper model for ", users,
                      ", expected degrade_to: {model: cheaper model}, or models "
                      "with a cost"));
   }
   return std::make_shared<DegradeRule>(std::move(rule));
 }
 
-void DegradeFormat::ReadSettings(const YAML::Node& node) {
+void DegradeFormat::ReadSettings(const YamlNode& node) {
   const YamlMap map(map_.reader(), node, "degrade",
                     {"model_key", "header", "model_header", "limit"});
   map.ReadName("model_key", rule_.model_key);
   map.ReadHeaderName("header", rule_.flag_header);
   map.ReadHeaderName("model_header", rule_.model_header);
-  if (const YAML::Node* limit = map.Find("limit")) ReadLimit(*limit);
+  if (const YamlNode* limit = map.Find("limit")) ReadLimit(*limit);
 }
 
-void DegradeFormat::ReadLimit(const YAML::Node& node) {
+void DegradeFormat::ReadLimit(const YamlNode& node) {
   const YamlMap map(map_.reader(), node, "the limit of degrade",
                     WithRpsKeys({}));
-  map.Refuse({"message", "on_backend_error", "refundable"},
-             " is said by the tier");
-  map.Refuse({"lease"}, " does not go with the limit of degrade");
+  map.Refuse(
+      {"message", "on_backend_error", "refundable"},
+      " cannot be combined with the limit of degrade; expected in the tier");
+  map.Refuse({"lease"}, " cannot be combined with the limit of degrade");
   Rule rule;
   ReadRps(map, rule);
   rule_.limit = rule.policy;
@@ -110,13 +120,14 @@ void DegradeFormat::ReadLimit(const YAML::Node& node) {
 
 void DegradeFormat::ReadDegradeTo(const YamlMap& map, DegradeRule& rule) const {
   YamlReader& reader = map_.reader();
-  const YAML::Node* node = map.Find("degrade_to");
+  const YamlNode* node = map.Find("degrade_to");
   if (node == nullptr) return;
   if (!node->IsMap() || node->size() == 0) {
     reader.Unexpected(*node, "degrade_to", "a map of models to cheaper models");
     return;
   }
-  for (const auto& entry : *node) {
+  if (!CheckModels(reader, *node, "degrade_to")) return;
+  for (const auto& entry : node->Entries()) {
     const auto from = reader.Name(entry.first, "a model");
     const auto to = reader.Name(entry.second, "a cheaper model");
     if (!from.has_value() || !to.has_value()) continue;
@@ -133,8 +144,8 @@ void DegradeFormat::ReadDegradeTo(const YamlMap& map, DegradeRule& rule) const {
   }
 }
 
-// Where models are listed, one that is not is a typo.
-void DegradeFormat::CheckModel(const YAML::Node& node,
+// If the file lists models, a model that is not listed is an error.
+void DegradeFormat::CheckModel(const YamlNode& node,
                                const std::string& name) const {
   if (models_.empty()) return;
   std::vector<absl::string_view> names;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "config/yaml_map.h"
-#include "rules/rule.h"
+#include "rules/domain_spec.h"
 
 namespace rls {
 
@@ -22,21 +22,22 @@ std::vector<Model> ReadModels(const YamlMap& map);
 // tiers.
 class DegradeFormat {
  public:
-  // `rate_limit` must outlive it.
+  // Lifetime: `rate_limit` must outlive the object.
   DegradeFormat(const YamlMap& rate_limit, std::vector<Model> models);
 
-  // What holds for users without a tier, and for those of a tier, whose own
-  // models count first. No model to degrade to is a mistake.
+  // The rule for users without a tier, and the rule for users of a tier. The
+  // tier's own `degrade_to:` takes precedence. It is an error if a rule has no
+  // cheaper model.
   std::shared_ptr<const DegradeRule> Default() const;
   std::shared_ptr<const DegradeRule> OfTier(const YamlMap& tier) const;
 
  private:
   std::shared_ptr<const DegradeRule> Checked(DegradeRule rule,
-                                             absl::string_view whose) const;
-  void ReadSettings(const YAML::Node& node);
-  void ReadLimit(const YAML::Node& node);
+                                             absl::string_view users) const;
+  void ReadSettings(const YamlNode& node);
+  void ReadLimit(const YamlNode& node);
   void ReadDegradeTo(const YamlMap& map, DegradeRule& rule) const;
-  void CheckModel(const YAML::Node& node, const std::string& name) const;
+  void CheckModel(const YamlNode& node, const std::string& name) const;
 
   const YamlMap& map_;
   const std::vector<Model> models_;

@@ -1,5 +1,6 @@
 #include "config/descriptor_format.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -11,32 +12,27 @@
 #include "base/text.h"
 #include "config/limit_format.h"
 #include "config/yaml_map.h"
+#include "rules/secret_keys.h"
 
 namespace rls {
 namespace {
 
 constexpr int64_t kMaxRequestsPerUnit = UINT32_MAX;
 
-// Reads `unit`, in any letter case, as the reference does.
+// Reads `unit` in any letter case, as envoyproxy/ratelimit does.
 std::optional<absl::Duration> UnitLength(YamlReader& reader,
-                                         const YAML::Node& node) {
-  static const auto* const words = new std::vector<absl::string_view>{
-      "second", "minute", "hour", "day", "week", "month", "year"};
-  static constexpr int64_t kSeconds[] = {1,      60,      3600,    86400,
-                                         604800, 2592000, 31536000};
+                                         const YamlNode& node) {
   if (node.IsScalar()) {
-    const std::string word = absl::AsciiStrToLower(node.Scalar());
-    for (size_t i = 0; i < words->size(); ++i) {
-      if (word == (*words)[i]) return absl::Seconds(kSeconds[i]);
-    }
+    const WindowUnit* unit = FindUnit(absl::AsciiStrToLower(node.Scalar()));
+    if (unit != nullptr) return unit->length;
   }
-  // Not one of them: the reader words the error.
-  (void)reader.Word(node, "unit", *words);
+  // Records the error, as no word matches.
+  (void)reader.Word(node, "unit", UnitWords());
   return std::nullopt;
 }
 
 std::optional<absl::Duration> WindowLength(YamlReader& reader,
-                                           const YAML::Node& node) {
+                                           const YamlNode& node) {
   const std::optional<std::string> text = reader.Text(node, "window");
   if (!text.has_value()) return std::nullopt;
   const std::optional<absl::Duration> length = ParseWindow(*text);
@@ -44,13 +40,20 @@ std::optional<absl::Duration> WindowLength(YamlReader& reader,
   return length;
 }
 
+// The value in the path of a rule, which metrics and pages show.
+std::string ShownValue(const RuleNode& node) {
+  const bool is_secret = node.secret.value_or(HoldsSecrets(node.key));
+  return is_secret ? ShownSecret(node.value) : node.value;
+}
+
 class DescriptorFormat {
  public:
   DescriptorFormat(YamlReader& reader, OnBackendError on_backend_error)
       : reader_(reader), on_backend_error_(on_backend_error) {}
 
-  // The descriptors of one level. `path` names the parent, "" for none.
-  void ReadLevel(const YAML::Node& list, const std::string& path, int depth,
+  // Reads the descriptors of one level. `path` is the parent's path, "" at the
+  // top.
+  void ReadLevel(const YamlNode& list, const std::string& path, int depth,
                  std::vector<RuleNode>& nodes) {
     if (!list.IsSequence()) {
       reader_.Unexpected(list, "descriptors", "a list");
@@ -61,58 +64,78 @@ class DescriptorFormat {
                                       kMaxRuleDepth, " levels"));
       return;
     }
-    absl::flat_hash_set<std::pair<std::string, std::string>> names;
-    for (const YAML::Node& item : list) {
-      RuleNode node;
-      ReadNode(item, path, depth, node);
-      if (!names.emplace(node.key, node.value).second && !node.key.empty()) {
-        reader_.Fail(item,
-                     absl::StrCat("a descriptor with key ", Quoted(node.key),
-                                  " and value ", Quoted(node.value),
-                                  " is on this level already"));
+    nodes.reserve(std::min(list.size(), kMaxRules));
+    for (const YamlNode& item : list.Items()) {
+      if (reader_.IsDone()) return;
+      if (++nodes_ > kMaxRules) {
+        if (nodes_ == kMaxRules + 1) {
+          reader_.Fail(item,
+                       absl::StrCat("more than ", kMaxRules, " descriptors"));
+        }
+        return;
       }
-      nodes.push_back(std::move(node));
+      ReadNode(item, path, depth, nodes.emplace_back());
     }
+    CheckNames(list, nodes);
   }
 
  private:
-  void ReadNode(const YAML::Node& item, const std::string& parent, int depth,
+  void CheckNames(const YamlNode& list, const std::vector<RuleNode>& nodes) {
+    absl::flat_hash_set<std::pair<absl::string_view, absl::string_view>> names;
+    names.reserve(nodes.size());
+    auto node = nodes.begin();
+    for (const YamlNode& item : list.Items()) {
+      const bool is_new = names.emplace(node->key, node->value).second;
+      if (!is_new && !node->key.empty()) {
+        reader_.Fail(item,
+                     absl::StrCat("a descriptor with key ", Quoted(node->key),
+                                  " and value ", Quoted(ShownValue(*node)),
+                                  " is already on this level"));
+      }
+      ++node;
+    }
+  }
+
+  void ReadNode(const YamlNode& item, const std::string& parent, int depth,
                 RuleNode& node) {
-    const YamlMap map(reader_, item, "a descriptor",
-                      {"key", "value", "rate_limit", "descriptors",
-                       "shadow_mode", "quota_mode", "share_threshold",
-                       "detailed_metric", "value_to_metric", "metadata"});
+    const YamlMap map(
+        reader_, item, "a descriptor",
+        {"key", "value", "rate_limit", "descriptors", "shadow_mode",
+         "quota_mode", "share_threshold", "secret", "public", "detailed_metric",
+         "value_to_metric", "metadata"});
     map.Refuse({"detailed_metric", "value_to_metric", "metadata"},
                " is not supported yet");
     if (item.IsMap() && map.ReadName("key", node.key) == nullptr) {
       reader_.Fail(item, "a descriptor without key");
     }
     ReadValue(map, node);
-    // A gateway may put the path, which metadata carries, into a header.
+    node.secret = ReadSecret(map);
+    // Dynamic metadata contains the path, and a gateway may copy it into a
+    // header. So the path must not contain control characters.
     const std::string name = EscapeControls(
         node.value.empty() ? node.key
-                           : absl::StrCat(node.key, "_", node.value));
+                           : absl::StrCat(node.key, "_", ShownValue(node)));
     const std::string path =
         parent.empty() ? name : absl::StrCat(parent, ".", name);
-    if (const YAML::Node* limit = map.Find("rate_limit")) {
+    if (const YamlNode* limit = map.Find("rate_limit")) {
       ReadRule(*limit, map, path, node);
     } else {
-      // They say nothing without a limit; a mistake is one all the same.
+      // Modes have no effect without a limit, but their errors are reported.
       Rule unused;
       ReadModes(map, unused);
     }
-    if (const YAML::Node* list = map.Find("descriptors")) {
+    if (const YamlNode* list = map.Find("descriptors")) {
       ReadLevel(*list, path, depth + 1, node.children);
     }
   }
 
   void ReadValue(const YamlMap& map, RuleNode& node) {
-    if (const YAML::Node* value = map.Find("value")) {
+    if (const YamlNode* value = map.Find("value")) {
       if (auto text = reader_.Text(*value, "value")) {
         node.value = *std::move(text);
       }
     }
-    const YAML::Node* share = map.Read("share_threshold", node.share);
+    const YamlNode* share = map.Read("share_threshold", node.share);
     if (node.share && node.value.find('*') == std::string::npos) {
       reader_.Fail(*share, "share_threshold needs a * in value");
     }
@@ -123,11 +146,8 @@ class DescriptorFormat {
     descriptor.Read("quota_mode", rule.quota);
   }
 
-  void ReadRule(const YAML::Node& limit, const YamlMap& descriptor,
+  void ReadRule(const YamlNode& limit, const YamlMap& descriptor,
                 const std::string& path, RuleNode& node) {
-    if (++rules_ == kMaxRules + 1) {
-      reader_.Fail(limit, absl::StrCat("more than ", kMaxRules, " limits"));
-    }
     Rule& rule = node.rule.emplace();
     rule.path = path;
     rule.on_backend_error = on_backend_error_;
@@ -135,7 +155,7 @@ class DescriptorFormat {
     const YamlMap map(
         reader_, limit, "rate_limit",
         WithLimitKeys({"unit", "requests_per_unit", "unlimited", "name",
-                       "replaces", "window", "metadata"}));
+                       "replaces", "window", "hits_addend", "metadata"}));
     map.Refuse({"metadata"}, " is not supported yet");
     map.ReadName("name", rule.name);
     ReadReplaces(map, rule);
@@ -146,24 +166,38 @@ class DescriptorFormat {
     }
     map.ReadInteger("requests_per_unit", 0, kMaxRequestsPerUnit,
                     rule.policy.limit);
+    ReadStatedHits(map, rule.stated_hits);
     ReadLimitKeys(map, ReadWindow(map, rule.policy), rule);
   }
 
-  void CheckUnlimited(const YamlMap& map) {
-    map.Refuse(LimitKeys(), " does not go with unlimited");
-    map.Refuse({"window"}, " does not go with unlimited");
-    const YAML::Node* unit = map.Find("unit");
-    if (unit == nullptr || !unit->IsScalar()) return;
-    if (absl::AsciiStrToLower(unit->Scalar()) == "unknown") return;
-    reader_.Fail(*unit, "unit does not go with unlimited");
+  // `hits_addend:` of a limit. envoyproxy/ratelimit always charges, so this is
+  // the default of this format.
+  void ReadStatedHits(const YamlMap& map, StatedHits& stated_hits) {
+    stated_hits = StatedHits::kCharge;
+    const YamlNode* const node = map.Find("hits_addend");
+    if (node == nullptr) return;
+    if (const auto index =
+            reader_.Word(*node, "hits_addend", {"check", "charge"})) {
+      stated_hits = static_cast<StatedHits>(*index);
+    }
   }
 
-  // The window's length; gives the key that told it, "" for a calendar.
+  void CheckUnlimited(const YamlMap& map) {
+    map.Refuse(LimitKeys(), " cannot be combined with unlimited");
+    map.Refuse({"window", "hits_addend"}, " cannot be combined with unlimited");
+    const YamlNode* unit = map.Find("unit");
+    if (unit == nullptr || !unit->IsScalar()) return;
+    if (absl::AsciiStrToLower(unit->Scalar()) == "unknown") return;
+    reader_.Fail(*unit, "unit cannot be combined with unlimited");
+  }
+
+  // Reads the window's length. Returns the key that states it, "" for a
+  // calendar window.
   absl::string_view ReadWindow(const YamlMap& map, Policy& policy) {
-    const YAML::Node* unit = map.Find("unit");
-    const YAML::Node* window = map.Find("window");
+    const YamlNode* unit = map.Find("unit");
+    const YamlNode* window = map.Find("window");
     if (unit != nullptr && window != nullptr) {
-      reader_.Fail(*window, "unit and window exclude each other");
+      reader_.Fail(*window, "unit and window cannot be combined");
     }
     if (unit != nullptr) {
       policy.window = UnitLength(reader_, *unit).value_or(policy.window);
@@ -182,13 +216,13 @@ class DescriptorFormat {
   }
 
   void ReadReplaces(const YamlMap& map, Rule& rule) {
-    const YAML::Node* list = map.Find("replaces");
+    const YamlNode* list = map.Find("replaces");
     if (list == nullptr) return;
     if (!list->IsSequence()) {
       reader_.Unexpected(*list, "replaces", "a list of maps with name");
       return;
     }
-    for (const YAML::Node& item : *list) {
+    for (const YamlNode& item : list->Items()) {
       const YamlMap entry(reader_, item, "replaces", {"name"});
       std::string name;
       if (entry.ReadName("name", name) == nullptr && item.IsMap()) {
@@ -204,13 +238,13 @@ class DescriptorFormat {
   }
 
   YamlReader& reader_;
-  const OnBackendError on_backend_error_;  // of limits that say nothing
-  size_t rules_ = 0;
+  const OnBackendError on_backend_error_;  // of limits without their own
+  size_t nodes_ = 0;
 };
 
 }  // namespace
 
-void ReadDescriptorFormat(YamlReader& reader, const YAML::Node& root,
+void ReadDescriptorFormat(YamlReader& reader, const YamlNode& root,
                           LoadedFile& file) {
   const YamlMap map(
       reader, root, "the file",
@@ -223,7 +257,7 @@ void ReadDescriptorFormat(YamlReader& reader, const YAML::Node& root,
   ReadAccounting(map, domain.accounting);
   OnBackendError on_backend_error = OnBackendError::kError;
   ReadOnBackendError(map, on_backend_error);
-  if (const YAML::Node* list = map.Find("descriptors")) {
+  if (const YamlNode* list = map.Find("descriptors")) {
     DescriptorFormat(reader, on_backend_error)
         .ReadLevel(*list, "", 1, domain.nodes);
   }

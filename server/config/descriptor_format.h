@@ -6,8 +6,8 @@
 
 namespace rls {
 
-// Format 1: envoyproxy/ratelimit's YAML and our extensions of it.
-void ReadDescriptorFormat(YamlReader& reader, const YAML::Node& root,
+// Reads format 1: envoyproxy/ratelimit's YAML with our extensions.
+void ReadDescriptorFormat(YamlReader& reader, const YamlNode& root,
                           LoadedFile& file);
 
 }  // namespace rls

@@ -10,20 +10,20 @@
 
 namespace rls {
 
-// Reads `identity:` of the map: where in a descriptor the user is looked for.
-void ReadIdentity(const YamlMap& map, std::vector<IdentityKey>& identity);
+// Reads `identity:` of the map: the descriptor keys that may contain the user.
+void ReadIdentity(const YamlMap& map, std::vector<IdentityKey>& identity,
+                  ShownUsers& shown);
 
-// `user` as a file names it: "sha256:" and the digest of a key that the file
-// need not hold, or the user. Gives the digest, none for a user; a digest that
-// is none is a mistake.
-std::optional<std::string> HashOfUser(YamlReader& reader,
-                                      const YAML::Node& node,
+// A file names a user either directly, or as "sha256:" and the digest of the
+// user, so that the file need not contain API keys. Returns the digest, or
+// nullopt for a user that is named directly. A malformed digest is an error.
+std::optional<std::string> HashOfUser(YamlReader& reader, const YamlNode& node,
                                       const std::string& user);
 
 // Reads `exempt:`, a list of users and networks.
 void ReadExempt(const YamlMap& map, std::optional<ExemptSpec>& exempt);
 
-// Reads `anonymous:`, the limit of requests that no listed user makes.
+// Reads `anonymous:`, the limit of requests without a listed user.
 void ReadAnonymous(const YamlMap& map, std::optional<AnonymousSpec>& anonymous);
 
 }  // namespace rls

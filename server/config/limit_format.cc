@@ -1,32 +1,46 @@
 #include "config/limit_format.h"
 
+#include <cmath>
 #include <string>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "base/text.h"
-#include "config/lease_format.h"
+#include "absl/strings/strip.h"
 
 namespace rls {
 namespace {
 
 constexpr int64_t kMaxBurst = UINT32_MAX;
+// Each held request occupies one of the 100,000 calls of its gRPC queue.
+constexpr int64_t kMaxQueued = 90'000;
 
+// Reads an enumerator. `words` has the order of the enumerators.
 template <typename Enum>
 void ReadWord(const YamlMap& map, absl::string_view key,
-              const std::vector<absl::string_view>& words, int first,
-              Enum& into) {
-  const YAML::Node* node = map.Find(key);
+              const std::vector<absl::string_view>& words, Enum& into) {
+  const YamlNode* node = map.Find(key);
   if (node == nullptr) return;
   if (const auto index = map.reader().Word(*node, key, words)) {
-    into = static_cast<Enum>(static_cast<int>(*index) + first);
+    into = static_cast<Enum>(*index);
+  }
+}
+
+void ReadCalendar(const YamlMap& map, Calendar& calendar) {
+  const YamlNode* node = map.Find("calendar");
+  if (node == nullptr) return;
+  std::vector<absl::string_view> words;
+  for (const WindowUnit& unit : WindowUnits()) {
+    if (unit.calendar != Calendar::kNone) words.push_back(unit.word);
+  }
+  if (const auto index = map.reader().Word(*node, "calendar", words)) {
+    calendar = FindUnit(words[*index])->calendar;
   }
 }
 
 void ReadTimezone(const YamlMap& map, Policy& policy) {
   std::string name;
-  const YAML::Node* node = map.ReadName("timezone", name);
+  const YamlNode* node = map.ReadName("timezone", name);
   if (node == nullptr || name.empty()) return;
   if (!absl::LoadTimeZone(name, &policy.zone)) {
     map.reader().Unexpected(*node, "timezone",
@@ -34,17 +48,49 @@ void ReadTimezone(const YamlMap& map, Policy& policy) {
                             "Europe/Berlin");
   }
   if (policy.calendar == Calendar::kNone) {
-    map.reader().Fail(*node, "timezone goes with calendar only");
+    map.reader().Fail(*node, "timezone requires a calendar window");
   }
 }
 
 void CheckAlgorithm(const YamlMap& map, const Policy& policy) {
   if (policy.algorithm != Algorithm::kFixedWindow) {
-    map.Refuse({"calendar", "burst_mode"},
-               " goes with algorithm fixed_window only");
+    map.Refuse({"calendar", "burst_mode"}, " requires algorithm fixed_window");
   }
   if (policy.algorithm == Algorithm::kSlidingWindow) {
-    map.Refuse({"burst"}, " does not go with algorithm sliding_window");
+    map.Refuse({"burst"}, " cannot be combined with algorithm sliding_window");
+  }
+}
+
+// Returns the millionths of a share such as `5%`, nullopt for any other text.
+std::optional<int64_t> ParseShare(absl::string_view text) {
+  double percent = 0;
+  if (!absl::ConsumeSuffix(&text, "%") || !absl::SimpleAtod(text, &percent)) {
+    return std::nullopt;
+  }
+  const double ppm = std::round(percent * static_cast<double>(kPpmOfPercent));
+  if (!(ppm >= 1 && ppm <= static_cast<double>(kMaxLeaseSharePpm))) {
+    return std::nullopt;
+  }
+  return static_cast<int64_t>(ppm);
+}
+
+// Reads `lease:` of a limit. Defaults: {max_share: 5%, ttl: 1s}.
+void ReadLease(const YamlMap& map, std::optional<LeaseTerms>& lease) {
+  const YamlNode* const node = map.Find("lease");
+  if (node == nullptr) return;
+  LeaseTerms& terms = lease.emplace();
+  const YamlMap entries(map.reader(), *node, "lease", {"max_share", "ttl"});
+  entries.ReadDuration("ttl", kMinLeaseTtl, kMaxLeaseTtl, terms.ttl);
+  const YamlNode* const share = entries.Find("max_share");
+  if (share == nullptr) return;
+  const auto text = map.reader().Text(*share, "max_share");
+  if (!text.has_value()) return;
+  if (const auto ppm = ParseShare(*text)) {
+    terms.max_share_ppm = *ppm;
+  } else {
+    map.reader().Unexpected(*share, "max_share",
+                            "a share of the limit from 0.0001% to 50%, such as "
+                            "5%");
   }
 }
 
@@ -61,6 +107,35 @@ std::vector<absl::string_view> WithLimitKeys(
     std::vector<absl::string_view> keys) {
   keys.insert(keys.end(), LimitKeys().begin(), LimitKeys().end());
   return keys;
+}
+
+absl::Span<const WindowUnit> WindowUnits() {
+  static const WindowUnit kUnits[] = {
+      {"second", absl::Seconds(1)},
+      {"minute", absl::Minutes(1)},
+      {"hour", absl::Hours(1), Calendar::kHour},
+      {"day", absl::Hours(24), Calendar::kDay},
+      {"week", absl::Hours(7 * 24), Calendar::kWeek},
+      {"month", absl::Hours(30 * 24), Calendar::kMonth},
+      {"year", absl::Hours(365 * 24), Calendar::kYear},
+  };
+  return kUnits;
+}
+
+const std::vector<absl::string_view>& UnitWords() {
+  static const auto* const words = [] {
+    auto* const list = new std::vector<absl::string_view>;
+    for (const WindowUnit& unit : WindowUnits()) list->push_back(unit.word);
+    return list;
+  }();
+  return *words;
+}
+
+const WindowUnit* FindUnit(absl::string_view word) {
+  for (const WindowUnit& unit : WindowUnits()) {
+    if (unit.word == word) return &unit;
+  }
+  return nullptr;
 }
 
 std::optional<absl::Duration> ParseWindow(absl::string_view text) {
@@ -84,7 +159,7 @@ std::optional<absl::Duration> ParseWindow(absl::string_view text) {
 void ReadAnswerKeys(const YamlMap& map, Rule& rule) {
   ReadOnBackendError(map, rule.on_backend_error);
   map.Read("refundable", rule.refundable);
-  if (const YAML::Node* message = map.Find("message")) {
+  if (const YamlNode* message = map.Find("message")) {
     if (auto text = map.reader().Text(*message, "message")) {
       rule.message = *std::move(text);
     }
@@ -94,12 +169,10 @@ void ReadAnswerKeys(const YamlMap& map, Rule& rule) {
 void ReadLimitKeys(const YamlMap& map, absl::string_view window_key,
                    Rule& rule) {
   Policy& policy = rule.policy;
-  // In the order of the enumerations.
   ReadWord(map, "algorithm", {"fixed_window", "sliding_window", "token_bucket"},
-           0, policy.algorithm);
-  ReadWord(map, "burst_mode", {"earned", "upfront"}, 0, policy.burst_mode);
-  ReadWord(map, "calendar", {"hour", "day", "week", "month", "year"}, 1,
-           policy.calendar);
+           policy.algorithm);
+  ReadWord(map, "burst_mode", {"earned", "upfront"}, policy.burst_mode);
+  ReadCalendar(map, policy.calendar);
   ReadAnswerKeys(map, rule);
   map.ReadInteger("burst", 0, kMaxBurst, policy.burst);
   ReadTimezone(map, policy);
@@ -108,11 +181,11 @@ void ReadLimitKeys(const YamlMap& map, absl::string_view window_key,
   if (rule.lease.has_value() && policy.burst > 0 &&
       policy.algorithm == Algorithm::kFixedWindow &&
       policy.burst_mode == BurstMode::kEarned) {
-    map.Refuse({"lease"}, " goes with burst_mode upfront only");
+    map.Refuse({"lease"}, " with a burst requires burst_mode upfront");
   }
   if (policy.calendar != Calendar::kNone && !window_key.empty()) {
     map.Refuse({"calendar"},
-               absl::StrCat(" and ", window_key, " exclude each other"));
+               absl::StrCat(" and ", window_key, " cannot be combined"));
   }
 }
 
@@ -139,12 +212,50 @@ void ReadRps(const YamlMap& map, Rule& rule) {
 }
 
 void ReadOnBackendError(const YamlMap& map, OnBackendError& policy) {
-  ReadWord(map, "on_backend_error", {"error", "allow", "deny", "local"}, 0,
+  ReadWord(map, "on_backend_error", {"error", "allow", "deny", "local"},
            policy);
 }
 
 void ReadAccounting(const YamlMap& map, Accounting& accounting) {
-  ReadWord(map, "accounting", {"all_or_nothing", "independent"}, 0, accounting);
+  ReadWord(map, "accounting", {"all_or_nothing", "independent"}, accounting);
+}
+
+std::optional<bool> ReadSecret(const YamlMap& map) {
+  bool is_secret = false;
+  bool is_public = false;
+  map.Read("secret", is_secret);
+  map.Read("public", is_public);
+  if (is_secret && is_public) {
+    map.Refuse({"public"}, " and secret cannot be combined");
+  }
+  if (is_secret || is_public) return is_secret;
+  return std::nullopt;
+}
+
+void ReadQueue(const YamlMap& map, QueueRule& queue) {
+  const YamlNode* node = map.Find("queue");
+  if (node == nullptr) return;
+  const YamlMap entries(map.reader(), *node, "queue",
+                        {"max_wait", "max_queued", "max_queued_per_user"});
+  entries.ReadDuration("max_wait", absl::Milliseconds(1), kMaxBookingWait,
+                       queue.max_wait);
+  entries.ReadInteger("max_queued", 1, kMaxQueued, queue.max_queued);
+  entries.ReadInteger("max_queued_per_user", 1, kMaxQueued,
+                      queue.max_queued_per_user);
+}
+
+void MakeQueue(const YamlMap& map, const QueueRule& queue, Rule& rule) {
+  if (rule.policy.algorithm == Algorithm::kSlidingWindow) {
+    map.Refuse(
+        {"algorithm"},
+        " sliding_window cannot be combined with enforce: queue; expected "
+        "fixed_window or token_bucket");
+    return;
+  }
+  if (rule.policy.calendar != Calendar::kNone) return;
+  map.Refuse({"lease"}, " cannot be combined with enforce: queue");
+  rule.policy.queue = true;
+  rule.queue = queue;
 }
 
 }  // namespace rls

@@ -1,6 +1,7 @@
 #ifndef RLS_CONFIG_LOAD_H_
 #define RLS_CONFIG_LOAD_H_
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -12,67 +13,92 @@
 
 namespace rls {
 
-// Reads configuration text of either format into plain data. Pure: no file, no
-// clock, no log. The format is told by the content: a top-level `domain:` is
-// format 1 (envoyproxy/ratelimit's), a top-level `rate_limit:` format 2 (the
-// recipe's).
+// Reads configuration text of both formats into plain data. LoadConfig() is
+// pure: it uses no file, no clock and no log. The top-level key determines the
+// format: `domain:` means format 1, envoyproxy/ratelimit's; `rate_limit:` means
+// format 2, per-user tiers (docs/TIERS.md).
 
-// One mistake, told so that a person can mend it:
-// "rules.yaml:7: unknown key "requests_per_unti"; did you mean
-// "requests_per_unit"?"
+// One error, with the information that a user needs to correct it:
+//   rules.yaml:7: unknown key "requests_per_unti"; did you mean
+//   "requests_per_unit"?
 struct ConfigError {
-  std::string origin;  // the file, as the user named it
-  int line = 0;        // from 1; 0 when the mistake is in no one line
-  std::string text;    // what was found and what was expected
+  std::string origin;  // the path of the file, as the user wrote it
+  int line = 0;        // from 1; 0 if the error has no single line
+  std::string text;    // the value found and the value expected
 
   std::string ToString() const;  // "origin:line: text"
 };
 
-// What format 2 says beside its domain, for `validate-config`'s summary.
+// The data that `validate-config` prints of a file of format 2.
 struct TierSummary {
   std::vector<std::string> tiers;  // in file order
-  std::vector<std::pair<std::string, std::string>> assignments;  // user, tier
-  // Tier and text, of those that say `limits`.
+  size_t assigned = 0;             // users
+  // The first users, one more than kShown, and their tiers.
+  static constexpr size_t kShown = 10;
+  std::vector<std::pair<std::string, std::string>> assignments;
+  // Tier and text, for tiers with `limits`.
   std::vector<std::pair<std::string, std::string>> limits;
 };
 
-// A top-level `redis:`, in either format: where the counters are kept.
+// A top-level `redis:`, in both formats: the Redis that stores the counters.
 struct RedisPlace {
-  std::string url;     // "" when no file says so
+  std::string url;     // "" if no file has `redis:`
   std::string origin;  // file:line
 };
 
-// Adds what one file says to what others said; another place is a mistake.
-void MergeRedis(const RedisPlace& said, RedisPlace& all,
+// Merges `redis:` of one file into `redis:` of the files before it. Two
+// different URLs are an error.
+void MergeRedis(const RedisPlace& file, RedisPlace& all,
                 std::vector<ConfigError>& errors);
 
 struct LoadedFile {
-  std::optional<DomainSpec> domain;  // none: disabled, or errors say why not
-  // The domain's name as far as it could be read, even when there are errors,
-  // so that a reload can keep the last good rules of just this domain.
+  std::optional<DomainSpec> domain;  // nullopt: disabled, or there are errors
+  // The domain's name, if it could be read. It is set even if there are errors,
+  // so that a reload can keep the last good rules of this domain.
   std::string domain_name;
-  int domain_line = 0;  // where it says so
+  int domain_line = 0;  // the line of `domain_name`
   std::optional<TierSummary> tiers;
   RedisPlace redis;
-  std::vector<ConfigError> errors;  // all of the file, in line order
+  std::vector<ConfigError> errors;  // all errors of the file, in line order
 };
 
-// Gives the value of `${NAME}`; none when there is no such variable.
+// Returns the value of an environment variable; nullopt if it is not set.
 using Environment =
     std::function<std::optional<std::string>(const std::string& name)>;
 
-LoadedFile LoadConfig(absl::string_view yaml, absl::string_view origin,
-                      const Environment& environment);
+// The Environment of this process.
+std::optional<std::string> ProcessEnvironment(const std::string& name);
 
-// The mistake of a file whose domain is in the file `other` already.
-ConfigError DomainTwice(const LoadedFile& file, absl::string_view origin,
+// If `stop` becomes true, reading ends with an error.
+LoadedFile LoadConfig(absl::string_view yaml, absl::string_view origin,
+                      const Environment& environment,
+                      const std::atomic<bool>* stop = nullptr);
+
+// The error of the file at `place` if the file `other` already contains its
+// domain.
+ConfigError DomainTwice(absl::string_view domain, ConfigError place,
                         absl::string_view other);
 
-// Limits (DESIGN section 9): past one of them the file is refused.
+// A file that exceeds one of these limits is refused.
 inline constexpr size_t kMaxConfigBytes = size_t{64} << 20;
-inline constexpr int kMaxConfigDepth = 64;      // of YAML nesting
-inline constexpr int kMaxRuleDepth = 16;        // of nested descriptors
-inline constexpr size_t kMaxRules = 1'000'000;  // per domain
+inline constexpr size_t kMaxAllConfigBytes = size_t{256} << 20;  // all files
+inline constexpr int kMaxConfigDepth = 64;  // nesting of YAML
+// The nodes of YAML. A node counts once for each alias that refers to it.
+inline constexpr size_t kMaxConfigNodes = 2'500'000;
+inline constexpr size_t kMaxScalarBytes = size_t{64} << 10;  // one text
+// The bytes in which the parser must find the end of a text, list or map; the
+// last two only if they are in brackets.
+inline constexpr size_t kMaxPendingBytes = size_t{512} << 10;
+inline constexpr int kMaxRuleDepth = 16;      // descriptors
+inline constexpr size_t kMaxRules = 400'000;  // descriptors of a domain
+// The look-up or the reading of these goes through all of them.
+inline constexpr size_t kMaxTiers = 1000;  // per domain
+inline constexpr size_t kMaxLimitsOfTier = 100;
+inline constexpr size_t kMaxModels = 1000;
+inline constexpr size_t kMaxIdentityKeys = 16;
+inline constexpr size_t kMaxExemptNetworks = 1000;
+// The errors that are reported of one file.
+inline constexpr size_t kMaxConfigErrors = 100;
 
 }  // namespace rls
 

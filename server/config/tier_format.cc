@@ -9,8 +9,6 @@
 #include "config/degrade_format.h"
 #include "config/identity_format.h"
 #include "config/limit_format.h"
-#include "config/queue_format.h"
-#include "config/tier_message.h"
 #include "config/tier_source_format.h"
 #include "config/usage_format.h"
 #include "config/yaml_map.h"
@@ -20,14 +18,14 @@ namespace {
 
 class TierFormat {
  public:
-  // `top` is the map that the file is.
+  // `top` is the top-level map of the file.
   TierFormat(const YamlMap& top, LoadedFile& file)
       : reader_(top.reader()),
         top_(top),
         domain_(file.domain.emplace()),
         file_(file) {}
 
-  void Read(const YAML::Node& node) {
+  void Read(const YamlNode& node) {
     const YamlMap map(
         reader_, node, "rate_limit",
         WithTierSourceKeys({"enabled", "domain", "accounting", "identity",
@@ -43,7 +41,7 @@ class TierFormat {
     ReadAccounting(map, domain_.accounting);
     ReadOnBackendError(map, tiers_.default_rule.on_backend_error);
     ReadEnforce(map);
-    ReadIdentity(map, tiers_.identity);
+    ReadIdentity(map, tiers_.identity, tiers_.shown_users);
     ReadDefault(map);
     ReadTiers(map);
     ReadAssignments(map);
@@ -62,7 +60,7 @@ class TierFormat {
  private:
   void ReadEnforce(const YamlMap& map) {
     ReadQueue(map, queue_);
-    const YAML::Node* node = map.Find("enforce");
+    const YamlNode* node = map.Find("enforce");
     if (node == nullptr) return;
     const auto word =
         reader_.Word(*node, "enforce", {"reject", "queue", "degrade"});
@@ -70,8 +68,9 @@ class TierFormat {
     if (*word == 2) degrade_.emplace(map, ReadModels(top_));
     queues_ = *word == 1;
     if (queues_ && domain_.accounting == Accounting::kIndependent) {
-      reader_.Fail(*node,
-                   "enforce: queue does not go with accounting: independent");
+      reader_.Fail(
+          *node,
+          "enforce: queue cannot be combined with accounting: independent");
     }
   }
 
@@ -91,26 +90,31 @@ class TierFormat {
   }
 
   void ReadTiers(const YamlMap& map) {
-    const YAML::Node* node = map.Find("user_tiers");
+    const YamlNode* node = map.Find("user_tiers");
     if (node == nullptr) return;
     if (!node->IsMap()) {
       reader_.Unexpected(*node, "user_tiers", "a map of tiers by name");
       return;
     }
-    for (const auto& entry : *node) {
+    if (node->size() > kMaxTiers) {
+      reader_.Fail(*node,
+                   absl::StrCat("user_tiers: more than ", kMaxTiers, " tiers"));
+      return;
+    }
+    for (const auto& entry : node->Entries()) {
       const auto name = reader_.Name(entry.first, "the name of a tier");
       if (!name.has_value()) continue;
       if (TierNamed(*name).has_value()) {
         reader_.Fail(entry.first,
-                     absl::StrCat("tier ", Quoted(*name), " is there twice"));
+                     absl::StrCat("tier ", Quoted(*name), " occurs twice"));
       }
       ReadTier(*name, entry.first, entry.second);
       summary_.tiers.push_back(*name);
     }
   }
 
-  void ReadTier(const std::string& name, const YAML::Node& key,
-                const YAML::Node& node) {
+  void ReadTier(const std::string& name, const YamlNode& key,
+                const YamlNode& node) {
     Rule& rule = tiers_.tiers.emplace_back();
     rule.path = absl::StrCat("tier ", name);
     rule.tier = name;
@@ -123,7 +127,8 @@ class TierFormat {
     const YamlMap map(reader_, node, absl::StrCat("tier ", Quoted(name)),
                       WithLimitsKeys({"degrade_to"}));
     if (degrade_.has_value()) rule.degrade = degrade_->OfTier(map);
-    // Nobody knows when a request fits that tells its tokens only afterwards.
+    // A limit of tokens does not queue: a request states its tokens only after
+    // the response, so the slot in which it fits is unknown.
     ReadLimits(map, absl::StrCat(name, " tier"), rule,
                [this](const YamlMap& limit, Rule& one) {
                  if (queues_ && one.counted == Counted::kRequests) {
@@ -136,35 +141,39 @@ class TierFormat {
     }
   }
 
-  void CheckReserve(const YAML::Node& where, const Rule& rule) {
+  void CheckReserve(const YamlNode& where, const Rule& rule) {
     const auto reserves = [](const Rule& one) { return one.reserves; };
     if (!reserves(rule) &&
         std::none_of(rule.more.begin(), rule.more.end(), reserves)) {
       return;
     }
-    // What one of the limits refuses would be reserved all the same, and what
-    // waits could not be told from what has been decided anew.
+    // With independent accounting, a request that one limit refuses would still
+    // reserve tokens. With a queue, a held request could not be distinguished
+    // from a request that is decided again.
     if (domain_.accounting == Accounting::kIndependent) {
-      reader_.Fail(where, "reserve does not go with accounting: independent");
+      reader_.Fail(where,
+                   "reserve cannot be combined with accounting: independent");
     }
-    if (queues_) reader_.Fail(where, "reserve does not go with enforce: queue");
+    if (queues_)
+      reader_.Fail(where, "reserve cannot be combined with enforce: queue");
   }
 
   void ReadAssignments(const YamlMap& map) {
-    const YAML::Node* node = map.Find("user_assignments");
+    const YamlNode* node = map.Find("user_assignments");
     if (node == nullptr) return;
     if (!node->IsMap()) {
       reader_.Unexpected(*node, "user_assignments", "a map of users");
       return;
     }
-    for (const auto& entry : *node) {
+    for (const auto& entry : node->Entries()) {
+      if (reader_.IsDone()) return;
       const auto user = reader_.Text(entry.first, "a user");
       if (user.has_value()) ReadAssignment(*user, entry.first, entry.second);
     }
   }
 
-  void ReadAssignment(const std::string& user, const YAML::Node& key,
-                      const YAML::Node& node) {
+  void ReadAssignment(const std::string& user, const YamlNode& key,
+                      const YamlNode& node) {
     std::string tier;
     if (node.IsNull()) {
       reader_.Fail(key, absl::StrCat("user ", Quoted(user),
@@ -187,13 +196,16 @@ class TierFormat {
     auto& assignments =
         hash.has_value() ? tiers_.hashed_assignments : tiers_.assignments;
     if (!assignments.emplace(hash.value_or(user), *index).second) {
-      reader_.Fail(key, absl::StrCat("user ", Quoted(user), " is there twice"));
+      reader_.Fail(key, absl::StrCat("user ", Quoted(user), " occurs twice"));
     } else {
-      summary_.assignments.emplace_back(user, tier);
+      ++summary_.assigned;
+      if (summary_.assignments.size() <= TierSummary::kShown) {
+        summary_.assignments.emplace_back(user, tier);
+      }
     }
   }
 
-  void FailUnknownTier(const YAML::Node& node, const std::string& tier) {
+  void FailUnknownTier(const YamlNode& node, const std::string& tier) {
     const std::vector<absl::string_view> names(summary_.tiers.begin(),
                                                summary_.tiers.end());
     reader_.Fail(node,
@@ -221,16 +233,17 @@ class TierFormat {
 
 }  // namespace
 
-void ReadTierFormat(YamlReader& reader, const YAML::Node& root,
+void ReadTierFormat(YamlReader& reader, const YamlNode& root,
                     LoadedFile& file) {
   const YamlMap map(
       reader, root, "the file",
       WithTierSourceKeys({"rate_limit", "providers", "models", "redis"}));
-  if (const YAML::Node* node = map.Find("rate_limit")) {
+  if (const YamlNode* node = map.Find("rate_limit")) {
     TierFormat(map, file).Read(*node);
   } else {
-    // Told where the key is: nothing begins where the next token does.
-    for (const auto& entry : root) {
+    // Report the line of the key, because an empty value has the position of
+    // the next token.
+    for (const auto& entry : root.Entries()) {
       if (entry.first.IsScalar() && entry.first.Scalar() == "rate_limit") {
         reader.Fail(entry.first, "rate_limit: found nothing, expected a map");
       }

@@ -6,9 +6,8 @@
 
 namespace rls {
 
-// Format 2: the recipe's `rate_limit:` file with per-user tiers.
-void ReadTierFormat(YamlReader& reader, const YAML::Node& root,
-                    LoadedFile& file);
+// Reads format 2: a `rate_limit:` file with per-user tiers (docs/TIERS.md).
+void ReadTierFormat(YamlReader& reader, const YamlNode& root, LoadedFile& file);
 
 }  // namespace rls
 

@@ -17,14 +17,14 @@ namespace {
 constexpr char kSource[] = "user_tier_source";
 constexpr char kUser[] = "{user_id}";
 
-// A drain waits for what is under way, so a call cannot take for ever.
+// A drain waits for running lookups, so an HTTP request must have a bound.
 constexpr absl::Duration kMaxTimeout = absl::Seconds(10);
 constexpr absl::Duration kMaxTtl = absl::Hours(7 * 24);
 constexpr int64_t kMaxCached = 10'000'000;
 constexpr int64_t kMaxConcurrent = 1000;
 
-// What is wrong with a URL, "" when nothing is. The user must not be able to
-// choose the host.
+// Returns the expectation that the URL violates, "" if it is valid. The host
+// must not contain {user_id}: a user must not be able to choose the host.
 std::string FaultOf(absl::string_view url) {
   absl::string_view rest = url;
   if (!absl::ConsumePrefix(&rest, "https://") &&
@@ -46,22 +46,22 @@ std::string FaultOf(absl::string_view url) {
   return "";
 }
 
-void ReadUrl(YamlReader& reader, const YAML::Node& node, std::string& into) {
+void ReadUrl(YamlReader& reader, const YamlNode& node, std::string& into) {
   std::optional<std::string> url = reader.Text(node, kSource);
   if (!url.has_value()) return;
   if (const std::string fault = FaultOf(*url); !fault.empty()) {
-    // Not what was found: a URL may hold a secret.
+    // The error does not show the URL, which may contain a secret.
     reader.Fail(node, absl::StrCat(kSource, ": expected ", fault));
     return;
   }
   into = *std::move(url);
 }
 
-// None of the texts shows the value, which is secret.
+// No error shows the value, which is secret.
 void ReadHeaderValue(const YamlMap& map, TierSourceSpec& spec) {
-  const YAML::Node* value = map.Find("value");
-  const YAML::Node* variable = map.Find("value_env");
-  const YAML::Node* file = map.ReadName("value_file", spec.header_file);
+  const YamlNode* value = map.Find("value");
+  const YamlNode* variable = map.Find("value_env");
+  const YamlNode* file = map.ReadName("value_file", spec.header_file);
   const int given = (value != nullptr ? 1 : 0) + (variable != nullptr ? 1 : 0) +
                     (file != nullptr ? 1 : 0);
   if (given != 1) {
@@ -70,7 +70,7 @@ void ReadHeaderValue(const YamlMap& map, TierSourceSpec& spec) {
     return;
   }
   if (file != nullptr) return;
-  const YAML::Node& node = value != nullptr ? *value : *variable;
+  const YamlNode& node = value != nullptr ? *value : *variable;
   std::optional<std::string> text =
       map.reader().Text(node, value != nullptr ? "value" : "value_env");
   if (variable != nullptr && text.has_value()) {
@@ -86,7 +86,7 @@ void ReadHeaderValue(const YamlMap& map, TierSourceSpec& spec) {
 }
 
 void ReadHeader(const YamlMap& source, TierSourceSpec& spec) {
-  const YAML::Node* node = source.Find("header");
+  const YamlNode* node = source.Find("header");
   if (node == nullptr) return;
   if (!node->IsMap()) {
     source.reader().Fail(
@@ -102,12 +102,12 @@ void ReadHeader(const YamlMap& source, TierSourceSpec& spec) {
   ReadHeaderValue(map, spec);
 }
 
-void ReadMap(YamlReader& reader, const YAML::Node& node, TierSourceSpec& spec) {
+void ReadMap(YamlReader& reader, const YamlNode& node, TierSourceSpec& spec) {
   const YamlMap map(
       reader, node, kSource,
       {"url", "timeout", "ttl", "stale", "negative_ttl", "max_cached",
        "max_concurrent", "wait", "ask_assigned", "ca_file", "header"});
-  if (const YAML::Node* url = map.Find("url")) {
+  if (const YamlNode* url = map.Find("url")) {
     ReadUrl(reader, *url, spec.url);
   } else {
     reader.Fail(node, absl::StrCat(kSource, ": found no url"));
@@ -141,17 +141,17 @@ std::vector<absl::string_view> WithTierSourceKeys(
 void ReadTierSource(const YamlMap& file, const YamlMap& rate_limit,
                     std::optional<TierSourceSpec>& into) {
   YamlReader& reader = file.reader();
-  const YAML::Node* const top = file.Find(kSource);
-  const YAML::Node* const below = rate_limit.Find(kSource);
+  const YamlNode* const top = file.Find(kSource);
+  const YamlNode* const below = rate_limit.Find(kSource);
   if (top != nullptr && below != nullptr) {
     reader.Fail(*below,
-                absl::StrCat(kSource, " is at the top of the file too"));
+                absl::StrCat(kSource, " is also at the top of the file"));
   }
-  const YAML::Node* const node = top != nullptr ? top : below;
+  const YamlNode* const node = top != nullptr ? top : below;
   if (node == nullptr) {
     for (const YamlMap* map : {&file, &rate_limit}) {
       map->Refuse({"user_tier_timeout", "user_tier_wait"},
-                  " goes with user_tier_source only");
+                  " requires user_tier_source");
     }
     return;
   }
@@ -160,8 +160,8 @@ void ReadTierSource(const YamlMap& file, const YamlMap& rate_limit,
     ReadMap(reader, *node, spec);
     for (const YamlMap* map : {&file, &rate_limit}) {
       map->Refuse({"user_tier_timeout", "user_tier_wait"},
-                  " goes with the URL alone; this user_tier_source has its "
-                  "keys timeout and wait");
+                  " requires a URL as user_tier_source; this one is a map with "
+                  "the keys timeout and wait");
     }
     return;
   }

@@ -10,14 +10,14 @@
 
 namespace rls {
 
-// `user_tier_source`, a URL or a map, and the keys that go with it. They stand
-// at the top of the file or under `rate_limit`.
+// `user_tier_source`, which is a URL or a map, and the related keys. They are
+// either at the top level of the file or under `rate_limit`.
 
-// `keys` and those that ReadTierSource() reads.
+// Returns `keys` and the keys that ReadTierSource() reads.
 std::vector<absl::string_view> WithTierSourceKeys(
     std::vector<absl::string_view> keys);
 
-// Reads them from wherever they stand; in both places is a mistake.
+// Reads these keys from both places. It is an error if both have a source.
 void ReadTierSource(const YamlMap& file, const YamlMap& rate_limit,
                     std::optional<TierSourceSpec>& into);
 

@@ -4,10 +4,11 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/text.h"
 #include "config/limit_format.h"
-#include "config/tier_message.h"
 #include "rules/domain.h"
 
 namespace rls {
@@ -19,17 +20,36 @@ absl::string_view WordOf(Counted counted) {
   return counted == Counted::kTokens ? "tokens" : "requests";
 }
 
-// What tells the limits of one tier apart: "requests/1m". Their counters are
-// named after it too, so it is there once.
+// Identifies a limit within its tier: "requests/1m". The scope of its counter
+// contains the same text, so a tier cannot have it twice.
 std::string ShapeOf(const Rule& rule) {
   return absl::StrCat(WordOf(rule.counted), CounterScope("", rule.policy));
+}
+
+std::string WindowText(const Policy& policy) {
+  if (policy.calendar != Calendar::kNone) {
+    return std::string(CalendarWord(policy.calendar));
+  }
+  const int64_t seconds = absl::ToInt64Seconds(policy.window);
+  switch (seconds) {
+    case 1:
+      return "s";
+    case 60:
+      return "min";
+    case 3600:
+      return "hour";
+    case 86400:
+      return "day";
+    default:
+      return absl::StrCat(seconds, " s");
+  }
 }
 
 // One entry of `limits`.
 class Entry {
  public:
-  // `common` is what the tier says of all.
-  Entry(YamlReader& reader, const YAML::Node& node, Rule common)
+  // `common` has the tier's settings for all its limits.
+  Entry(YamlReader& reader, const YamlNode& node, Rule common)
       : map_(reader, node, "an entry of limits",
              {"requests", "tokens", "per", "timezone", "algorithm", "burst",
               "burst_mode", "lease"}),
@@ -47,12 +67,12 @@ class Entry {
  private:
   void ReadAmount() {
     Policy& policy = rule_.policy;
-    const YAML::Node* const requests =
+    const YamlNode* const requests =
         map_.ReadInteger("requests", 0, kMaxRps, policy.limit);
-    const YAML::Node* const tokens =
+    const YamlNode* const tokens =
         map_.ReadInteger("tokens", 0, kMaxTokens, policy.limit);
     if (requests != nullptr && tokens != nullptr) {
-      map_.Refuse({"tokens"}, " and requests exclude each other");
+      map_.Refuse({"tokens"}, " and requests cannot be combined");
     }
     if (requests == nullptr && tokens == nullptr) {
       map_.reader().Fail(map_.node(),
@@ -64,7 +84,7 @@ class Entry {
   }
 
   void ReadPer() {
-    const YAML::Node* const per = map_.Find("per");
+    const YamlNode* const per = map_.Find("per");
     if (per == nullptr) {
       map_.reader().Fail(
           map_.node(),
@@ -73,22 +93,17 @@ class Entry {
     }
     const auto text = map_.reader().Text(*per, "per");
     if (!text.has_value()) return;
-    const auto& words = Words();
-    const auto word = std::find(words.begin(), words.end(), *text);
     Policy& policy = rule_.policy;
-    if (*text == "second") {
-      policy.window = absl::Seconds(1);
-    } else if (*text == "minute") {
-      policy.window = absl::Minutes(1);
-    } else if (word != words.end()) {
-      constexpr int kFirst = static_cast<int>(Calendar::kHour) - 2;
-      policy.calendar = static_cast<Calendar>(
-          kFirst + static_cast<int>(word - words.begin()));
+    const WindowUnit* const unit = FindUnit(*text);
+    if (unit != nullptr && unit->calendar != Calendar::kNone) {
+      policy.calendar = unit->calendar;
+    } else if (unit != nullptr) {
+      policy.window = unit->length;
     } else if (const auto length = ParseWindow(*text)) {
       policy.window = *length;
     } else {
       map_.reader().Unexpected(
-          *per, "per", absl::StrCat(kExpected, DidYouMean(*text, words)));
+          *per, "per", absl::StrCat(kExpected, DidYouMean(*text, UnitWords())));
     }
   }
 
@@ -97,15 +112,9 @@ class Entry {
         rule_.policy.algorithm == Algorithm::kFixedWindow) {
       return;
     }
-    map_.Refuse({"per"}, absl::StrCat(": a calendar window goes with algorithm "
-                                      "fixed_window only, expected ",
+    map_.Refuse({"per"}, absl::StrCat(": a calendar window requires algorithm "
+                                      "fixed_window, expected ",
                                       kWindowText));
-  }
-
-  static const std::vector<absl::string_view>& Words() {
-    static const auto* const words = new std::vector<absl::string_view>{
-        "second", "minute", "hour", "day", "week", "month", "year"};
-    return *words;
   }
 
   static constexpr char kExpected[] =
@@ -116,7 +125,7 @@ class Entry {
   Rule rule_;
 };
 
-void ReadSeveral(const YamlMap& map, const YAML::Node& list,
+void ReadSeveral(const YamlMap& map, const YamlNode& list,
                  const std::string& subject, Rule& rule,
                  absl::FunctionRef<void(const YamlMap&, Rule&)> finish) {
   YamlReader& reader = map.reader();
@@ -126,15 +135,20 @@ void ReadSeveral(const YamlMap& map, const YAML::Node& list,
                       "[{requests: 50, per: 1m}]");
     return;
   }
+  if (list.size() > kMaxLimitsOfTier) {
+    reader.Fail(
+        list, absl::StrCat("limits: more than ", kMaxLimitsOfTier, " entries"));
+    return;
+  }
   const Rule common = rule;
   std::vector<std::string> shapes;
-  for (const YAML::Node& item : list) {
+  for (const YamlNode& item : list.Items()) {
     Entry entry(reader, item, common);
     Rule& one = entry.rule();
     const std::string shape = ShapeOf(one);
     if (std::find(shapes.begin(), shapes.end(), shape) != shapes.end()) {
-      reader.Fail(item, absl::StrCat("limits: a limit of ", shape,
-                                     " is there already"));
+      reader.Fail(item,
+                  absl::StrCat("limits: a limit of ", shape, " occurs twice"));
     }
     absl::StrAppend(&one.path, " ", shape);
     if (one.message.empty()) one.message = TierMessage(subject, one);
@@ -148,18 +162,18 @@ void ReadSeveral(const YamlMap& map, const YAML::Node& list,
   }
 }
 
-// Makes all limits of tokens reserve.
+// Reads `reserve:`, which makes all limits of tokens reserve.
 void ReadReserve(const YamlMap& map, Rule& rule) {
-  const YAML::Node* const node = map.Find("reserve");
+  const YamlNode* const node = map.Find("reserve");
   if (node == nullptr) return;
   if (!map.reader().Word(*node, "reserve", {"estimated"}).has_value()) return;
   bool any = false;
   const auto reserve = [&](Rule& one) {
     if (one.counted != Counted::kTokens) return;
     if (one.lease.has_value()) {
-      map.reader().Fail(*node, "reserve does not go with lease");
+      map.reader().Fail(*node, "reserve cannot be combined with lease");
     }
-    // Its report may give some back.
+    // A report may give back a part of the reservation.
     one.reserves = one.refundable = any = true;
   };
   reserve(rule);
@@ -182,10 +196,10 @@ std::vector<absl::string_view> WithLimitsKeys(
 
 void ReadLimits(const YamlMap& map, const std::string& subject, Rule& rule,
                 absl::FunctionRef<void(const YamlMap&, Rule&)> finish) {
-  if (const YAML::Node* list = map.Find("limits")) {
+  if (const YamlNode* list = map.Find("limits")) {
     map.Refuse({"rps", "window_seconds", "algorithm", "calendar", "timezone",
                 "burst", "burst_mode", "lease"},
-               " does not go with limits: each entry of these has its own");
+               " cannot be combined with limits: each entry has its own");
     ReadAnswerKeys(map, rule);
     ReadSeveral(map, *list, subject, rule, finish);
   } else {
@@ -197,7 +211,7 @@ void ReadLimits(const YamlMap& map, const std::string& subject, Rule& rule,
 }
 
 void ReadUsage(const YamlMap& map, UsageSpec& usage) {
-  const YAML::Node* node = map.Find("usage");
+  const YamlNode* node = map.Find("usage");
   if (node == nullptr) return;
   const YamlMap entries(
       map.reader(), *node, "usage",
@@ -210,8 +224,16 @@ void ReadUsage(const YamlMap& map, UsageSpec& usage) {
   if (usage.report_key == usage.tokens_key ||
       usage.report_key == usage.request_id_key ||
       usage.tokens_key == usage.request_id_key) {
-    map.reader().Fail(*node, "usage: found one key twice, expected three");
+    map.reader().Fail(
+        *node, "usage: found one key twice, expected three different keys");
   }
+}
+
+std::string TierMessage(std::string subject, const Rule& rule) {
+  subject[0] = absl::ascii_toupper(static_cast<unsigned char>(subject[0]));
+  return absl::StrCat("Rate limit exceeded. ", subject, ": ", rule.policy.limit,
+                      rule.counted == Counted::kTokens ? " tokens/" : " req/",
+                      WindowText(rule.policy));
 }
 
 std::string LimitsText(const Rule& rule) {

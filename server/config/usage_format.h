@@ -11,17 +11,17 @@
 
 namespace rls {
 
-// Limits of requests and of tokens side by side, and how requests tell of
-// tokens.
+// Reads limits of requests and of tokens, and the descriptor keys by which
+// gateways state tokens.
 
-// `keys` and all that ReadLimits() reads: those of one limit, `rps` and so on,
-// or `limits` and `reserve`.
+// Returns `keys` and all keys that ReadLimits() reads: the keys of a single
+// limit, such as `rps`, and `limits` and `reserve`.
 std::vector<absl::string_view> WithLimitsKeys(
     std::vector<absl::string_view> keys);
 
-// Reads what is limited: one limit into `rule`, whose path is set, or several,
-// the others into `rule.more`. `subject` is whose limits they are, in messages.
-// `finish` hears each limit and the map that has described it.
+// Reads one limit or several. The first limit goes into `rule`, which already
+// has its path. The others go into `rule.more`. `subject` names the tier in
+// messages. Runs `finish` for each limit and the map that describes it.
 void ReadLimits(const YamlMap& map, const std::string& subject, Rule& rule,
                 absl::FunctionRef<void(const YamlMap&, Rule&)> finish);
 
@@ -29,9 +29,13 @@ void ReadLimits(const YamlMap& map, const std::string& subject, Rule& rule,
 // reserve_ttl}.
 void ReadUsage(const YamlMap& map, UsageSpec& usage);
 
-// "50 requests/1m, 100000 tokens/day@UTC", of limits that ReadLimits() has read
-// from `limits`.
+// A summary of the limits that ReadLimits() has read from `limits`, such as
+// "50 requests/1m, 100000 tokens/day@UTC".
 std::string LimitsText(const Rule& rule);
+
+// The default message to a refused user: "Rate limit exceeded. Free tier: 5
+// req/min". `subject` names the tier and is not empty.
+std::string TierMessage(std::string subject, const Rule& rule);
 
 }  // namespace rls
 

@@ -11,14 +11,14 @@
 namespace rls {
 namespace {
 
-// Plain: in quotes it is a key like any other.
-bool IsMergeKey(const YAML::Node& key) {
-  return key.IsScalar() && key.Scalar() == "<<" && key.Tag() != "!";
+// `<<` without quotes merges. In quotes it is an ordinary key.
+bool IsMergeKey(const YamlNode& key) {
+  return key.IsScalar() && key.Scalar() == "<<" && !key.IsQuoted();
 }
 
 }  // namespace
 
-YamlMap::YamlMap(YamlReader& reader, const YAML::Node& node,
+YamlMap::YamlMap(YamlReader& reader, const YamlNode& node,
                  absl::string_view what,
                  const std::vector<absl::string_view>& keys)
     : reader_(reader), node_(node), what_(what) {
@@ -29,24 +29,25 @@ YamlMap::YamlMap(YamlReader& reader, const YAML::Node& node,
   AddAll(node, keys, /*merged=*/false);
 }
 
-void YamlMap::AddAll(const YAML::Node& map,
+void YamlMap::AddAll(const YamlNode& map,
                      const std::vector<absl::string_view>& keys, bool merged) {
-  for (const auto& entry : map) {
+  for (const auto& entry : map.Entries()) {
+    if (reader_.IsDone()) return;
     if (!IsMergeKey(entry.first)) Add(entry.first, entry.second, keys, merged);
   }
-  for (const auto& entry : map) {
+  for (const auto& entry : map.Entries()) {
     if (IsMergeKey(entry.first)) Merge(entry.second, keys);
   }
 }
 
-void YamlMap::Merge(const YAML::Node& value,
+void YamlMap::Merge(const YamlNode& value,
                     const std::vector<absl::string_view>& keys) {
   if (value.IsMap()) {
     AddAll(value, keys, /*merged=*/true);
     return;
   }
   bool are_maps = value.IsSequence();
-  for (const YAML::Node& map : value) {
+  for (const YamlNode& map : value.Items()) {
     are_maps = are_maps && map.IsMap();
     if (are_maps) AddAll(map, keys, /*merged=*/true);
   }
@@ -55,13 +56,13 @@ void YamlMap::Merge(const YAML::Node& value,
   }
 }
 
-void YamlMap::Add(const YAML::Node& key, const YAML::Node& value,
+void YamlMap::Add(const YamlNode& key, const YamlNode& value,
                   const std::vector<absl::string_view>& keys, bool merged) {
   if (!key.IsScalar()) {
     reader_.Unexpected(key, absl::StrCat("a key of ", what_), "text");
     return;
   }
-  const std::string& name = key.Scalar();
+  const absl::string_view name = key.Scalar();
   if (std::find(keys.begin(), keys.end(), name) == keys.end()) {
     const std::string hint = DidYouMean(name, keys);
     reader_.Fail(
@@ -71,35 +72,40 @@ void YamlMap::Add(const YAML::Node& key, const YAML::Node& value,
                                        : hint));
     return;
   }
-  if (!values_.emplace(name, value).second && !merged) {
+  const auto is_same = [&](const auto& known) { return known.first == name; };
+  if (std::none_of(values_.begin(), values_.end(), is_same)) {
+    values_.emplace_back(name, value);
+  } else if (!merged) {
     reader_.Fail(key, absl::StrCat("key ", Quoted(name), " of ", what_,
-                                   " is there twice"));
+                                   " occurs twice"));
   }
 }
 
-const YAML::Node* YamlMap::Find(absl::string_view key) const {
-  const auto it = values_.find(key);
-  return it == values_.end() || it->second.IsNull() ? nullptr : &it->second;
+const YamlNode* YamlMap::Find(absl::string_view key) const {
+  for (const auto& [name, value] : values_) {
+    if (name == key) return value.IsNull() ? nullptr : &value;
+  }
+  return nullptr;
 }
 
-const YAML::Node* YamlMap::Read(absl::string_view key, bool& into) const {
-  const YAML::Node* node = Find(key);
+const YamlNode* YamlMap::Read(absl::string_view key, bool& into) const {
+  const YamlNode* node = Find(key);
   if (node == nullptr) return nullptr;
   if (const auto value = reader_.Boolean(*node, key)) into = *value;
   return node;
 }
 
-const YAML::Node* YamlMap::ReadName(absl::string_view key,
-                                    std::string& into) const {
-  const YAML::Node* node = Find(key);
+const YamlNode* YamlMap::ReadName(absl::string_view key,
+                                  std::string& into) const {
+  const YamlNode* node = Find(key);
   if (node == nullptr) return nullptr;
   if (auto value = reader_.Name(*node, key)) into = *std::move(value);
   return node;
 }
 
-const YAML::Node* YamlMap::ReadHeaderName(absl::string_view key,
-                                          std::string& into) const {
-  const YAML::Node* node = Find(key);
+const YamlNode* YamlMap::ReadHeaderName(absl::string_view key,
+                                        std::string& into) const {
+  const YamlNode* node = Find(key);
   if (node == nullptr) return nullptr;
   const auto text = reader_.Text(*node, key);
   if (!text.has_value()) return node;
@@ -111,9 +117,9 @@ const YAML::Node* YamlMap::ReadHeaderName(absl::string_view key,
   return node;
 }
 
-const YAML::Node* YamlMap::ReadInteger(absl::string_view key, int64_t least,
-                                       int64_t most, int64_t& into) const {
-  const YAML::Node* node = Find(key);
+const YamlNode* YamlMap::ReadInteger(absl::string_view key, int64_t least,
+                                     int64_t most, int64_t& into) const {
+  const YamlNode* node = Find(key);
   if (node == nullptr) return nullptr;
   if (const auto value = reader_.Integer(*node, key, least, most)) {
     into = *value;
@@ -121,11 +127,10 @@ const YAML::Node* YamlMap::ReadInteger(absl::string_view key, int64_t least,
   return node;
 }
 
-const YAML::Node* YamlMap::ReadDuration(absl::string_view key,
-                                        absl::Duration least,
-                                        absl::Duration most,
-                                        absl::Duration& into) const {
-  const YAML::Node* node = Find(key);
+const YamlNode* YamlMap::ReadDuration(absl::string_view key,
+                                      absl::Duration least, absl::Duration most,
+                                      absl::Duration& into) const {
+  const YamlNode* node = Find(key);
   if (node == nullptr) return nullptr;
   const std::optional<std::string> text = reader_.Text(*node, key);
   if (!text.has_value()) return node;
@@ -145,7 +150,7 @@ const YAML::Node* YamlMap::ReadDuration(absl::string_view key,
 void YamlMap::Refuse(const std::vector<absl::string_view>& keys,
                      absl::string_view why) const {
   for (const absl::string_view key : keys) {
-    if (const YAML::Node* node = Find(key)) {
+    if (const YamlNode* node = Find(key)) {
       reader_.Fail(*node, absl::StrCat(key, why));
     }
   }

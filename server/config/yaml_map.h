@@ -1,68 +1,66 @@
 #ifndef RLS_CONFIG_YAML_MAP_H_
 #define RLS_CONFIG_YAML_MAP_H_
 
-#include <yaml-cpp/yaml.h>
-
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "config/yaml_reader.h"
 
 namespace rls {
 
-// The entries of a map whose keys are known beforehand. Every key that is not
-// known, not text, or there twice is a mistake.
+// A YAML map with a fixed set of keys. It is an error if a key is not in this
+// set, is not text, or occurs twice.
 class YamlMap {
  public:
-  // `what` names the map in error texts, e.g. "rate_limit".
-  YamlMap(YamlReader& reader, const YAML::Node& node, absl::string_view what,
+  // `what` is the map's name in error texts, such as "rate_limit".
+  YamlMap(YamlReader& reader, const YamlNode& node, absl::string_view what,
           const std::vector<absl::string_view>& keys);
 
   YamlReader& reader() const { return reader_; }
-  const YAML::Node& node() const { return node_; }
+  const YamlNode& node() const { return node_; }
   const std::string& what() const { return what_; }
 
-  // The node of a key, or null when it is missing or empty.
-  const YAML::Node* Find(absl::string_view key) const;
+  // The node of a key; null if the key is missing or its value is empty.
+  const YamlNode* Find(absl::string_view key) const;
 
-  // Each of these reads the value of a key into `into`, which stays as it is
-  // when the key is missing or its value a mistake. Gives the value's node,
-  // null when the key is missing.
-  const YAML::Node* Read(absl::string_view key, bool& into) const;
-  const YAML::Node* ReadName(absl::string_view key, std::string& into) const;
-  // The name of a header, in lower case.
-  const YAML::Node* ReadHeaderName(absl::string_view key,
-                                   std::string& into) const;
-  const YAML::Node* ReadInteger(absl::string_view key, int64_t least,
-                                int64_t most, int64_t& into) const;
+  // These methods read the value of a key into `into`. If the key is missing or
+  // its value is invalid, `into` stays unchanged. They return the value's node,
+  // or null if the key is missing.
+  const YamlNode* Read(absl::string_view key, bool& into) const;
+  const YamlNode* ReadName(absl::string_view key, std::string& into) const;
+  // Reads the name of a header and converts it to lower case.
+  const YamlNode* ReadHeaderName(absl::string_view key,
+                                 std::string& into) const;
+  const YamlNode* ReadInteger(absl::string_view key, int64_t least,
+                              int64_t most, int64_t& into) const;
 
-  // As absl::ParseDuration() has it, such as 30s, 500ms or 1h30m.
-  const YAML::Node* ReadDuration(absl::string_view key, absl::Duration least,
-                                 absl::Duration most,
-                                 absl::Duration& into) const;
+  // In the syntax of absl::ParseDuration(), such as 30s, 500ms or 1h30m.
+  const YamlNode* ReadDuration(absl::string_view key, absl::Duration least,
+                               absl::Duration most, absl::Duration& into) const;
 
-  // A mistake for each of these keys that is there.
+  // Adds an error for each of these keys that is present: the key, then `why`.
   void Refuse(const std::vector<absl::string_view>& keys,
               absl::string_view why) const;
 
  private:
-  // The entries of one map; `<<: *anchor` merges the entries of another one, of
-  // which the nearer map's own win.
-  void AddAll(const YAML::Node& map, const std::vector<absl::string_view>& keys,
+  // Adds the entries of one map. `<<: *anchor` merges the entries of another
+  // map; the entries of the merging map take precedence.
+  void AddAll(const YamlNode& map, const std::vector<absl::string_view>& keys,
               bool merged);
-  void Merge(const YAML::Node& value,
-             const std::vector<absl::string_view>& keys);
-  void Add(const YAML::Node& key, const YAML::Node& value,
+  void Merge(const YamlNode& value, const std::vector<absl::string_view>& keys);
+  void Add(const YamlNode& key, const YamlNode& value,
            const std::vector<absl::string_view>& keys, bool merged);
 
   YamlReader& reader_;
-  const YAML::Node node_;
+  const YamlNode node_;
   const std::string what_;
-  absl::flat_hash_map<std::string, YAML::Node> values_;
+  // Few, so a search that compares all is the fastest.
+  absl::InlinedVector<std::pair<absl::string_view, YamlNode>, 8> values_;
 };
 
 }  // namespace rls

@@ -14,26 +14,14 @@
 namespace rls {
 namespace {
 
-std::string Found(const YAML::Node& node) {
-  switch (node.Type()) {
-    case YAML::NodeType::Scalar:
-      return Quoted(node.Scalar());
-    case YAML::NodeType::Sequence:
-      return "a list";
-    case YAML::NodeType::Map:
-      return "a map";
-    default:
-      return "nothing";
-  }
+std::string Found(const YamlNode& node) {
+  if (node.IsScalar()) return Quoted(node.Scalar());
+  if (node.IsSequence()) return "a list";
+  return node.IsMap() ? "a map" : "nothing";
 }
 
-// A scalar in quotes is text, whatever it looks like. yaml-cpp tags it "!".
-bool InQuotes(const YAML::Node& node) {
-  return node.IsScalar() && node.Tag() == "!";
-}
-
-bool IsPlain(const YAML::Node& node) {
-  return node.IsScalar() && !InQuotes(node);
+bool IsUnquoted(const YamlNode& node) {
+  return node.IsScalar() && !node.IsQuoted();
 }
 
 // The integers of YAML 1.1.
@@ -64,28 +52,31 @@ std::optional<int64_t> ParseInteger(absl::string_view text) {
 
 }  // namespace
 
-void YamlReader::Fail(const YAML::Mark& where, absl::string_view text) {
+void YamlReader::FailAt(int line, absl::string_view text) {
+  if (errors_.size() > kMaxConfigErrors) return;
+  const bool is_last = errors_.size() == kMaxConfigErrors;
   errors_.push_back({.origin = origin_,
-                     .line = where.is_null() ? 0 : where.line + 1,
-                     .text = std::string(text)});
+                     .line = line,
+                     .text = is_last ? "too many errors; the rest is not shown"
+                                     : std::string(text)});
 }
 
-void YamlReader::Unexpected(const YAML::Node& node, absl::string_view what,
+void YamlReader::Unexpected(const YamlNode& node, absl::string_view what,
                             absl::string_view expected) {
   Fail(node,
        absl::StrCat(what, ": found ", Found(node), ", expected ", expected));
 }
 
-std::optional<std::string> YamlReader::Text(const YAML::Node& node,
+std::optional<std::string> YamlReader::Text(const YamlNode& node,
                                             absl::string_view what) {
   if (!node.IsScalar()) {
     Unexpected(node, what, "text");
     return std::nullopt;
   }
-  return Expand(node, node.Scalar());
+  return Expand(node);
 }
 
-std::optional<std::string> YamlReader::Name(const YAML::Node& node,
+std::optional<std::string> YamlReader::Name(const YamlNode& node,
                                             absl::string_view what) {
   std::optional<std::string> text = Text(node, what);
   if (!text.has_value()) return std::nullopt;
@@ -97,28 +88,28 @@ std::optional<std::string> YamlReader::Name(const YAML::Node& node,
   return text;
 }
 
-std::optional<int64_t> YamlReader::Integer(const YAML::Node& node,
+std::optional<int64_t> YamlReader::Integer(const YamlNode& node,
                                            absl::string_view what,
                                            int64_t least, int64_t most) {
   std::optional<int64_t> value;
-  if (IsPlain(node)) {
-    const std::optional<std::string> text = Expand(node, node.Scalar());
+  if (IsUnquoted(node)) {
+    const std::optional<std::string> text = Expand(node);
     if (!text.has_value()) return std::nullopt;
     value = ParseInteger(*text);
   }
   if (!value.has_value() || *value < least || *value > most) {
     Unexpected(node, what,
                absl::StrCat("a whole number from ", least, " to ", most,
-                            InQuotes(node) ? ", without quotes" : ""));
+                            node.IsQuoted() ? ", without quotes" : ""));
     return std::nullopt;
   }
   return value;
 }
 
-std::optional<bool> YamlReader::Boolean(const YAML::Node& node,
+std::optional<bool> YamlReader::Boolean(const YamlNode& node,
                                         absl::string_view what) {
-  if (IsPlain(node)) {
-    const std::optional<std::string> text = Expand(node, node.Scalar());
+  if (IsUnquoted(node)) {
+    const std::optional<std::string> text = Expand(node);
     if (!text.has_value()) return std::nullopt;
     const std::string word = absl::AsciiStrToLower(*text);
     if (word == "true" || word == "yes" || word == "on") return true;
@@ -126,12 +117,12 @@ std::optional<bool> YamlReader::Boolean(const YAML::Node& node,
   }
   Unexpected(
       node, what,
-      InQuotes(node) ? "true or false, without quotes" : "true or false");
+      node.IsQuoted() ? "true or false, without quotes" : "true or false");
   return std::nullopt;
 }
 
 std::optional<size_t> YamlReader::Word(
-    const YAML::Node& node, absl::string_view what,
+    const YamlNode& node, absl::string_view what,
     const std::vector<absl::string_view>& words) {
   const std::optional<std::string> text = Text(node, what);
   if (!text.has_value()) return std::nullopt;
@@ -143,7 +134,7 @@ std::optional<size_t> YamlReader::Word(
   return std::nullopt;
 }
 
-std::optional<std::string> YamlReader::Variable(const YAML::Node& node,
+std::optional<std::string> YamlReader::Variable(const YamlNode& node,
                                                 const std::string& name) {
   std::optional<std::string> value;
   if (environment_ != nullptr) value = (*environment_)(name);
@@ -162,9 +153,9 @@ std::vector<ConfigError> YamlReader::TakeErrors() {
   return std::move(errors_);
 }
 
-std::optional<std::string> YamlReader::Expand(const YAML::Node& node,
-                                              std::string text) {
-  if (environment_ == nullptr) return text;
+std::optional<std::string> YamlReader::Expand(const YamlNode& node) {
+  const absl::string_view text = node.Scalar();
+  if (environment_ == nullptr) return std::string(text);
   std::string expanded;
   absl::string_view rest = text;
   for (size_t at = rest.find("${"); at != rest.npos; at = rest.find("${")) {

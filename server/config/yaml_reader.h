@@ -1,8 +1,7 @@
 #ifndef RLS_CONFIG_YAML_READER_H_
 #define RLS_CONFIG_YAML_READER_H_
 
-#include <yaml-cpp/yaml.h>
-
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,52 +9,62 @@
 
 #include "absl/strings/string_view.h"
 #include "config/load.h"
+#include "config/yaml_tree.h"
 
 namespace rls {
 
-// Reads scalars of one file and collects every mistake it finds.
+// Reads the scalars of one file and collects all errors.
 class YamlReader {
  public:
-  // `environment` may be null: then `${NAME}` is text like any other.
-  YamlReader(absl::string_view origin, const Environment* environment)
-      : origin_(origin), environment_(environment) {}
+  // Null `environment`: `${NAME}` is not expanded. `stop` may be null.
+  YamlReader(absl::string_view origin, const Environment* environment,
+             const std::atomic<bool>* stop)
+      : origin_(origin), environment_(environment), stop_(stop) {}
 
-  void Fail(const YAML::Node& where, absl::string_view text) {
-    Fail(where.Mark(), text);
+  void Fail(const YamlNode& where, absl::string_view text) {
+    FailAt(where.line(), text);
   }
-  void Fail(const YAML::Mark& where, absl::string_view text);
+  // `line` is 0 if the error has no single line. Only the first
+  // kMaxConfigErrors errors are kept.
+  void FailAt(int line, absl::string_view text);
 
   // "`what`: found X, expected Y".
-  void Unexpected(const YAML::Node& node, absl::string_view what,
+  void Unexpected(const YamlNode& node, absl::string_view what,
                   absl::string_view expected);
 
-  // Text as it is written, quoted or not.
-  std::optional<std::string> Text(const YAML::Node& node,
-                                  absl::string_view what);
-  // As Text(), but not empty and without control characters: fit for a name in
+  // The text of a scalar, with or without quotes.
+  std::optional<std::string> Text(const YamlNode& node, absl::string_view what);
+  // Text that is not empty and has no control characters, so it can be used in
   // a log line or a header.
-  std::optional<std::string> Name(const YAML::Node& node,
-                                  absl::string_view what);
-  // A plain whole number in any form of YAML 1.1: 10, 010, 0x10, 1_000.
-  std::optional<int64_t> Integer(const YAML::Node& node, absl::string_view what,
+  std::optional<std::string> Name(const YamlNode& node, absl::string_view what);
+  // A whole number without quotes, in any form of YAML 1.1: 10, 010, 0x10,
+  // 1_000.
+  std::optional<int64_t> Integer(const YamlNode& node, absl::string_view what,
                                  int64_t least, int64_t most);
-  std::optional<bool> Boolean(const YAML::Node& node, absl::string_view what);
-  // The index of the word in `words`; a typo is told with the nearest one.
-  std::optional<size_t> Word(const YAML::Node& node, absl::string_view what,
+  std::optional<bool> Boolean(const YamlNode& node, absl::string_view what);
+  // The index of the word in `words`. The error for any other word suggests the
+  // most similar word.
+  std::optional<size_t> Word(const YamlNode& node, absl::string_view what,
                              const std::vector<absl::string_view>& words);
 
-  // The value of an environment variable; a mistake when there is none.
-  std::optional<std::string> Variable(const YAML::Node& node,
+  // The value of an environment variable. An unset variable is an error.
+  std::optional<std::string> Variable(const YamlNode& node,
                                       const std::string& name);
 
-  // All that was found, in line order.
+  // True if no further error is kept, or reading must end early.
+  bool IsDone() const {
+    return errors_.size() > kMaxConfigErrors || (stop_ != nullptr && *stop_);
+  }
+
+  // All errors, in line order.
   std::vector<ConfigError> TakeErrors();
 
  private:
-  std::optional<std::string> Expand(const YAML::Node& node, std::string text);
+  std::optional<std::string> Expand(const YamlNode& node);
 
   const std::string origin_;
   const Environment* const environment_;
+  const std::atomic<bool>* const stop_;
   std::vector<ConfigError> errors_;
 };
 

@@ -1,30 +1,66 @@
 #ifndef RLS_LIMIT_CHARGE_H_
 #define RLS_LIMIT_CHARGE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "limit/counter_key.h"
+#include "absl/types/span.h"
 #include "limit/policy.h"
 
 namespace rls {
 
-enum class ChargeKind {
-  kEnforce,  // judged and, when it fits, charged
-  kObserve,  // as kEnforce, but its refusal denies nothing (shadow)
-  kReport,   // always charged, even past the limit: usage known afterwards
-  // Judged as if it cost nothing, so refused only past the limit (by a report,
-  // or when the limit was lowered); never charged.
-  kPeek,
-  // Judged and refusing as kEnforce, so many units must be left; never charged.
-  // For a cost that is known only afterwards.
-  kProbe,
+// The name of a counter. The scope is the domain and the shape of the window,
+// so that counters of different shapes never share a state. The parts identify
+// one counter of the scope: keys and values of descriptor entries, alternating.
+//
+// Two keys are equal if their scopes, their numbers of parts and all their
+// parts are equal byte for byte. Parts may hold any bytes. A store must escape
+// them or prefix their lengths, so that two different keys never collide.
+//
+// `tag_part` and `secret` do not identify the counter. They are for a store
+// that shows keys to people or distributes them over servers.
+//
+// Lifetime: views only. The text must live until the store's callback has run.
+struct CounterKey {
+  absl::string_view scope;
+  absl::Span<const absl::string_view> parts;
+  // The index of the part in which most counters of the scope differ, such as
+  // the user. A cluster keeps the counters of one user on one server.
+  size_t tag_part = 1;
+  // The values (parts with an odd index) may be secrets, such as API keys.
+  bool secret = false;
 };
 
-// Whether a refusal of such a charge refuses the whole Take.
+enum class ChargeKind {
+  kEnforce,  // charged if it fits, else refused
+  kObserve,  // like kEnforce, but its refusal does not deny the take (shadow)
+  kReport,   // always charged, even past the limit: usage known afterwards
+  // Never charged. Refused only if the counter is past its limit, because of a
+  // report or because the limit was lowered.
+  kPeek,
+  // Never charged. Refused if kEnforce would be refused: `cost` units must be
+  // left. For requests whose real cost is known only afterwards.
+  kProbe,
+  // Always charged, even past the limit, like kReport. Refused if the counter
+  // is past its limit afterwards: units that are used already, and of which the
+  // gateway wants to know whether they were too many.
+  kStated,
+  kStatedObserve,  // like kStated, but its refusal does not deny the take
+};
+
+// Whether the refusal of such a charge denies the whole take.
 inline bool Denies(ChargeKind kind) {
-  return kind == ChargeKind::kEnforce || kind == ChargeKind::kProbe;
+  return kind == ChargeKind::kEnforce || kind == ChargeKind::kProbe ||
+         kind == ChargeKind::kStated;
+}
+
+// Whether such a charge is made even if it does not fit.
+inline bool AlwaysCharges(ChargeKind kind) {
+  return kind == ChargeKind::kReport || kind == ChargeKind::kStated ||
+         kind == ChargeKind::kStatedObserve;
 }
 
 // Whether such a charge never changes its counter.
@@ -32,71 +68,70 @@ inline bool OnlyLooks(ChargeKind kind) {
   return kind == ChargeKind::kPeek || kind == ChargeKind::kProbe;
 }
 
-// How a kEnforce charge may wait for units of a later time, which is only for
-// policies that queue; or what a refund gives back.
+// How long a kEnforce charge may wait for units of a later time, if the policy
+// queues; or the slot that a refund gives back.
 struct Booking {
-  // At most; kMaxBookingWait at most.
+  // The longest wait; at most kMaxBookingWait.
   absl::Duration max_wait;
-  // Units of the counter that may wait at once, those of this charge included.
+  // The most units of the counter that may wait at once, including this charge.
   int64_t max_queued = 0;
-  // Of a refund (a negative cost): gives back units of the slot that an outcome
-  // named, and none of another. Of a policy that queues, only if nobody has
-  // booked a later one: a hole before others' slots could be taken twice. Of
-  // one that does not, only what still counts: nothing of a window that is
-  // over, nor what a bucket has dripped since.
+  // For a refund (a negative cost): the slot (Outcome::slot) whose units it
+  // gives back. It changes no other slot. If the policy queues, the refund
+  // works only for the last booked slot: a hole before other slots could be
+  // taken twice. If not, it gives back only units that still count: not those
+  // of a window that is over, and not those that a bucket has dripped since.
   std::optional<absl::Time> slot;
 };
 
 struct LeaseTerms;
 
-// What a request asks of the store: one limit, one counter, one cost.
+// One limit, one counter, one cost: an element of a take.
 //
-// Units: `cost` in -kMaxAmount..kMaxAmount; negative refunds, and a refund is
+// Units: `cost` in -kMaxAmount..kMaxAmount. A negative cost is a refund; it is
 // never refused and never brings a counter below zero.
-// Lifetime: `policy`, `booking`, `lease` and the views of `key` live until the
-// store is done.
+// Lifetime: `policy`, `booking`, `lease` and the views of `key` must live until
+// the store's callback has run.
 struct Charge {
   const Policy* policy = nullptr;
   CounterKey key;
   int64_t cost = 1;
   ChargeKind kind = ChargeKind::kEnforce;
-  // Units of this counter may be given back, by whomever: what is known of it
-  // elsewhere may be too much.
+  // Some client may give units of this counter back, so a remembered state of
+  // the counter may be out of date.
   bool refundable = false;
-  const Booking* booking = nullptr;  // null: now or never
-  // Null: never served from a lease. A store that leases nothing reads it not.
-  const LeaseTerms* lease = nullptr;
+  const Booking* booking = nullptr;   // null: the charge cannot wait
+  const LeaseTerms* lease = nullptr;  // null: no lease serves the charge
 };
 
-// How the charges of one Take belong together.
+// How the charges of one take depend on each other.
 enum class Accounting {
-  // Enforced and observed charges are made only when every enforced one fits:
-  // a denied request consumes nothing.
+  // Enforced and observed charges are made only if all enforced charges fit: a
+  // denied request consumes nothing.
   kAllOrNothing,
-  // Each charge stands alone, and what a fixed window refuses is counted all
-  // the same, as envoyproxy/ratelimit does; not by one that queues, where it
-  // would stand in the way of those that wait.
+  // Each charge stands alone. A fixed window counts refused charges too, as
+  // envoyproxy/ratelimit does. A fixed window that queues does not: refused
+  // charges would delay the requests that wait.
   kIndependent,
 };
 
-// What the store says of one charge.
+// The store's answer for one charge.
 struct Outcome {
   bool allowed = true;
-  // Units that a request could still take now. 0 when nothing is left.
+  // Units that a request could take now.
   int64_t remaining = 0;
-  // Until the counter is as good as new if nobody charges it: the end of the
-  // window, of the next one for a sliding window that has been used, or the
-  // time when a token bucket is full again. Never negative.
+  // The time until the counter behaves like an unused one, if no further charge
+  // comes: the end of the window; for a used sliding window, the end of the
+  // next window; for a token bucket, the time when it is full. Never negative.
   absl::Duration reset_after;
-  // When not allowed: until the same charge could be allowed, if nobody else
-  // charges; InfiniteDuration() when it never can be. Zero when allowed.
+  // If refused: the time until the same charge could fit, if no other charge
+  // comes; InfiniteDuration() if it never fits. Zero if allowed.
   absl::Duration retry_after;
-  // When allowed: until then it must wait. `slot` names what it has booked, on
-  // the clock of the store: the start of a window, or the time when a bucket
-  // has dripped it.
+  // If allowed: the request must wait for this long. `slot` identifies the
+  // booked units by the clock of the store: the start of a window, or the time
+  // when a bucket has dripped them.
   absl::Duration wait;
   absl::Time slot;
-  // When not allowed: because too many wait already.
+  // If refused: the queue is full.
   bool crowded = false;
 };
 

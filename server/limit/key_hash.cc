@@ -7,7 +7,7 @@
 namespace rls {
 namespace {
 
-// The bytes of a word in the order the algorithm wants: little endian.
+// Loads a word in the byte order of SipHash: little endian.
 template <typename Word>
 uint64_t LoadWord(const char* bytes) {
   static_assert(std::endian::native == std::endian::little);
@@ -16,8 +16,8 @@ uint64_t LoadWord(const char* bytes) {
   return word;
 }
 
-// Fewer than eight bytes as the low end of a word: two loads that may overlap,
-// where a copy of a length not known before would be a call.
+// Fewer than eight bytes as the low end of a word. Two loads that may overlap
+// are faster than memcpy, which is a function call for a variable length.
 uint64_t Partial(absl::string_view bytes) {
   const size_t size = bytes.size();
   if (size >= 4) {
@@ -43,7 +43,7 @@ class SipHasher {
     Compress(word);
   }
 
-  // Bytes up to a whole number of words; gives the rest.
+  // Adds all whole words. Returns the remaining bytes.
   absl::string_view AddWhole(absl::string_view bytes) {
     for (; bytes.size() >= 8; bytes.remove_prefix(8)) {
       AddWord(LoadWord<uint64_t>(bytes.data()));
@@ -51,7 +51,7 @@ class SipHasher {
     return bytes;
   }
 
-  // The last bytes, fewer than eight.
+  // `rest`: the last bytes, fewer than eight.
   Hash128 Finish(absl::string_view rest) {
     Compress(Partial(rest) |
              (static_cast<uint64_t>(length_ + rest.size()) << 56));

@@ -27,21 +27,22 @@ int64_t UnitsToLease(const Policy& policy, const LeaseTerms& terms,
                      const LeaseNeed& need) {
   const int64_t wanted = std::min(
       need.demand, MulDivFloor(policy.limit, terms.max_share_ppm, kMillion));
-  // Early enough that the next lease is there before this one is used up.
-  if (need.held > wanted / 4) return 0;
+  // A quarter is early enough to have the next lease before this one is used
+  // up.
+  if (need.on_hand > wanted / 4) return 0;
   const int64_t units =
-      std::min(wanted - need.held, need.remaining / kPartsOfRest);
+      std::min(wanted - need.on_hand, need.remaining / kRestDivisor);
   return units < kMinLease ? 0 : units;
 }
 
 absl::Duration UsableFor(const Policy& policy, const LeaseTerms& terms,
-                         const Outcome& made) {
+                         const Outcome& outcome) {
   switch (policy.algorithm) {
     case Algorithm::kFixedWindow:
-      return std::min(terms.ttl, made.reset_after);
+      return std::min(terms.ttl, outcome.reset_after);
     case Algorithm::kSlidingWindow:
-      // A window that has been used is told to reset with the next one.
-      return std::min(terms.ttl, made.reset_after - policy.window);
+      // A used window resets when the next window ends.
+      return std::min(terms.ttl, outcome.reset_after - policy.window);
     case Algorithm::kTokenBucket:
     case Algorithm::kSingleWindow:
       break;

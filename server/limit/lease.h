@@ -10,19 +10,20 @@
 
 namespace rls {
 
-// How a replica may lease units of a counter: charge them to the shared store
-// ahead of need and serve from them. docs/LEASES.md derives what that costs in
-// exactness.
+// The terms on which a replica may lease units of a counter: it charges them to
+// the shared store ahead of need and serves requests from them. docs/LEASES.md
+// derives the loss of exactness.
 struct LeaseTerms {
-  // Of the limit, in millionths: what one replica holds of a counter at most.
+  // The most units of one counter that a replica has on hand, in millionths of
+  // the limit. Default: 5%.
   int64_t max_share_ppm = 50'000;
-  // What is not used within it goes back.
+  // Units that are not used within this time are returned. Default: 1 s.
   absl::Duration ttl = absl::Seconds(1);
 
   friend bool operator==(const LeaseTerms&, const LeaseTerms&) = default;
 };
 
-// For people, as "5% for 1s".
+// For people: "5% for 1s".
 std::string LeaseText(const LeaseTerms& terms);
 
 inline constexpr int64_t kPpmOfPercent = 10'000;
@@ -30,31 +31,34 @@ inline constexpr int64_t kMaxLeaseSharePpm = 50 * kPpmOfPercent;
 inline constexpr absl::Duration kMinLeaseTtl = absl::Milliseconds(100);
 inline constexpr absl::Duration kMaxLeaseTtl = absl::Minutes(1);
 
-// No lease is smaller: it would save next to nothing.
+// The smallest lease, in units. A smaller one would save almost nothing.
 inline constexpr int64_t kMinLease = 4;
-// No lease takes more of what is left than one part of so many, so that leases
-// shrink, and end, where a counter nears its limit.
-inline constexpr int64_t kPartsOfRest = 4;
+// A lease takes at most 1/kRestDivisor of the units that remain in the store.
+// So leases shrink and then stop as a counter nears its limit.
+inline constexpr int64_t kRestDivisor = 4;
 
-// Not one that queues, as what is held in advance has no place in a queue, nor
-// one with an earned burst: what lapses with its window would be in no bank.
+// Whether the counters of the policy can be leased. A policy that queues
+// cannot: leased units have no place in its queue. A policy with an earned
+// burst cannot: units that lapse with their window would be missing in the
+// bank.
 bool CanLease(const Policy& policy);
 
-// What a replica knows when it thinks of leasing.
+// The input of UnitsToLease(), in units of one counter.
 struct LeaseNeed {
-  int64_t demand = 0;     // units that were asked of it within a ttl
-  int64_t held = 0;       // units it has leased and not used
-  int64_t remaining = 0;  // units the store has left
+  int64_t demand = 0;     // charged through this replica within a ttl
+  int64_t on_hand = 0;    // leased, and not certainly used
+  int64_t remaining = 0;  // left in the store
 };
 
-// Units to lease now; 0 is none.
+// Units to lease now, or 0.
 int64_t UnitsToLease(const Policy& policy, const LeaseTerms& terms,
                      const LeaseNeed& need);
 
-// How long the units of a charge may be used, from the time at which the store
-// made it: for the ttl, and not beyond the window that they were taken from.
+// How long leased units may be used, counted from the time at which the store
+// charged them with `outcome`: for the ttl, but at most until their window
+// ends.
 absl::Duration UsableFor(const Policy& policy, const LeaseTerms& terms,
-                         const Outcome& made);
+                         const Outcome& outcome);
 
 }  // namespace rls
 

@@ -12,15 +12,16 @@ enum class Algorithm {
   kFixedWindow,
   kSlidingWindow,
   kTokenBucket,
-  // One window that begins with its first charge, to the millisecond, and does
-  // not come again. No configuration can ask for it: it keeps reservations.
+  // One window that begins with its first charge, rounded down to the
+  // millisecond, and never repeats. Only reservations use it; the configuration
+  // has no word for it.
   kSingleWindow,
 };
 
-// How a fixed window's `burst` is come by (DESIGN section 5).
+// Where the burst of a fixed window comes from.
 enum class BurstMode {
-  kEarned,   // quota left unused in earlier windows, banked up to `burst`
-  kUpfront,  // limit + burst at once in every window
+  kEarned,   // quota that earlier windows left unused, banked up to `burst`
+  kUpfront,  // every window gives limit + burst
 };
 
 // Windows that follow a calendar in a time zone instead of the Unix epoch.
@@ -33,24 +34,25 @@ absl::string_view CalendarWord(Calendar calendar);
 // fixed_window, sliding_window, token_bucket, single_window.
 absl::string_view AlgorithmWord(Algorithm algorithm);
 
-// The largest amount of anything that is counted: limits, bursts, costs and
-// counters saturate here. 2^53 - 1, because Redis scripts compute in doubles,
-// and every store must give the same outcome.
+// The largest limit, burst, cost and counter value; larger ones saturate. It is
+// 2^53 - 1 because Redis scripts compute in doubles, and every store must give
+// the same outcome.
 inline constexpr int64_t kMaxAmount = (int64_t{1} << 53) - 1;
 
-// A limit: so many units per window, with an algorithm and, if any, a burst.
+// A limit in units per window, its algorithm and its burst.
 //
 // With `queue`, a charge that does not fit now may book units of a later time
-// (Charge::booking); fixed windows of a length, and token buckets, only.
+// (Charge::booking). Only token buckets, and fixed windows without a calendar,
+// can queue.
 //
-// Units: `limit` and `burst` in 0..kMaxAmount; `window` is one second or more
-// (a year at most, kMaxWindow). With a `calendar`, `window` is not read.
+// Units: `limit` and `burst` in 0..kMaxAmount; `window` in
+// kMinWindow..kMaxWindow. With a `calendar`, `window` is not used.
 struct Policy {
   Algorithm algorithm = Algorithm::kFixedWindow;
   BurstMode burst_mode = BurstMode::kEarned;
   Calendar calendar = Calendar::kNone;
   int64_t limit = 0;
-  int64_t burst = 0;  // of kFixedWindow and kTokenBucket
+  int64_t burst = 0;  // kFixedWindow and kTokenBucket only
   absl::Duration window = absl::Minutes(1);
   absl::TimeZone zone = absl::UTCTimeZone();
   bool queue = false;
@@ -59,13 +61,13 @@ struct Policy {
 inline constexpr absl::Duration kMinWindow = absl::Seconds(1);
 inline constexpr absl::Duration kMaxWindow = absl::Hours(24 * 366);
 
-// No charge waits longer for what it has booked.
+// The longest wait for a booked slot.
 inline constexpr absl::Duration kMaxBookingWait = absl::Hours(24);
-// A fixed window runs into so many windows after it at most, and into no more
-// than begin within kMaxBookingWait.
+// The most later windows in which a fixed window may book units. A booking also
+// stays within kMaxBookingWait.
 inline constexpr int64_t kMaxBookedWindows = 4096;
 
-// An unsigned amount from the wire, saturated to 0..kMaxAmount.
+// Saturates an unsigned amount from the wire to 0..kMaxAmount.
 inline int64_t SaturateAmount(uint64_t amount) {
   return amount > static_cast<uint64_t>(kMaxAmount)
              ? kMaxAmount

@@ -15,7 +15,7 @@ bool InOneWindow(const Policy& policy, absl::Time a, absl::Time b) {
          WindowAt(policy, absl::ToUnixNanos(b)).start_ns;
 }
 
-// What a bucket may still owe of `estimate`, if nobody charged it before.
+// Units of the estimate that still count in a bucket that was full before.
 int64_t LeftInBucket(const Policy& policy, const Reservation& reservation) {
   const int64_t age_ns = std::max<int64_t>(
       0, absl::ToInt64Nanoseconds(reservation.now - reservation.made_at));
@@ -25,6 +25,32 @@ int64_t LeftInBucket(const Policy& policy, const Reservation& reservation) {
 }
 
 }  // namespace
+
+Transition JudgeSingleWindow(const Policy& policy, const CounterState& before,
+                             const ChargeInput& input) {
+  const int64_t length_ns = absl::ToInt64Nanoseconds(policy.window);
+  CounterState state = before;
+  if (before.anchor_ns == CounterState::kNeverCharged ||
+      input.now_ns >= before.anchor_ns + length_ns) {
+    state = {.anchor_ns = AlignDown(input.now_ns, kMillisecondNs)};
+  }
+  const int64_t end_ns = state.anchor_ns + length_ns;
+  Transition transition{.after = before, .outcome = {}};
+  Outcome& outcome = transition.outcome;
+  outcome.allowed =
+      input.always || input.cost < 0 || state.used + input.cost <= policy.limit;
+  if (!outcome.allowed) {
+    outcome.retry_after = input.cost > policy.limit
+                              ? absl::InfiniteDuration()
+                              : absl::Nanoseconds(end_ns - input.now_ns);
+  } else {
+    outcome.slot = absl::FromUnixNanos(state.anchor_ns);
+    ChargeWindow(input, state, transition);
+  }
+  outcome.remaining = ClampTo(policy.limit - state.used, 0, kMaxAmount);
+  outcome.reset_after = absl::Nanoseconds(end_ns - input.now_ns);
+  return transition;
+}
 
 Policy ReservationPolicy(absl::Duration ttl) {
   return {.algorithm = Algorithm::kSingleWindow,

@@ -11,27 +11,28 @@
 
 namespace rls {
 
-// A reservation: what a request has been charged by an estimate, remembered
-// under its id in a counter of its own until a report tells what it really was
-// (docs/decisions/0012-tokens-are-reserved-and-settled.md). All of it is made
-// of charges, so that every store keeps it, and any replica can settle it.
+// A reservation records the estimated tokens that a request was charged. It is
+// kept under the request's id until a report states the real usage, which
+// settles it (docs/decisions/0012-tokens-are-reserved-and-settled.md).
 //
-// The counter is a single window: forgotten `ttl` after the request. An id is
+// A reservation is itself a counter, and all steps are charges of that counter.
+// So every store can keep reservations, and any replica can settle them. The
+// counter is a single window: it is forgotten `ttl` after the request. Its
+// value is, when the id is
 //   unknown   0
-//   reserved  a large number and twice the estimate, and 1 if it was settled
-//             before
+//   reserved  2^51 + 2 * estimate, and 1 more if it was settled before
 //   settled   1
-// so that an id can be reserved while it is unknown or settled, but not twice
-// at a time, and settled once.
+// So an id that is unknown or settled can be reserved, a reserved id cannot be
+// reserved again, and a reservation is settled once.
 
 // The policy of the counters of reservations.
 Policy ReservationPolicy(absl::Duration ttl);
 
-// No estimate is larger.
+// The largest estimate.
 inline constexpr int64_t kMaxEstimate = (int64_t{1} << 50) - 1;
 
-// The charge that reserves: refused while the id is reserved already. To be
-// taken together with the charges of `estimate`, so that both are made or none.
+// The charge that reserves the id. It is refused if the id is reserved already.
+// Take it together with the charges of `estimate`: all or nothing.
 Charge ReservingCharge(const Policy& policy, const CounterKey& key,
                        int64_t estimate);
 
@@ -39,7 +40,7 @@ inline bool IsReserving(const Charge& charge) {
   return charge.policy->algorithm == Algorithm::kSingleWindow;
 }
 
-// What a report does with the counter of its request, in one Take.
+// The charges by which a report settles the reservation, all in one take.
 using SettlingCharges = std::array<Charge, 3>;
 SettlingCharges ChargesToSettle(const Policy& policy, const CounterKey& key);
 
@@ -47,18 +48,20 @@ struct Reservation {
   enum class State { kUnknown, kReserved, kSettled };
   State state = State::kUnknown;
   int64_t estimate = 0;
-  absl::Time made_at;  // of kReserved; on the clock of the store, as `now`
+  // Both by the clock of the store, and only if reserved.
+  absl::Time made_at;
   absl::Time now;
 };
 
-// What the report has found, from the outcomes of ChargesToSettle().
+// The reservation before the report, from the outcomes of ChargesToSettle().
 Reservation FoundReservation(const Policy& policy,
                              absl::Span<const Outcome> outcomes);
 
-// What is left to charge to a counter of `policy` that has been charged the
-// estimate, when the usage was `actual`; all of it, when nothing was reserved,
-// and nothing when it is settled already. Negative: to be given back, but never
-// what a window had that is over, nor what a bucket has forgotten since.
+// Units to charge to a counter of `policy` when the usage was `actual`. If the
+// id is reserved, the counter already has the estimate: the result is the
+// difference. If unknown: all of `actual`. If settled already: 0. A negative
+// result is a refund. It leaves out units of a window that is over, and units
+// that a bucket has dripped since.
 int64_t CostToSettle(const Policy& policy, const Reservation& reservation,
                      int64_t actual);
 

@@ -9,8 +9,9 @@
 
 namespace rls {
 
-// Who waits for an answer, and may go away meanwhile. Only who can be heard
-// going away is ever made to wait.
+// The client that waits for an answer. The transport calls Leave() when the
+// client disconnects or cancels. A request without a Caller is never held,
+// because the end of its client would go unnoticed.
 //
 // Threads: every method may be called by any thread.
 class Caller {
@@ -19,7 +20,7 @@ class Caller {
   Caller(const Caller&) = delete;
   Caller& operator=(const Caller&) = delete;
 
-  // The transport's word: nobody waits for the answer any more.
+  // For the transport: the client no longer waits for the answer.
   void Leave() {
     absl::AnyInvocable<void()> gone;
     {
@@ -30,8 +31,8 @@ class Caller {
     if (gone) gone();
   }
 
-  // Runs `gone` once the caller has left, maybe at once, unless Forget() comes
-  // first.
+  // Runs `gone` once the client has left, at once if it already has. Forget()
+  // before that cancels it.
   void OnGone(absl::AnyInvocable<void()> gone) {
     {
       const MutexLock lock(&mutex_);

@@ -15,18 +15,18 @@
 
 namespace rls {
 
-// Decides a request: finds the rules, charges the store, judges.
+// Decides requests: finds the rules, charges the store, makes the verdict.
 //
-// A request over a limit that queues is held until its slot comes, and its
-// answer with it; on a reload that changes its domain it is decided anew.
+// A request over a limit that queues is held until its slot comes. Its answer
+// comes then. If a reload changes its domain, it is decided anew.
 //
-// Threads: Check() may be called by many threads at once; `done` may run on any
-// thread, even before Check() returns, and runs exactly once.
-// Lifetime: `query` and what it views must live until `done` has run; the
+// Threads: Check() may be called by many threads at once. `done` runs exactly
+// once, on any thread, perhaps before Check() returns.
+// Lifetime: `query` and all that it views must live until `done` has run. The
 // verdict is valid only while `done` runs.
-// Failure: FAILED_PRECONDITION (no configuration loaded yet), UNAVAILABLE (the
-// store could not answer and the rule says `error`), DEADLINE_EXCEEDED,
-// CANCELLED (the caller went away while it was held).
+// Failure: FAILED_PRECONDITION (no configuration is loaded yet), UNAVAILABLE
+// (the store could not answer and a rule has `on_backend_error: error`),
+// DEADLINE_EXCEEDED, CANCELLED (the client left while the request was held).
 class Limiter {
  public:
   using CheckCallback =
@@ -35,24 +35,24 @@ class Limiter {
   virtual ~Limiter() = default;
   virtual void Check(const Query& query, CheckCallback done) = 0;
 
-  // The process is to end in `grace`: whoever is held for longer is refused
-  // now, and nobody who comes later is held for longer.
+  // The process ends in `grace`. Requests that are held for longer are refused
+  // now, and later requests are not held for longer.
   virtual void Drain(absl::Duration grace) = 0;
 };
 
-struct LimiterParts {
+struct LimiterDependencies {
   RuleBookHolder& rules;
-  EventLoop& loop;  // holds what waits; runs as long as anything may wait
+  EventLoop& loop;  // holds requests; must run as long as any may be held
   CounterStore& store;
-  CounterStore& local_store;  // for rules that say on_backend_error: local
-  int replicas = 1;  // processes like this one, which share such a limit then
+  CounterStore& local_store;  // for rules with `on_backend_error: local`
+  int replicas = 1;           // processes that share the limit of such a rule
   const Clock& clock;
   Metrics& metrics;
 };
 
-// The parts must outlive the limiter, which must not be destroyed while a
-// Check() is not answered or the loop runs.
-std::unique_ptr<Limiter> NewLimiter(const LimiterParts& parts);
+// Lifetime: the dependencies must outlive the limiter. The limiter must not be
+// destroyed while a Check() is not answered or the loop runs.
+std::unique_ptr<Limiter> NewLimiter(const LimiterDependencies& dependencies);
 
 }  // namespace rls
 

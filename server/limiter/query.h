@@ -13,17 +13,18 @@
 
 namespace rls {
 
-// So many descriptors, each with one limit, are decided without allocating.
+// A request with this many descriptors, each with one limit, is decided without
+// an allocation.
 inline constexpr size_t kUsualDescriptors = 6;
 
-// One request in the limiter's words, whatever protocol it came by.
-// Lifetime: views of the message it was read from.
+// One request, independent of the protocol by which it came.
+// Lifetime: the views point into the message from which the query was read.
 
 struct Descriptor {
   absl::InlinedVector<Entry, 4> entries;
-  // The caller's own limit for this descriptor, used instead of any rule.
+  // A limit that comes in the request and replaces that of any rule.
   std::optional<Policy> limit_override;
-  // Units to charge; none: the query's `hits`. 0 looks without charging.
+  // Units to charge. Nullopt: Query::hits. 0: a look without a charge.
   std::optional<uint64_t> hits;
   bool is_negative_hits = false;  // refund `hits` instead
 };
@@ -33,7 +34,8 @@ struct Query {
   absl::InlinedVector<Descriptor, kUsualDescriptors> descriptors;
   uint32_t hits = 0;  // 0 means 1
   absl::Time deadline = absl::InfiniteFuture();
-  // Null: nobody who can be heard going away, so the answer is never held.
+  // Null: the transport cannot notice that the client is gone, so the request
+  // is never held.
   Caller* caller = nullptr;
 };
 

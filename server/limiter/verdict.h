@@ -13,39 +13,41 @@
 
 namespace rls {
 
-// What the limiter says of one descriptor.
-// Lifetime: views and pointers of the query and of the rule snapshot; valid
-// while the callback that got the verdict runs.
+// The answer for one descriptor.
+// Lifetime: views and pointers into the query and the rule snapshot; valid
+// while the callback runs that got the verdict.
 struct LimitStatus {
   bool over_limit = false;
-  bool degraded = false;  // it would be, but for a cheaper model
-  // Null when no limit applies: nothing matched, unlimited, replaced.
+  bool degraded = false;  // over, but the request passes on a cheaper model
+  // Null if no limit applies: no rule matches, or the rule is unlimited or
+  // replaced.
   const Policy* policy = nullptr;
-  const CompiledRule* rule = nullptr;  // null for a caller's own limit
+  const CompiledRule* rule = nullptr;  // null for a limit override
   bool unlimited = false;
   int64_t remaining = 0;  // 0 when over
-  // Until the limit resets, or, when over, until the same charge could pass;
-  // InfiniteDuration() when it never can.
+  // Until the limit resets; when over, until the same charge could pass.
+  // InfiniteDuration() if it never can.
   absl::Duration reset;
 };
 
-// What the limiter says of the whole request.
+// The answer for the whole request.
 struct Verdict {
   Verdict() = default;
   Verdict(const Verdict&) = delete;  // `leading` points into it
   Verdict& operator=(const Verdict&) = delete;
 
   bool over_limit = false;
-  // In the descriptors' order.
+  // In the order of the descriptors.
   absl::InlinedVector<LimitStatus, kUsualDescriptors> statuses;
-  // The status that speaks for the request. When it is over its limit: of those
-  // over, the one that resets last. Else: of those with a limit, the one with
-  // the least remaining. The first on a tie; null when no limit applies.
+  // The status that speaks for the request. If the request is over its limit:
+  // of the statuses that are over, the one that resets last. Else: of the
+  // statuses with a limit, the one with the least remaining. On a tie, the
+  // first one. Null if no limit applies.
   const LimitStatus* leading = nullptr;
-  // Not null: it passes although a limit is used up, on a cheaper model, and
-  // the gateway is to be told so.
+  // Not null: a limit is used up, but the request passes on a cheaper model.
+  // The answer must let the gateway know.
   const DegradeRule* degraded = nullptr;
-  absl::string_view model;  // to use then; "" leaves it to the gateway
+  absl::string_view model;  // the cheaper model; "" leaves it to the gateway
 };
 
 }  // namespace rls

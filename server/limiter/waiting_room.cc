@@ -1,22 +1,32 @@
 #include "limiter/waiting_room.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
 namespace rls {
 namespace {
 
-// Of those that are decided anew: so many in a pause, as a store could not
-// answer a crowd in time.
-constexpr int kAgainAtOnce = 128;
-constexpr std::chrono::milliseconds kAgainPause{2};
+// Slots that are given back at once: half of the takes of one script call.
+constexpr size_t kReturnsAtOnce = 128;
 
-// The counter that all of it waits for; "" when there are several. Parts have
-// their length in front, so that no two counters share a text.
-std::string CounterOf(const Decision& decision) {
-  if (decision.booked().size() != 1) return "";
-  const CounterKey& key = decision.charges()[decision.booked()[0].charge].key;
+// Requests that restart at once, and the pause before the next ones. A store
+// could not answer a larger crowd in time.
+constexpr int kRestartsAtOnce = 128;
+constexpr std::chrono::milliseconds kRestartPause{2};
+
+int64_t CostOf(const HeldRequest& held) {
+  return held.request.charges()[held.booked[0].charge].cost;
+}
+
+// The counter for which the whole request waits; "" if there are several. Each
+// part is preceded by its length, so that two counters never share a text.
+std::string CounterOf(const HeldRequest& held) {
+  if (held.booked.size() != 1) return "";
+  const CounterKey& key = held.request.charges()[held.booked[0].charge].key;
   std::string text(key.scope);
   for (const absl::string_view part : key.parts) {
     absl::StrAppend(&text, " ", part.size(), ":", part);
@@ -24,12 +34,57 @@ std::string CounterOf(const Decision& decision) {
   return text;
 }
 
+// Charges that give slots back. Each points to its booking.
+struct Refunds {
+  explicit Refunds(const HeldRequest& held) {
+    bookings.reserve(held.booked.size());
+    charges.reserve(held.booked.size());
+    for (const BookedSlot& booked : held.booked) {
+      bookings.push_back({.slot = booked.slot});
+      Charge& charge =
+          charges.emplace_back(held.request.charges()[booked.charge]);
+      charge.cost = -charge.cost;
+      charge.booking = &bookings.back();
+    }
+  }
+
+  std::vector<Booking> bookings;
+  std::vector<Charge> charges;
+};
+
 }  // namespace
 
-WaitingRoom::WaitingRoom(EventLoop& loop, CounterStore& store, Metrics& metrics,
-                         Again again)
-    : loop_(loop),
-      again_(std::move(again)),
+void SlotReturns::Add(HeldRequest held, Then then) {
+  waiting_.push_back({.held = std::move(held), .then = std::move(then)});
+  Send();
+}
+
+void SlotReturns::Send() {
+  while (!waiting_.empty() && under_way_ < kReturnsAtOnce) {
+    Return next = std::move(waiting_.front());
+    waiting_.pop_front();
+    ++under_way_;
+    const Accounting accounting = next.held.request.accounting();
+    auto refunds = std::make_unique<const Refunds>(next.held);
+    const absl::Span<const Charge> charges = refunds->charges;
+    // The outcomes do not matter: a slot that the store does not take back
+    // stays unused.
+    store_.Take(charges, accounting, absl::InfiniteFuture(),
+                [this, refunds = std::move(refunds), next = std::move(next)](
+                    const absl::StatusOr<absl::Span<const Outcome>>&) mutable {
+                  loop_.Post([this, next = std::move(next)]() mutable {
+                    --under_way_;
+                    next.then(std::move(next.held));
+                    Send();
+                  });
+                });
+  }
+}
+
+WaitingRoom::WaitingRoom(Flow& flow, EventLoop& loop, CounterStore& store,
+                         Metrics& metrics)
+    : flow_(flow),
+      loop_(loop),
       queued_(metrics.GetGauge({.name = "ratelimitd_queued_requests",
                                 .help = "Requests held until their slot"})),
       left_(
@@ -41,59 +96,64 @@ WaitingRoom::WaitingRoom(EventLoop& loop, CounterStore& store, Metrics& metrics,
           {0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600})),
       returns_(loop, store),
       timer_(loop.NewTimer([this] { OnTimer(); })),
-      pace_(loop.NewTimer([this] { AskAgain(); })) {}
+      pace_(loop.NewTimer([this] { RestartRecalled(); })) {}
 
-void WaitingRoom::Hold(std::unique_ptr<Decision> decision, Counter& full) {
-  const int64_t most = decision->queue_rule().max_queued;
-  // Many may have been let wait before the first of them came here.
-  const bool is_full = held_.fetch_add(1, std::memory_order_relaxed) >= most;
+void WaitingRoom::Hold(HeldRequest held, int64_t max_queued, Counter& full) {
+  // Many requests may have booked a slot before the first of them came here.
+  const bool is_full =
+      held_.fetch_add(1, std::memory_order_relaxed) >= max_queued;
   if (is_full) full.Add(1);
-  loop_.Post([this, is_full, decision = std::move(decision)]() mutable {
-    if (is_full) {
-      TurnAway(std::move(decision), [](std::unique_ptr<Decision> refused) {
-        refused->done(&refused->Refuse(refused->wait()));
-      });
-    } else {
-      Add(std::move(decision));
-    }
+  loop_.Post([this, is_full, held = std::move(held)]() mutable {
+    if (!is_full) return Add(std::move(held));
+    const absl::Duration wait = held.wait;
+    TurnAway(std::move(held), [this, wait](HeldRequest refused) {
+      Refuse(std::move(refused), wait);
+    });
   });
 }
 
-void WaitingRoom::TurnAway(std::unique_ptr<Decision> decision,
-                           SlotReturns::Then then) {
+void WaitingRoom::TurnAway(HeldRequest held, SlotReturns::Then then) {
   held_.fetch_sub(1, std::memory_order_relaxed);
-  const auto booked = decision->booked();
-  std::vector<Decision::Booked> slots(booked.begin(), booked.end());
-  returns_.Add(std::move(decision), std::move(slots), std::move(then));
+  returns_.Add(std::move(held), std::move(then));
 }
 
-void WaitingRoom::Add(std::unique_ptr<Decision> decision) {
+void WaitingRoom::Refuse(HeldRequest held, absl::Duration retry_after) {
+  for (const BookedSlot& booked : held.booked) {
+    LimitStatus& status = held.request.limit(booked.charge).status;
+    status.over_limit = true;
+    status.remaining = 0;
+    status.reset = retry_after;
+  }
+  flow_.Proceed(std::move(held.request));
+}
+
+void WaitingRoom::Add(HeldRequest held) {
   const uint64_t number = next_number_++;
-  SteadyTime due = loop_.Now() + absl::ToChronoNanoseconds(decision->wait());
-  // It was decided before a reload or the drain, and comes after it.
-  if (stale_ && stale_(*decision)) {
-    TurnAway(std::move(decision), [this](std::unique_ptr<Decision> stale) {
-      again_(std::move(stale));
+  SteadyTime due = loop_.Now() + absl::ToChronoNanoseconds(held.wait);
+  // The request was decided before a reload or the drain, and comes after it.
+  if (stale_ && stale_(held.request)) {
+    TurnAway(std::move(held), [this](HeldRequest stale) {
+      flow_.Restart(std::move(stale.request));
     });
     return;
   }
   if (due > end_) {
-    TurnAway(std::move(decision), [](std::unique_ptr<Decision> late) {
-      late->done(&late->Refuse(late->wait()));
-    });
+    const absl::Duration wait = held.wait;
+    TurnAway(std::move(held),
+             [this, wait](HeldRequest late) { Refuse(std::move(late), wait); });
     return;
   }
-  std::string counter = CounterOf(*decision);
+  std::string counter = CounterOf(held);
   const absl::Time slot =
-      counter.empty() ? absl::UnixEpoch() : decision->booked()[0].slot;
-  Caller& caller = *decision->query().caller;
-  const auto added = guests_
-                         .emplace(Place(std::move(counter), slot, number),
-                                  Guest{.decision = std::move(decision),
-                                        .since = loop_.Now(),
-                                        .due = due})
-                         .first;
-  // Who is before it in the store's order is served before it.
+      counter.empty() ? absl::UnixEpoch() : held.booked[0].slot;
+  Caller& caller = *held.request.query().caller;
+  const auto added =
+      guests_
+          .emplace(
+              Place(std::move(counter), slot, number),
+              Guest{.held = std::move(held), .since = loop_.Now(), .due = due})
+          .first;
+  // A request that is earlier in the store's order is served earlier.
   if (added != guests_.begin()) {
     const auto& [place, before] = *std::prev(added);
     const std::string& name = std::get<0>(place);
@@ -116,10 +176,11 @@ void WaitingRoom::SetTimer() {
 
 void WaitingRoom::OnTimer() {
   while (!by_due_.empty() && by_due_.begin()->first <= loop_.Now()) {
-    const Guest guest = Remove(by_number_.at(by_due_.begin()->second));
+    Guest guest = Remove(by_number_.at(by_due_.begin()->second));
     waits_.Observe(
         absl::ToDoubleSeconds(absl::FromChrono(loop_.Now() - guest.since)));
-    guest.decision->done(&guest.decision->Serve());
+    guest.held.request.ShortenResets(guest.held.wait);
+    flow_.Proceed(std::move(guest.held.request));
   }
   SetTimer();
 }
@@ -128,37 +189,38 @@ void WaitingRoom::Leave(uint64_t number) {
   const auto it = by_number_.find(number);
   if (it == by_number_.end()) return;  // served meanwhile
   left_.Add(1);
-  std::vector<Decision::Booked> slots;
-  Guest guest = TakeOut(it->second, slots);
+  Guest guest = TakeOut(it->second);
   SetTimer();
-  returns_.Add(std::move(guest.decision), std::move(slots),
-               [](std::unique_ptr<Decision> decision) {
-                 decision->done(absl::CancelledError("the caller has gone"));
-               });
+  returns_.Add(std::move(guest.held), [this](HeldRequest left) {
+    flow_.Fail(std::move(left.request),
+               absl::CancelledError("the caller has gone"));
+  });
 }
 
-WaitingRoom::Guest WaitingRoom::TakeOut(Guests::iterator guest,
-                                        std::vector<Decision::Booked>& slots) {
-  slots = SlotsOf(*guest);
-  const std::string counter = std::get<0>(guest->first);
-  absl::Time slot = std::get<1>(guest->first);
-  SteadyTime due = guest->second.due;
+WaitingRoom::Guest WaitingRoom::TakeOut(Guests::iterator guest) {
+  UpdateSlot(*guest);
+  const auto [counter, slot, number] = guest->first;
   Guest gone = Remove(guest);
-  if (counter.empty()) return gone;
-  const auto cost_of = [](const Decision& decision) {
-    return decision.charges()[decision.booked()[0].charge].cost;
-  };
-  const int64_t cost = cost_of(*gone.decision);
-  // Those who share a slot stay; the first one of the next slot moves into it,
-  // and so on. A step for each guest instead would hold all others up when a
-  // gateway goes, and a crowd with it.
+  if (!counter.empty()) {
+    gone.held.booked[0].slot =
+        MoveUp(counter, slot, gone.due, CostOf(gone.held));
+  }
+  return gone;
+}
+
+// Guests who share a slot stay there; only one guest of each slot moves. If
+// every guest took a step, then a gateway that goes away with a crowd would
+// hold up all others.
+absl::Time WaitingRoom::MoveUp(const std::string& counter, absl::Time slot,
+                               SteadyTime due, int64_t cost) {
   for (;;) {
     const auto next = guests_.upper_bound({counter, slot, UINT64_MAX});
     if (next == guests_.end() || std::get<0>(next->first) != counter ||
-        cost_of(*next->second.decision) != cost) {
-      break;
+        CostOf(next->second.held) != cost) {
+      return slot;
     }
     if (next != guests_.begin()) {
+      // The guest must not overtake those who are in this slot already.
       const auto& [last, before] = *std::prev(next);
       const bool shares =
           std::get<0>(last) == counter && std::get<1>(last) == slot;
@@ -172,8 +234,6 @@ WaitingRoom::Guest WaitingRoom::TakeOut(Guests::iterator guest,
     by_due_.emplace(node.mapped().due, number);
     by_number_[number] = guests_.insert(std::move(node)).position;
   }
-  slots[0].slot = slot;
-  return gone;
 }
 
 WaitingRoom::Guest WaitingRoom::Remove(Guests::iterator guest) {
@@ -182,34 +242,29 @@ WaitingRoom::Guest WaitingRoom::Remove(Guests::iterator guest) {
   by_number_.erase(number);
   Guest gone = std::move(guest->second);
   guests_.erase(guest);
-  gone.decision->query().caller->Forget();
+  gone.held.request.query().caller->Forget();
   held_.fetch_sub(1, std::memory_order_relaxed);
   queued_.Set(static_cast<double>(guests_.size()));
   return gone;
 }
 
-std::vector<Decision::Booked> WaitingRoom::SlotsOf(
-    const Guests::value_type& guest) {
-  const auto booked = guest.second.decision->booked();
-  std::vector<Decision::Booked> slots(booked.begin(), booked.end());
+void WaitingRoom::UpdateSlot(Guests::value_type& guest) {
   const auto& [counter, slot, number] = guest.first;
-  if (!counter.empty()) slots[0].slot = slot;
-  return slots;
+  if (!counter.empty()) guest.second.held.booked[0].slot = slot;
 }
 
 void WaitingRoom::Drain(absl::Duration grace) {
   loop_.Post([this, grace] {
     end_ = loop_.Now() + absl::ToChronoNanoseconds(grace);
-    // From the last one, so that each slot is the last of its counter.
+    // The last one first, so that each slot is the last of its counter.
     while (!by_due_.empty() && by_due_.rbegin()->first > end_) {
       const auto guest = by_number_.at(by_due_.rbegin()->second);
-      std::vector<Decision::Booked> slots = SlotsOf(*guest);
+      UpdateSlot(*guest);
       const absl::Duration left =
           absl::FromChrono(guest->second.due - loop_.Now());
-      returns_.Add(Remove(guest).decision, std::move(slots),
-                   [left](std::unique_ptr<Decision> decision) {
-                     decision->done(&decision->Refuse(left));
-                   });
+      returns_.Add(Remove(guest).held, [this, left](HeldRequest late) {
+        Refuse(std::move(late), left);
+      });
     }
     SetTimer();
   });
@@ -219,31 +274,30 @@ void WaitingRoom::Recall(Stale stale) {
   loop_.Post([this, stale = std::move(stale)]() mutable {
     stale_ = std::move(stale);
     std::vector<uint64_t> numbers;
-    // From the last one, as in Drain().
+    // The last one first, as in Drain().
     for (auto it = by_due_.rbegin(); it != by_due_.rend(); ++it) {
       const Guest& guest = by_number_.at(it->second)->second;
-      if (stale_(*guest.decision)) numbers.push_back(it->second);
+      if (stale_(guest.held.request)) numbers.push_back(it->second);
     }
     recalling_ += numbers.size();
     for (const uint64_t number : numbers) {
       const auto guest = by_number_.at(number);
-      std::vector<Decision::Booked> slots = SlotsOf(*guest);
-      returns_.Add(Remove(guest).decision, std::move(slots),
-                   [this, number](std::unique_ptr<Decision> decision) {
-                     recalled_.emplace(number, std::move(decision));
-                     if (--recalling_ == 0) AskAgain();
-                   });
+      UpdateSlot(*guest);
+      returns_.Add(Remove(guest).held, [this, number](HeldRequest held) {
+        recalled_.emplace(number, std::move(held));
+        if (--recalling_ == 0) RestartRecalled();
+      });
     }
     SetTimer();
   });
 }
 
-void WaitingRoom::AskAgain() {
-  for (int i = 0; i < kAgainAtOnce && !recalled_.empty(); ++i) {
+void WaitingRoom::RestartRecalled() {
+  for (int i = 0; i < kRestartsAtOnce && !recalled_.empty(); ++i) {
     auto first = recalled_.extract(recalled_.begin());
-    again_(std::move(first.mapped()));
+    flow_.Restart(std::move(first.mapped().request));
   }
-  if (!recalled_.empty()) pace_->Set(loop_.Now() + kAgainPause);
+  if (!recalled_.empty()) pace_->Set(loop_.Now() + kRestartPause);
 }
 
 }  // namespace rls

@@ -19,36 +19,36 @@
 #include "absl/strings/str_cat.h"
 #include "base/mutex.h"
 #include "base/text.h"
-#include "base/thread_part.h"
+#include "base/thread_shard.h"
 
 namespace rls {
 namespace {
 
-// Counts go into the calling thread's part; prometheus-cpp has the sum when it
-// is asked for.
+// Counts go into the calling thread's shard. Collect() adds the shards to the
+// metric of prometheus-cpp.
 
 class PromCounter final : public Counter {
  public:
   explicit PromCounter(prometheus::Counter& counter)
-      : counter_(counter), parts_(PartCount()) {}
+      : counter_(counter), shards_(ShardCount()) {}
 
   void Add(double amount) override {
-    parts_[PartOfThisThread()].amount.fetch_add(amount,
-                                                std::memory_order_relaxed);
+    shards_[ShardOfThisThread()].amount.fetch_add(amount,
+                                                  std::memory_order_relaxed);
   }
 
-  // Not by two threads at once.
+  // Threads: one at a time.
   void Collect() {
-    for (Part& part : parts_) counter_.Increment(part.amount.exchange(0));
+    for (Shard& shard : shards_) counter_.Increment(shard.amount.exchange(0));
   }
 
  private:
-  struct alignas(kCacheLine) Part {
+  struct alignas(kCacheLine) Shard {
     std::atomic<double> amount{0};
   };
 
   prometheus::Counter& counter_;
-  std::vector<Part> parts_;
+  std::vector<Shard> shards_;
 };
 
 class PromGauge final : public Gauge {
@@ -64,29 +64,29 @@ class PromHistogram final : public Histogram {
  public:
   PromHistogram(prometheus::Histogram& histogram, std::vector<double> bounds)
       : histogram_(histogram), bounds_(std::move(bounds)) {
-    for (size_t i = 0; i < PartCount(); ++i) {
-      parts_.push_back(std::make_unique<Part>(bounds_.size() + 1));
+    for (size_t i = 0; i < ShardCount(); ++i) {
+      shards_.push_back(std::make_unique<Shard>(bounds_.size() + 1));
     }
   }
 
   void Observe(double value) override {
-    Part& part = *parts_[PartOfThisThread()];
+    Shard& shard = *shards_[ShardOfThisThread()];
     const auto bucket =
         std::lower_bound(bounds_.begin(), bounds_.end(), value) -
         bounds_.begin();
-    part.Bucket(static_cast<size_t>(bucket))
+    shard.Bucket(static_cast<size_t>(bucket))
         .fetch_add(1, std::memory_order_relaxed);
-    part.sum.fetch_add(value, std::memory_order_relaxed);
+    shard.sum.fetch_add(value, std::memory_order_relaxed);
   }
 
-  // Not by two threads at once.
+  // Threads: one at a time.
   void Collect() {
-    for (const auto& part : parts_) {
+    for (const auto& shard : shards_) {
       std::vector<double> counts;
       for (size_t i = 0; i <= bounds_.size(); ++i) {
-        counts.push_back(static_cast<double>(part->Bucket(i).exchange(0)));
+        counts.push_back(static_cast<double>(shard->Bucket(i).exchange(0)));
       }
-      histogram_.ObserveMultiple(counts, part->sum.exchange(0));
+      histogram_.ObserveMultiple(counts, shard->sum.exchange(0));
     }
   }
 
@@ -95,8 +95,8 @@ class PromHistogram final : public Histogram {
     static constexpr size_t kBuckets = kCacheLine / sizeof(uint64_t);
     std::array<std::atomic<uint64_t>, kBuckets> buckets = {};
   };
-  struct alignas(kCacheLine) Part {
-    explicit Part(size_t buckets)
+  struct alignas(kCacheLine) Shard {
+    explicit Shard(size_t buckets)
         : lines((buckets + Line::kBuckets - 1) / Line::kBuckets) {}
     std::atomic<uint64_t>& Bucket(size_t i) {
       return lines[i / Line::kBuckets].buckets[i % Line::kBuckets];
@@ -107,7 +107,7 @@ class PromHistogram final : public Histogram {
 
   prometheus::Histogram& histogram_;
   const std::vector<double> bounds_;
-  std::vector<std::unique_ptr<Part>> parts_;
+  std::vector<std::unique_ptr<Shard>> shards_;
 };
 
 using LabelMap = std::map<std::string, std::string>;

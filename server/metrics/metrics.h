@@ -10,10 +10,11 @@
 
 namespace rls {
 
-// Typed handles for what the process counts, and the Prometheus text of all.
+// The metrics of the process: a typed handle for each, and the Prometheus text
+// of all.
 //
 // Threads: every handle and every method may be used by many threads at once.
-// Lifetime: handles belong to their Metrics and live as long as it does.
+// Lifetime: a Metrics object owns its handles.
 
 class Counter {
  public:
@@ -41,18 +42,19 @@ struct MetricId {
   Labels labels = {};
 };
 
-// Distinct label sets of one name; beyond this, new ones share one series whose
-// label values are all "other", so that no traffic or config can grow the
-// exposition without bound.
+// The maximum number of label sets of one name. Further label sets share one
+// series, in which every label has the value "other", so that neither traffic
+// nor a configuration can grow the exposition without bound.
 inline constexpr int kMaxSeriesPerName = 2000;
 
 class Metrics {
  public:
   virtual ~Metrics() = default;
 
-  // The handle for a name and label set; the same one each time it is asked.
-  // Label values may hold any bytes: invalid UTF-8 is escaped. One name has one
-  // kind and one set of label names (a broken invariant is a CHECK failure).
+  // The handle of a name and label set; always the same handle for the same
+  // set. Label values may have any bytes: control characters and invalid UTF-8
+  // are escaped. All series of one name have the same kind and the same label
+  // names; otherwise the process ends.
   virtual Counter& GetCounter(const MetricId& id) = 0;
   virtual Gauge& GetGauge(const MetricId& id) = 0;
   virtual Histogram& GetHistogram(const MetricId& id,

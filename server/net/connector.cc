@@ -18,7 +18,7 @@ namespace rls {
 namespace {
 
 // "Connection Attempt Delay" of RFC 8305.
-constexpr auto kPatience = std::chrono::milliseconds(250);
+constexpr auto kAttemptDelay = std::chrono::milliseconds(250);
 
 std::string Describe(const SocketAddress& address) {
   char host[NI_MAXHOST];
@@ -32,8 +32,9 @@ std::string Describe(const SocketAddress& address) {
   return absl::StrCat(host, " port ", port, ": ");
 }
 
-// A port of loopback's that nobody listens on can be given to the very socket
-// that connects to it, which then talks to itself.
+// If no server listens on a port of the loopback interface, the system may
+// choose this port as the local port of the socket that connects to it. The
+// socket is then connected to itself.
 bool IsConnectedToItself(int socket) {
   sockaddr_storage here = {};
   sockaddr_storage there = {};
@@ -49,7 +50,7 @@ bool IsConnectedToItself(int socket) {
          std::memcmp(&here, &there, here_size) == 0;
 }
 
-// 0 when it is connected.
+// The result of connecting; 0: connected.
 int ErrorOf(int socket) {
   int error = 0;
   socklen_t size = sizeof(error);
@@ -67,7 +68,7 @@ Connector::Connector(EventLoop& loop, Resolver& resolver,
       endpoint_(endpoint),
       done_(std::move(done)),
       self_(std::make_shared<Connector*>(this)),
-      patience_(loop.NewTimer([this] { TryNext(); })) {
+      next_attempt_(loop.NewTimer([this] { TryNext(); })) {
   resolver.Resolve(endpoint, loop,
                    [self = self_](Resolver::Addresses addresses) {
                      if (*self != nullptr) {
@@ -90,7 +91,8 @@ void Connector::OnResolved(Resolver::Addresses addresses) {
 void Connector::TryNext() {
   while (next_ < addresses_.size()) {
     if (!Begin(addresses_[next_++])) continue;
-    if (next_ < addresses_.size()) patience_->Set(loop_.Now() + kPatience);
+    if (next_ < addresses_.size())
+      next_attempt_->Set(loop_.Now() + kAttemptDelay);
     return;
   }
   if (!attempts_.empty()) return;
@@ -98,7 +100,7 @@ void Connector::TryNext() {
       absl::StrCat(endpoint_.ToString(), ": ", last_failure_)));
 }
 
-// False when it has failed at once.
+// False if the attempt failed at once.
 bool Connector::Begin(const SocketAddress& address) {
   const int family = address.storage.ss_family;
   FileDescriptor socket(
@@ -148,10 +150,10 @@ void Connector::NoteFailure(const SocketAddress& address, int error) {
   }
 }
 
-// The last that is done here: the callback may destroy this object.
+// A method must return after Finish(): the callback may destroy this object.
 void Connector::Finish(absl::StatusOr<FileDescriptor> result) {
   attempts_.clear();
-  patience_->Cancel();
+  next_attempt_->Cancel();
   Done done = std::move(done_);
   done(std::move(result));
 }

@@ -10,25 +10,27 @@
 #include "absl/status/statusor.h"
 #include "net/endpoint.h"
 #include "net/event_loop.h"
-#include "net/file_descriptor.h"
 #include "net/resolver.h"
+#include "net/socket.h"
 
 namespace rls {
 
-// Finds the first address of an endpoint that takes a connection. The next
-// address is tried when one fails, and also when it has not answered for a
-// while: then they race, so that a dead address does not use up the time that
+// Connects to the first address of an endpoint that accepts. The next address
+// is tried when an attempt fails, and also when it has no result after 250 ms:
+// then the attempts race, so that a dead address does not use up the time that
 // the owner allows.
 //
-// Threads: the loop's only.
-// Lifetime: destroying it gives up, and `done` does not run any more.
-// Source: RFC 8305 section 5, without its sorting: the system has sorted them.
+// Threads: the loop's thread only.
+// Lifetime: destroying the connector stops it; `done` does not run afterwards.
+// Source: RFC 8305 section 5, without its sorting, which the system's resolver
+// does.
 class Connector {
  public:
   using Done = absl::AnyInvocable<void(absl::StatusOr<FileDescriptor>)>;
 
-  // `done` runs once, never within this call, and may destroy the connector.
-  // UNAVAILABLE that names the endpoint and the reason.
+  // `done` runs once, never within the constructor, and may destroy the
+  // connector.
+  // Failure: UNAVAILABLE that names the endpoint and the reason.
   Connector(EventLoop& loop, Resolver& resolver, const Endpoint& endpoint,
             Done done);
   ~Connector();
@@ -39,7 +41,7 @@ class Connector {
   struct Attempt {
     FileDescriptor socket;
     const SocketAddress* address = nullptr;
-    std::unique_ptr<EventLoop::Watch> watch;  // goes before its socket
+    std::unique_ptr<EventLoop::Watch> watch;  // destroyed before its socket
   };
 
   void OnResolved(Resolver::Addresses addresses);
@@ -52,11 +54,11 @@ class Connector {
   EventLoop& loop_;
   const Endpoint endpoint_;
   Done done_;
-  const std::shared_ptr<Connector*> self_;  // to null when this goes
+  const std::shared_ptr<Connector*> self_;  // null after destruction
   std::vector<SocketAddress> addresses_;
-  size_t next_ = 0;  // the first address that is not yet tried
+  size_t next_ = 0;  // the first address without an attempt
   std::vector<Attempt> attempts_;
-  std::unique_ptr<EventLoop::Timer> patience_;
+  std::unique_ptr<EventLoop::Timer> next_attempt_;
   std::string last_failure_;
 };
 

@@ -16,7 +16,7 @@ namespace rls {
 namespace {
 
 absl::Status Unreadable(absl::string_view text, absl::string_view why) {
-  // "redis://user:password@host" must not get into a log.
+  // Keeps a password as in "redis://user:password@host" out of the log.
   if (absl::StrContains(text, '@')) {
     return absl::InvalidArgumentError(
         "an address with \"@\" in it: expected host:port or a path, without "
@@ -26,7 +26,7 @@ absl::Status Unreadable(absl::string_view text, absl::string_view why) {
       Quoted(text), ": ", why, "; expected host:port, [v6]:port or a path"));
 }
 
-// As DNS and /etc/hosts have it, and "_", which container names contain.
+// A name as in DNS and /etc/hosts, and with "_", which container names have.
 bool IsHostName(absl::string_view host) {
   constexpr size_t kMaxHostBytes = 253;  // RFC 1035
   return !host.empty() && host.size() <= kMaxHostBytes &&
@@ -46,7 +46,7 @@ bool IsV6Address(absl::string_view host) {
          });
 }
 
-// 0 when it is none.
+// 0 if `text` is not a port.
 uint16_t ReadPort(absl::string_view text) {
   const bool digits = std::all_of(text.begin(), text.end(), [](char c) {
     return absl::ascii_isdigit(static_cast<unsigned char>(c));
@@ -83,7 +83,7 @@ absl::StatusOr<Endpoint> ParseEndpoint(absl::string_view text,
     return Unreadable(text, "an IPv6 address needs brackets");
   }
   absl::string_view host = text;
-  absl::string_view rest;  // what follows the host: "" or ":port"
+  absl::string_view rest;  // after the host: "" or ":port"
   const bool bracketed = absl::StartsWith(text, "[");
   if (bracketed) {
     const size_t end = text.find(']');

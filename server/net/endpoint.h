@@ -9,10 +9,10 @@
 
 namespace rls {
 
-// Where a stream socket leads: a host (name or address) and port, or the path
-// of a Unix socket.
+// The remote address of a stream socket: a host (name or address) and a port,
+// or the path of a Unix socket.
 struct Endpoint {
-  std::string host;  // without brackets; "" for a Unix socket
+  std::string host;  // without brackets; "": a Unix socket
   uint16_t port = 0;
   std::string unix_path;
 
@@ -30,7 +30,7 @@ struct Endpoint {
 // Reads "host:port", "[v6]:port", "host" (with `default_port`), or a path that
 // begins with "/".
 //
-// Failure: INVALID_ARGUMENT that says what was found and what was expected.
+// Failure: INVALID_ARGUMENT with the text found and the forms expected.
 absl::StatusOr<Endpoint> ParseEndpoint(absl::string_view text,
                                        uint16_t default_port);
 

@@ -2,73 +2,103 @@
 #define RLS_NET_EVENT_LOOP_H_
 
 #include <chrono>
-#include <cstdint>
+#include <cstddef>
 #include <memory>
+#include <thread>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 
 namespace rls {
 
-// Time that never jumps: for timeouts, not for windows.
+// Time that never jumps. For timeouts, not for the windows of limits.
 using SteadyTime = std::chrono::steady_clock::time_point;
 using SteadyDuration = std::chrono::steady_clock::duration;
 
-// One thread's loop over file descriptors, timers and posted tasks.
+// A thread's loop over file descriptors, timers and posted tasks.
 //
-// Threads: Post() and Stop() may be called by any thread; everything else,
-// Run() apart, only on the loop's own thread while it runs, or while it does
-// not run at all.
-// Lifetime: the loop outlives every Watch and Timer of it.
+// Threads: any thread may call Post() and Stop(). The other methods, except
+// Run(), may be called only on the loop's own thread, or while the loop does
+// not run.
+// Lifetime: the loop must outlive its Watches and Timers.
 class EventLoop {
  public:
   virtual ~EventLoop() = default;
 
-  // Serves until Stop(). Tasks posted before Stop() have all run.
+  // Serves until Stop(). All tasks posted before Stop() run first.
   virtual void Run() = 0;
   virtual void Stop() = 0;
 
-  // Runs `task` on the loop's thread, after what is already posted. From
-  // another thread it wakes the loop, at most once for many tasks.
+  // Runs `task` on the loop's thread, after the tasks posted earlier. Wakes a
+  // sleeping loop, at most once for many tasks.
   virtual void Post(absl::AnyInvocable<void()> task) = 0;
 
-  // The time when this turn began, or when it came to what was posted: one or
-  // two clock readings a turn.
+  // The time at which this turn began, or at which it started to run posted
+  // tasks. While the loop does not run: the current time.
+  //
+  // The loop is the one place that reads the steady clock for timers and
+  // timeouts. It does not use base Clock, because all callbacks of a turn see
+  // the same time, and a turn reads the clock at most three times.
   virtual SteadyTime Now() const = 0;
 
-  // What a descriptor is ready for; an error or hang-up counts as both.
+  // The readiness of a descriptor. An error or a hang-up counts as both.
   struct Ready {
     bool readable = false;
     bool writable = false;
   };
 
-  // Tells when a descriptor is ready, level-triggered, from its making to its
-  // destruction. It does not own the descriptor. It may be destroyed by any
-  // callback of the loop, its own included.
+  // Calls `ready` in each turn in which the descriptor is ready
+  // (level-triggered), until the Watch is destroyed. Does not own the
+  // descriptor. Any callback of the loop may destroy it, also its own.
   class Watch {
    public:
     virtual ~Watch() = default;
-    // What to wait for; at first nothing.
+    // The readiness to wait for. Default: neither.
     virtual void Want(Ready interest) = 0;
   };
   virtual std::unique_ptr<Watch> NewWatch(
       int fd, absl::AnyInvocable<void(Ready)> ready) = 0;
 
-  // Calls `fire` once for each Set(), not before its time. It may be destroyed
-  // or set again by any callback of the loop, its own included.
+  // Calls `fire` once for each Set(), at its time or later. Any callback of the
+  // loop may destroy it or set it again, also its own.
   class Timer {
    public:
     virtual ~Timer() = default;
-    virtual void Set(SteadyTime at) = 0;  // replaces an earlier one
+    virtual void Set(SteadyTime at) = 0;  // replaces an earlier time
     virtual void Cancel() = 0;
   };
   virtual std::unique_ptr<Timer> NewTimer(absl::AnyInvocable<void()> fire) = 0;
 };
 
-// Fails by CHECK when the system gives no epoll or eventfd.
+// Aborts the process if the system gives no epoll or eventfd.
 std::unique_ptr<EventLoop> NewEventLoop();
 
-// The one whose Run() the calling thread is in; null: none.
+// The loop that runs on the calling thread; null: no loop runs.
 EventLoop* RunningLoop();
+
+// Event loops, each with a thread of its own. An object that lives on one of
+// the loops is served without a hand-over to another thread.
+//
+// Threads: Start() and Stop() on the owner's thread only.
+// Lifetime: must outlive every object on its loops.
+class LoopThreads {
+ public:
+  explicit LoopThreads(size_t count);
+  ~LoopThreads() { Stop(); }
+  LoopThreads(const LoopThreads&) = delete;
+  LoopThreads& operator=(const LoopThreads&) = delete;
+
+  void Start();
+  // Waits for the threads to end. Afterwards nothing runs on the loops.
+  void Stop();
+
+  size_t size() const { return loops_.size(); }
+  EventLoop& operator[](size_t i) const { return *loops_[i]; }
+
+ private:
+  std::vector<std::unique_ptr<EventLoop>> loops_;
+  std::vector<std::thread> threads_;
+};
 
 }  // namespace rls
 

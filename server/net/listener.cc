@@ -9,24 +9,47 @@
 
 #include <cerrno>
 #include <cstring>
+#include <latch>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "base/log.h"
 
 namespace rls {
 namespace {
 
 constexpr int kBacklog = 1024;
-// Connections taken in one turn, so that a storm of them stops nobody else.
-constexpr int kAcceptsPerTurn = 64;
+// The maximum of connections accepted in one turn, so that many new connections
+// do not delay the others.
+constexpr int kAcceptsPerTurn = 16;
 constexpr auto kPause = std::chrono::milliseconds(100);
 
 absl::Status Unavailable(absl::string_view address, absl::string_view why) {
   return absl::UnavailableError(absl::StrCat(address, ": ", why));
+}
+
+// Errors of a connection that is already gone. Linux also passes on errors of
+// the network that are already known: accept(2).
+bool ConcernsOneConnection(int error) {
+  switch (error) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPERM:  // a firewall
+    case EPROTO:
+    case ENOPROTOOPT:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+    case EOPNOTSUPP:
+    case ETIMEDOUT:
+      return true;
+    default:
+      return false;
+  }
 }
 
 uint16_t PortOf(int fd) {
@@ -53,8 +76,9 @@ class EpollListener final : public StreamListener {
 
   const std::string& address() const override { return address_; }
 
-  void Accept(absl::AnyInvocable<void(FileDescriptor)> on_connection) override {
+  void Accept(OnConnection on_connection, OnError on_error) override {
     on_connection_ = std::move(on_connection);
+    on_error_ = std::move(on_error);
     watch_ = loop_.NewWatch(socket_.get(),
                             [this](EventLoop::Ready) { AcceptSome(); });
     resume_ = loop_.NewTimer([this] { watch_->Want({.readable = true}); });
@@ -64,42 +88,44 @@ class EpollListener final : public StreamListener {
  private:
   void AcceptSome() {
     for (int i = 0; i < kAcceptsPerTurn; ++i) {
-      FileDescriptor connection(accept4(socket_.get(), nullptr, nullptr,
-                                        SOCK_NONBLOCK | SOCK_CLOEXEC));
+      sockaddr_storage address = {};
+      socklen_t size = sizeof(address);
+      FileDescriptor connection(accept4(socket_.get(),
+                                        reinterpret_cast<sockaddr*>(&address),
+                                        &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (connection.get() >= 0) {
         const int on = 1;
-        // Fails on a Unix socket, which knows no delay.
+        // Fails on a Unix socket, which has no such option.
         setsockopt(connection.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        on_connection_(std::move(connection));
-      } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-                 errno == ENOMEM) {
-        Pause();
-        return;
+        on_connection_(std::move(connection), PeerAddress::Of(address));
       } else if (errno == EAGAIN) {
         return;
+      } else if (!ConcernsOneConnection(errno)) {
+        Pause(errno);
+        return;
       }
-      // Anything else is about the one connection, which has gone again.
     }
   }
 
-  // The connection stays in the backlog, and epoll would tell of it for ever.
-  void Pause() {
-    LogWarning(
-        absl::StrCat("cannot take a connection: ", std::strerror(errno)));
+  // The connection stays in the backlog, and epoll would report it again and
+  // again.
+  void Pause(int error) {
     watch_->Want({});
     resume_->Set(loop_.Now() + kPause);
+    on_error_(error);
   }
 
   EventLoop& loop_;
   const FileDescriptor socket_;
   const std::string address_;
   const std::string unix_path_;
-  absl::AnyInvocable<void(FileDescriptor)> on_connection_;
+  OnConnection on_connection_;
+  OnError on_error_;
   std::unique_ptr<EventLoop::Watch> watch_;
   std::unique_ptr<EventLoop::Timer> resume_;
 };
 
-// -1, with errno, when the address cannot be had.
+// A listening socket; -1, with errno, if the address is not available.
 FileDescriptor Bound(int family, const sockaddr* address, socklen_t size) {
   FileDescriptor socket(
       ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -119,9 +145,9 @@ FileDescriptor Bound(int family, const sockaddr* address, socklen_t size) {
   return socket;
 }
 
-// A socket that a process which was killed has left behind. A file of another
-// kind refuses as well, and one whose queue is full would make a blocking probe
-// wait.
+// Whether the path is a socket that a killed process left behind. A file of
+// another kind also refuses connections, so its type is checked. The probe does
+// not block, because it would wait for a live socket with a full queue.
 bool IsDead(const sockaddr_un& name) {
   struct stat file;
   if (lstat(name.sun_path, &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
@@ -172,13 +198,12 @@ absl::StatusOr<std::unique_ptr<StreamListener>> Listen(
       getaddrinfo(std::string(host).c_str(), port.c_str(), &hints, &found);
   if (looked_up != 0) return Unavailable(address, gai_strerror(looked_up));
   FileDescriptor socket;
-  // "::" is followed by nothing: where there is no IPv6, it is meant as "every
-  // address" all the same.
   for (const addrinfo* one = found; one != nullptr && socket.get() < 0;
        one = one->ai_next) {
     socket = Bound(one->ai_family, one->ai_addr, one->ai_addrlen);
   }
   freeaddrinfo(found);
+  // "::" means every address, also on a machine without IPv6.
   if (socket.get() < 0 && errno == EAFNOSUPPORT && host == "::") {
     return Listen(loop, absl::StrCat("0.0.0.0:", port));
   }
@@ -187,6 +212,34 @@ absl::StatusOr<std::unique_ptr<StreamListener>> Listen(
       absl::StrCat(address.substr(0, colon), ":", PortOf(socket.get()));
   return std::make_unique<EpollListener>(loop, std::move(socket),
                                          std::move(bound), "");
+}
+
+absl::Status RunningListener::Start(
+    absl::string_view protocol, absl::string_view address,
+    absl::AnyInvocable<void(FileDescriptor, const PeerAddress&)> on_connection,
+    absl::AnyInvocable<void(int)> on_error) {
+  auto listener = Listen(loop_, address);
+  if (!listener.ok()) {
+    return absl::UnavailableError(absl::StrCat(
+        "cannot listen for ", protocol, " on ", listener.status().message()));
+  }
+  listener_ = *std::move(listener);
+  address_ = listener_->address();
+  loop_.Post([this, on_connection = std::move(on_connection),
+              on_error = std::move(on_error)]() mutable {
+    listener_->Accept(std::move(on_connection), std::move(on_error));
+  });
+  return absl::OkStatus();
+}
+
+void RunningListener::Close() {
+  if (!is_open()) return;
+  std::latch closed(1);
+  loop_.Post([this, &closed] {
+    listener_.reset();
+    closed.count_down();
+  });
+  closed.wait();
 }
 
 }  // namespace rls

@@ -37,8 +37,8 @@ Addresses UnixAddress(const Endpoint& endpoint) {
   return std::vector<SocketAddress>{found};
 }
 
-// Blocks, unless `flags` say that the host is a literal address.
-Addresses LookUp(const Endpoint& endpoint, int flags) {
+// Blocks, unless `flags` has AI_NUMERICHOST: the host is a literal address.
+Addresses FindAddresses(const Endpoint& endpoint, int flags) {
   addrinfo hints = {};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
@@ -66,22 +66,22 @@ struct Waiting {
   Done done;
 };
 
-// What waits for one endpoint.
-struct Question {
+// One lookup of an endpoint, with the callbacks that wait for it.
+struct Lookup {
   Endpoint endpoint;
   std::vector<Waiting> waiting;
 };
 
-// What the resolver shares with its thread and with the tasks on their way to
-// a loop, both of which may outlive it.
+// The state that the resolver shares with its thread and with the tasks posted
+// to loops. Both may outlive the resolver.
 struct Shared {
   const std::unique_ptr<EventLoop> thread_loop = NewEventLoop();
 
   Mutex mutex;
   bool closed ABSL_GUARDED_BY(mutex) = false;
-  // Whether the first question is with the system just now.
-  bool asking ABSL_GUARDED_BY(mutex) = false;
-  std::deque<Question> questions ABSL_GUARDED_BY(mutex);
+  // Whether getaddrinfo() runs for the first lookup.
+  bool is_looking_up ABSL_GUARDED_BY(mutex) = false;
+  std::deque<Lookup> lookups ABSL_GUARDED_BY(mutex);
 };
 
 void Deliver(const std::shared_ptr<Shared>& shared, Waiting& waiting,
@@ -96,24 +96,24 @@ void Deliver(const std::shared_ptr<Shared>& shared, Waiting& waiting,
   });
 }
 
-// On the resolver's thread, once for each question.
-void AskSystem(const std::shared_ptr<Shared>& shared) {
+// Runs on the resolver's thread, once for each lookup.
+void RunFirst(const std::shared_ptr<Shared>& shared) {
   Endpoint endpoint;
   {
     MutexLock lock(&shared->mutex);
     if (shared->closed) return;
-    endpoint = shared->questions.front().endpoint;
-    shared->asking = true;
+    endpoint = shared->lookups.front().endpoint;
+    shared->is_looking_up = true;
   }
-  const Addresses found = LookUp(endpoint, 0);
+  const Addresses found = FindAddresses(endpoint, 0);
   MutexLock lock(&shared->mutex);
-  // With the lock held to the end: no loop is touched after the resolver's end.
+  // Holds the lock to the end: after the resolver's end no loop is used.
   if (shared->closed) return;
-  shared->asking = false;
-  for (Waiting& waiting : shared->questions.front().waiting) {
+  shared->is_looking_up = false;
+  for (Waiting& waiting : shared->lookups.front().waiting) {
     Deliver(shared, waiting, found);
   }
-  shared->questions.pop_front();
+  shared->lookups.pop_front();
 }
 
 class SystemResolver final : public Resolver {
@@ -122,17 +122,17 @@ class SystemResolver final : public Resolver {
       : thread_([shared = shared_] { shared->thread_loop->Run(); }) {}
 
   ~SystemResolver() override {
-    std::deque<Question> dropped;
-    bool asking = false;
+    std::deque<Lookup> dropped;
+    bool is_looking_up = false;
     {
       MutexLock lock(&shared_->mutex);
       shared_->closed = true;
-      asking = shared_->asking;
-      dropped.swap(shared_->questions);
+      is_looking_up = shared_->is_looking_up;
+      dropped.swap(shared_->lookups);
     }
     shared_->thread_loop->Stop();
-    // The system may take half a minute to find that no name server answers.
-    if (asking) {
+    // getaddrinfo() may take half a minute if no name server responds.
+    if (is_looking_up) {
       thread_.detach();
     } else {
       thread_.join();
@@ -142,29 +142,29 @@ class SystemResolver final : public Resolver {
   void Resolve(const Endpoint& endpoint, EventLoop& loop, Done done) override {
     Waiting waiting{&loop, std::move(done)};
     Addresses found = endpoint.unix_path.empty()
-                          ? LookUp(endpoint, AI_NUMERICHOST)
+                          ? FindAddresses(endpoint, AI_NUMERICHOST)
                           : UnixAddress(endpoint);
     if (found.ok() || !endpoint.unix_path.empty()) {
       Deliver(shared_, waiting, std::move(found));
       return;
     }
     MutexLock lock(&shared_->mutex);
-    // A question that waits is joined, so that attempts that give up and come
-    // again while the name server is slow do not pile up.
-    for (size_t i = shared_->asking ? 1 : 0; i < shared_->questions.size();
+    // Joins a lookup of the same endpoint that has not started yet, so that
+    // repeated attempts do not pile up while the name server is slow.
+    for (size_t i = shared_->is_looking_up ? 1 : 0; i < shared_->lookups.size();
          ++i) {
-      if (shared_->questions[i].endpoint == endpoint) {
-        shared_->questions[i].waiting.push_back(std::move(waiting));
+      if (shared_->lookups[i].endpoint == endpoint) {
+        shared_->lookups[i].waiting.push_back(std::move(waiting));
         return;
       }
     }
-    Question& question = shared_->questions.emplace_back();
-    question.endpoint = endpoint;
-    question.waiting.push_back(std::move(waiting));
-    // Not the shared pointer: a task that never runs would keep its own loop.
-    shared_->thread_loop->Post([shared = std::weak_ptr<Shared>(shared_)] {
-      AskSystem(shared.lock());
-    });
+    Lookup& lookup = shared_->lookups.emplace_back();
+    lookup.endpoint = endpoint;
+    lookup.waiting.push_back(std::move(waiting));
+    // A weak pointer: a task that never runs would otherwise keep alive the
+    // loop that owns it.
+    shared_->thread_loop->Post(
+        [shared = std::weak_ptr<Shared>(shared_)] { RunFirst(shared.lock()); });
   }
 
  private:

@@ -18,22 +18,22 @@ struct SocketAddress {
   socklen_t length = 0;
 };
 
-// Finds the addresses of hosts as the system does (getaddrinfo: /etc/hosts,
-// DNS), on a thread of its own, because that can take seconds. Nothing is
-// cached: each connection attempt asks again, so that a name that starts to
-// point elsewhere is followed.
+// Finds the addresses of hosts with the system's resolver (getaddrinfo(): DNS
+// and /etc/hosts), on a thread of its own, because a lookup can take seconds.
+// It caches nothing: each connection attempt looks the name up again, and so
+// follows a name whose addresses change.
 //
 // Threads: Resolve() may be called by many threads at once.
-// Lifetime: the loops that it is given outlive it.
+// Lifetime: the loops passed to Resolve() must outlive the resolver.
 class Resolver {
  public:
   using Addresses = absl::StatusOr<std::vector<SocketAddress>>;
 
-  virtual ~Resolver() = default;  // `done` of what is under way never runs
+  virtual ~Resolver() = default;  // pending `done` callbacks never run
 
   // `done` runs on `loop`, never within Resolve(). A literal address or a Unix
-  // path needs no thread and cannot fail, but for a path that is too long for a
-  // socket. UNAVAILABLE that names the host and the reason.
+  // path needs no lookup, and fails only if the path is too long for a socket.
+  // Failure: UNAVAILABLE that names the host and the reason.
   virtual void Resolve(const Endpoint& endpoint, EventLoop& loop,
                        absl::AnyInvocable<void(Addresses)> done) = 0;
 };

@@ -12,19 +12,17 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "net/connector.h"
-#include "net/file_descriptor.h"
+#include "net/socket.h"
 #include "net/tls_session.h"
-#include "net/transient.h"
-#include "net/unsent.h"
 
 namespace rls {
 namespace {
 
-// Also the most that one stream reads before others have their turn.
+// Also the maximum that one stream reads before other streams get their turn.
 using ReadBuffer = std::array<char, 64 << 10>;
 
-// One for all streams of a loop, which is a thread: what is read is consumed
-// before the next read.
+// One buffer for all streams of a thread: the handler consumes the bytes before
+// the next read.
 absl::Span<char> SharedReadBuffer() {
   thread_local const auto buffer = std::make_unique<ReadBuffer>();
   return absl::MakeSpan(*buffer);
@@ -32,7 +30,7 @@ absl::Span<char> SharedReadBuffer() {
 
 class SocketStream final : public Stream {
  public:
-  SocketStream(const StreamParts& parts, const Endpoint& endpoint,
+  SocketStream(const StreamDependencies& parts, const Endpoint& endpoint,
                StreamHandler& handler)
       : parts_(parts), endpoint_(endpoint), handler_(handler) {
     connector_.emplace(parts_.loop, parts_.resolver, endpoint_,
@@ -100,7 +98,7 @@ class SocketStream final : public Stream {
     if (ready.readable) Read();
   }
 
-  // The last that is done in a callback: the handler may destroy the stream.
+  // A method must return after Read(): the handler may destroy the stream.
   void Read() {
     const absl::Span<char> buffer = SharedReadBuffer();
     const ssize_t count = recv(socket_.get(), buffer.data(), buffer.size(), 0);
@@ -167,7 +165,7 @@ class SocketStream final : public Stream {
     if (unsent_.empty()) watch_->Want({.readable = true});
   }
 
-  // How many bytes the system took; nullopt: sending has failed for good.
+  // The number of bytes that the system took; nullopt: sending has failed.
   std::optional<size_t> SendSome(absl::string_view bytes) {
     const ssize_t count =
         send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -177,8 +175,9 @@ class SocketStream final : public Stream {
     return std::nullopt;
   }
 
-  // Ends the stream outside of the owner's call. What the peer said before it
-  // hung up, "too many clients" for one, is still told.
+  // Ends the stream in a task of its own, not within the owner's call. Reads
+  // once more first: the handler still gets the last bytes of the peer, for
+  // example the error "max number of clients reached".
   void EndLater(const absl::Status& why) {
     if (phase_ == Phase::kEnding) return;
     phase_ = Phase::kEnding;
@@ -193,7 +192,7 @@ class SocketStream final : public Stream {
     });
   }
 
-  // The last that is done in a callback: the handler may destroy the stream.
+  // A method must return after Close(): the handler may destroy the stream.
   void Close(const absl::Status& why) {
     phase_ = Phase::kClosed;
     watch_.reset();
@@ -212,25 +211,25 @@ class SocketStream final : public Stream {
   }
 
   // Constant after construction.
-  const StreamParts parts_;
+  const StreamDependencies parts_;
   const Endpoint endpoint_;
   StreamHandler& handler_;
   const std::shared_ptr<SocketStream*> self_ =
-      std::make_shared<SocketStream*>(this);  // to null when this goes
+      std::make_shared<SocketStream*>(this);  // null after destruction
 
   Phase phase_ = Phase::kConnecting;
-  bool connected_ = false;              // whether the handler has heard so
-  std::optional<Connector> connector_;  // until there is a socket
+  bool connected_ = false;              // OnConnected() was called
+  std::optional<Connector> connector_;  // while there is no socket
   FileDescriptor socket_;
-  std::unique_ptr<EventLoop::Watch> watch_;  // goes before its socket
+  std::unique_ptr<EventLoop::Watch> watch_;  // destroyed before its socket
   std::unique_ptr<TlsSession> tls_;
-  std::string kept_;  // what was written before it was open
-  Unsent unsent_;     // what the system has not taken yet, encrypted if need be
+  std::string kept_;  // written before the stream was open
+  Unsent unsent_;     // not yet taken by the system; with TLS, encrypted
 };
 
 }  // namespace
 
-std::unique_ptr<Stream> Connect(const StreamParts& parts,
+std::unique_ptr<Stream> Connect(const StreamDependencies& parts,
                                 const Endpoint& endpoint,
                                 StreamHandler& handler) {
   return std::make_unique<SocketStream>(parts, endpoint, handler);

@@ -13,51 +13,53 @@
 
 namespace rls {
 
-// What a stream tells its owner, always on the loop's thread and never from
-// within a call of the stream. The owner may destroy the stream in any of them.
+// The callbacks of a stream. They run on the loop's thread, never within a
+// method of the stream, and may destroy the stream.
 class StreamHandler {
  public:
   virtual ~StreamHandler() = default;
 
-  virtual void OnConnected() = 0;  // TLS included, its peer verified
+  virtual void OnConnected() = 0;  // with TLS: the peer is verified
 
-  // Bytes that have come; valid only while this runs.
+  // Received bytes, valid only during the call.
   virtual void OnBytes(absl::string_view bytes) = 0;
 
-  // The end, once, whoever ended it; nothing follows. UNAVAILABLE with the
-  // reason: no such host, refused, reset, closed by the peer, or, for TLS, why
-  // the peer is not trusted.
+  // The end of the stream, for any cause. The last callback. UNAVAILABLE with
+  // the reason: no such host, refused, reset, closed by the peer, or, for TLS,
+  // why the peer is not trusted.
   virtual void OnClosed(const absl::Status& why) = 0;
 };
 
-// A connected stream of bytes, without blocking: TCP (no delay), a Unix socket,
-// or TLS over TCP.
+// A non-blocking, connected stream of bytes: TCP (with TCP_NODELAY), a Unix
+// socket, or TLS over TCP.
 //
-// Threads: the loop's only.
-// Lifetime: destroying it closes it; then its handler hears no more.
+// Threads: the loop's thread only.
+// Lifetime: the destructor closes the stream without a callback.
 class Stream {
  public:
   virtual ~Stream() = default;
 
-  // Sends as much as the system takes at once and keeps the rest, in order.
-  // Before OnConnected() it keeps all. Call it once a turn with all there is:
-  // each call may be a system call.
+  // Sends as much as the system takes at once, and keeps the rest in order.
+  // Before OnConnected() it keeps everything. Each call may be a system call,
+  // so call it once per turn with all bytes of the turn.
   virtual void Write(absl::string_view bytes) = 0;
 
-  // Bytes kept because the peer does not read.
+  // The number of bytes kept, for example because the peer does not read.
   virtual size_t unsent_bytes() const = 0;
 };
 
-struct StreamParts {
+struct StreamDependencies {
   EventLoop& loop;
   Resolver& resolver;
   const TlsContext* tls = nullptr;  // null: no TLS
 };
 
-// Begins to connect; the handler hears how it ended. A host with several
-// addresses is tried address by address. There is no timeout: the owner has a
-// Timer for that. The parts and `handler` must outlive the stream.
-std::unique_ptr<Stream> Connect(const StreamParts& parts,
+// Starts to connect; OnConnected() or OnClosed() reports the result. If the
+// host has several addresses, they are tried one after another. There is no
+// timeout: the owner uses a Timer.
+//
+// Lifetime: the members of `parts`, and `handler`, must outlive the stream.
+std::unique_ptr<Stream> Connect(const StreamDependencies& parts,
                                 const Endpoint& endpoint,
                                 StreamHandler& handler);
 

@@ -25,7 +25,7 @@ class Timers::HeapTimer final : public EventLoop::Timer {
   }
 
   void Fire() {
-    // The callback may destroy this object, and itself with it, while it runs.
+    // The callback may destroy this object, so it runs from a local variable.
     Timers& timers = timers_;
     auto fire = std::move(fire_);
     timers.running_ = this;
@@ -64,8 +64,8 @@ bool Timers::Before(const Entry& a, const Entry& b) {
 
 void Timers::Add(HeapTimer& timer, SteadyTime at) {
   heap_.emplace_back();
-  // A time that has gone by becomes that of the last Fire(): it is due all the
-  // same, but comes after what is due already.
+  // A time in the past is moved to the time of the last Fire(). The timer is
+  // still due, but fires after the timers that are due already.
   Sift(heap_.size() - 1,
        {std::max(at, fired_until_), next_sequence_++, &timer});
 }
@@ -82,7 +82,7 @@ void Timers::Put(size_t place, const Entry& entry) {
   entry.timer->set_place(place);
 }
 
-// Puts `entry` where it belongs, on the way up or down from the free `place`.
+// Moves `entry` up or down from the free `place` to its position in the heap.
 void Timers::Sift(size_t place, const Entry& entry) {
   while (place > 0 && Before(entry, heap_[(place - 1) / 2])) {
     Put(place, heap_[(place - 1) / 2]);

@@ -11,10 +11,10 @@
 
 namespace rls {
 
-// The timers of an EventLoop: a binary heap whose entries know their places,
-// so that setting and cancelling cost O(log n) and leave nothing behind.
+// The timers of an EventLoop: a binary heap. Each timer knows its place in the
+// heap, so that setting and cancelling cost O(log n) and leave nothing behind.
 //
-// Threads: one.
+// Threads: one thread only.
 class Timers {
  public:
   Timers() = default;
@@ -26,9 +26,10 @@ class Timers {
   bool empty() const { return heap_.empty(); }
   SteadyTime first() const { return heap_[0].at; }  // not when empty()
 
-  // Fires what is due at `now`, the earliest first and those of one time in the
-  // order in which they were set. What the callbacks set waits for the next
-  // call, so that a timer that sets itself again and again holds up nobody.
+  // Fires the timers that are due at `now`, the earliest first; timers of equal
+  // time fire in the order of their Set(). A timer that a callback sets waits
+  // for the next Fire(), so that a timer that always sets itself again does not
+  // delay the others.
   void Fire(SteadyTime now);
 
  private:
@@ -48,7 +49,7 @@ class Timers {
   std::vector<Entry> heap_;
   uint64_t next_sequence_ = 0;
   SteadyTime fired_until_ = SteadyTime::min();
-  HeapTimer* running_ = nullptr;  // whose callback runs; null: destroyed
+  HeapTimer* running_ = nullptr;  // in its callback; null: destroyed
 };
 
 }  // namespace rls

@@ -18,7 +18,7 @@ absl::Status BadFile(const std::string& path) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", TakeSslError()));
 }
 
-// Notes that one is needed, instead of asking for it on the terminal.
+// Records that a password is needed, instead of a prompt on the terminal.
 int NoPassword(char*, int, int, void* needed) {
   *static_cast<bool*>(needed) = true;
   return -1;
@@ -26,11 +26,11 @@ int NoPassword(char*, int, int, void* needed) {
 
 using Role = OpenSslContext::Role;
 
-// A client trusts the system's authorities if it is told of none; a server
-// without one does not ask who its clients are.
+// Without a CA file, a client trusts the system's authorities, and a server
+// does not request a certificate from its clients.
 absl::Status ReadAuthorities(Role role, const TlsOptions& options,
                              SSL_CTX& context) {
-  if (role == Role::kServer && options.ca_file.empty()) {
+  if (role != Role::kClient && options.ca_file.empty()) {
     SSL_CTX_set_verify(&context, SSL_VERIFY_NONE, nullptr);
     return absl::OkStatus();
   }
@@ -59,7 +59,7 @@ absl::Status ReadIdentity(const TlsOptions& options, SSL_CTX& context) {
   if (SSL_CTX_use_certificate_chain_file(&context, certificate) != 1) {
     return BadFile(options.certificate_file);
   }
-  // Also fails when it is the key of another certificate.
+  // Also fails for the key of another certificate.
   if (SSL_CTX_use_PrivateKey_file(&context, options.key_file.c_str(),
                                   SSL_FILETYPE_PEM) == 1) {
     return absl::OkStatus();
@@ -69,13 +69,15 @@ absl::Status ReadIdentity(const TlsOptions& options, SSL_CTX& context) {
       absl::StrCat(options.key_file, ": a key with a password"));
 }
 
-// RFC 7301: the protocol that both speak, or none and an alert.
-int ChooseHttp2(SSL*, const unsigned char** chosen, unsigned char* size,
-                const unsigned char* offered, unsigned int offered_size,
-                void*) {
-  static constexpr unsigned char kHttp2[] = {2, 'h', '2'};
+// Chooses a protocol if the client offers it; otherwise sends an alert
+// (RFC 7301).
+template <unsigned char... kName>
+int ChooseProtocol(SSL*, const unsigned char** chosen, unsigned char* size,
+                   const unsigned char* offered, unsigned int offered_size,
+                   void*) {
+  static constexpr unsigned char kKnown[] = {sizeof...(kName), kName...};
   auto** const out = const_cast<unsigned char**>(chosen);
-  const int found = SSL_select_next_proto(out, size, kHttp2, sizeof(kHttp2),
+  const int found = SSL_select_next_proto(out, size, kKnown, sizeof(kKnown),
                                           offered, offered_size);
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK
                                          : SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -85,7 +87,7 @@ absl::StatusOr<SslContextPtr> ReadContext(Role role,
                                           const TlsOptions& options) {
   ERR_clear_error();
   SslContextPtr context(SSL_CTX_new(
-      role == Role::kServer ? TLS_server_method() : TLS_client_method()));
+      role == Role::kClient ? TLS_client_method() : TLS_server_method()));
   if (!context ||
       SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) != 1) {
     return absl::InvalidArgumentError(absl::StrCat("TLS: ", TakeSslError()));
@@ -93,9 +95,14 @@ absl::StatusOr<SslContextPtr> ReadContext(Role role,
   SSL_CTX_set_options(context.get(),
                       SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
-  if (role == Role::kServer) {
+  if (role != Role::kClient) {
     SSL_CTX_set_num_tickets(context.get(), 0);
-    SSL_CTX_set_alpn_select_cb(context.get(), ChooseHttp2, nullptr);
+    SSL_CTX_set_alpn_select_cb(
+        context.get(),
+        role == Role::kHttp2Server
+            ? ChooseProtocol<'h', '2'>
+            : ChooseProtocol<'h', 't', 't', 'p', '/', '1', '.', '1'>,
+        nullptr);
   }
   absl::Status read = ReadAuthorities(role, options, *context);
   if (read.ok()) read = ReadIdentity(options, *context);
@@ -111,7 +118,8 @@ FileStamp StampOf(const std::string& path) {
           found.st_mtim.tv_sec * kNanosecondsInSecond + found.st_mtim.tv_nsec};
 }
 
-// Taken before the files are read: what changes meanwhile differs next time.
+// Taken before the files are read, so that a change during the reading shows as
+// a difference next time.
 OpenSslContext::Stamps StampsOf(const TlsOptions& options) {
   return {StampOf(options.ca_file), StampOf(options.certificate_file),
           StampOf(options.key_file)};
@@ -146,7 +154,7 @@ SslPtr OpenSslContext::NewSsl() const {
       context_ = *std::move(read);
       LogInfo("TLS: the files have changed and were read again");
     } else {
-      LogWarning(absl::StrCat("TLS: keeping what was read before: ",
+      LogWarning(absl::StrCat("TLS: keeping the files as read before: ",
                               read.status().message()));
     }
   }
@@ -181,7 +189,9 @@ absl::StatusOr<std::unique_ptr<TlsContext>> NewServerTlsContext(
         absl::StrCat("TLS: a client's name, ", options.client_name,
                      ", needs the authority of its certificate"));
   }
-  return NewContext(Role::kServer,
+  return NewContext(options.protocol == TlsProtocol::kHttp2
+                        ? Role::kHttp2Server
+                        : Role::kHttp1Server,
                     {.ca_file = options.client_ca_file,
                      .certificate_file = options.certificate_file,
                      .key_file = options.key_file,

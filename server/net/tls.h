@@ -8,38 +8,43 @@
 
 namespace rls {
 
-// How a client speaks TLS. Files are PEM.
+// TLS options of a client. Files are PEM.
 struct TlsOptions {
-  std::string ca_file;           // "": the system's
+  std::string ca_file;           // "": the system's authorities
   std::string certificate_file;  // "": no client certificate
   std::string key_file;
   bool verify_hostname = true;
-  std::string server_name;  // for SNI and verification; "": the host connected
+  std::string server_name;  // for SNI and verification; "": the host
 };
 
-// How a server speaks TLS. Files are PEM.
+// The protocol that a server chooses of those that its client offers (ALPN).
+enum class TlsProtocol { kHttp2, kHttp1 };
+
+// TLS options of a server. Files are PEM.
 struct ServerTlsOptions {
   std::string certificate_file;
   std::string key_file;
   std::string client_ca_file;  // "": clients need no certificate
-  std::string client_name;     // that theirs must be for; "": any
+  std::string client_name;     // required in the certificate; "": any
+  TlsProtocol protocol = TlsProtocol::kHttp2;
 };
 
-// TLS 1.2 or later, for clients or for a server. The files are read again when
-// they have changed, at the next connection; a change that cannot be read keeps
-// what was read before and is logged. What it holds is private to `net`.
+// The certificates and keys of TLS 1.2 or later, for clients or for a server.
+// Files that have changed are read again at the next connection. If the new
+// files cannot be used, the context keeps the old contents and logs a warning.
+// The contents are private to `net`.
 //
-// Threads: the methods of `net` that take one may run on many threads at once.
+// Threads: many threads may use a context at once.
 class TlsContext {
  public:
   virtual ~TlsContext() = default;
 };
 
-// Failure: INVALID_ARGUMENT that names the file and what is wrong with it.
+// Failure: INVALID_ARGUMENT with the file and the reason.
 absl::StatusOr<std::unique_ptr<TlsContext>> NewTlsContext(
     const TlsOptions& options);
 
-// Its clients must speak HTTP/2, if they name protocols at all.
+// A client that offers protocols (ALPN) must offer that of the options.
 absl::StatusOr<std::unique_ptr<TlsContext>> NewServerTlsContext(
     const ServerTlsOptions& options);
 

@@ -23,11 +23,12 @@ struct SslFree {
 using SslContextPtr = std::unique_ptr<SSL_CTX, SslFree>;
 using SslPtr = std::unique_ptr<SSL, SslFree>;
 
-// The oldest error that OpenSSL remembers for this thread, in words; it
-// remembers none afterwards.
+// The text of the oldest error in OpenSSL's queue of this thread. Clears the
+// queue.
 std::string TakeSslError();
 
-// What tells that a file has changed; all zero for one that is not there.
+// Identifies a version of a file: a changed file has another stamp. All zero:
+// no such file.
 struct FileStamp {
   ino_t inode = 0;
   off_t size = 0;
@@ -36,21 +37,21 @@ struct FileStamp {
   friend bool operator==(const FileStamp&, const FileStamp&) = default;
 };
 
-// The one TlsContext there is.
+// The only implementation of TlsContext.
 class OpenSslContext final : public TlsContext {
  public:
-  // One for each of the files that TlsOptions names.
+  // One stamp for each file of TlsOptions.
   using Stamps = std::array<FileStamp, 3>;
-  enum class Role { kClient, kServer };
+  enum class Role { kClient, kHttp2Server, kHttp1Server };
 
   OpenSslContext(Role role, const TlsOptions& options, const Stamps& stamps,
                  SslContextPtr context);
 
-  // A server's are put as those of a client: the peer's authority, and its
-  // name.
+  // A server's options have the form of a client's: `ca_file` and `server_name`
+  // are the authority and the name of its clients.
   const TlsOptions& options() const { return options_; }
 
-  // This end with the files as they are now. Null without memory.
+  // A new connection with the current files. Null: out of memory.
   SslPtr NewSsl() const;
 
  private:
@@ -58,8 +59,8 @@ class OpenSslContext final : public TlsContext {
   const TlsOptions options_;
 
   mutable Mutex mutex_;
-  // Of the files that were read last, whether they could be used or not: what
-  // cannot be used is logged once, not at each connection.
+  // The stamps of the files that were read last, usable or not, so that
+  // unusable files are logged once and not at each connection.
   mutable Stamps stamps_ ABSL_GUARDED_BY(mutex_);
   mutable SslContextPtr context_ ABSL_GUARDED_BY(mutex_);
 };

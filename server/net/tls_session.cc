@@ -15,8 +15,8 @@
 namespace rls {
 namespace {
 
-// OpenSSL between two buffers of its own: one that we fill with the peer's
-// records, one that it fills with ours.
+// OpenSSL between two memory buffers: we fill one with the peer's records,
+// OpenSSL fills the other with our records.
 class OpenSslSession final : public TlsSession {
  public:
   // The SSL owns the buffers.
@@ -50,7 +50,7 @@ class OpenSslSession final : public TlsSession {
 
   absl::Status Write(absl::string_view bytes) override {
     ERR_clear_error();
-    size_t count = 0;  // a buffer takes all
+    size_t count = 0;  // always all bytes: the buffer grows
     const int result =
         SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &count);
     return result == 1 ? absl::OkStatus() : Broken(result);
@@ -70,7 +70,7 @@ class OpenSslSession final : public TlsSession {
   void ClearOutput() override { BIO_reset(&to_peer_); }
 
  private:
-  // OK when it only needs more from the peer.
+  // OK if OpenSSL only needs more bytes from the peer.
   absl::Status StatusOf(int result) const {
     if (SSL_get_error(ssl_.get(), result) == SSL_ERROR_WANT_READ) {
       return absl::OkStatus();
@@ -103,9 +103,9 @@ bool IsLiteralAddress(const std::string& host) {
          inet_pton(AF_INET6, host.c_str(), &unused) == 1;
 }
 
-// Whom to ask for and whom to expect.
+// Sets the server name to send (SNI) and the name to verify.
 bool SetName(SSL& ssl, const std::string& name, bool verify) {
-  if (IsLiteralAddress(name)) {  // which SNI cannot carry: RFC 6066
+  if (IsLiteralAddress(name)) {  // not allowed in SNI: RFC 6066
     return !verify || X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(&ssl),
                                                     name.c_str()) == 1;
   }
@@ -117,9 +117,9 @@ bool SetName(SSL& ssl, const std::string& name, bool verify) {
                   const_cast<char*>(name.c_str())) == 1;
 }
 
-// An end of which nothing is known yet but whose files it uses.
+// A new connection and its buffers, not yet configured as client or server.
 struct NewEnd {
-  SslPtr ssl;  // null without memory
+  SslPtr ssl;  // null: out of memory
   BIO* from_peer = nullptr;
   BIO* to_peer = nullptr;
 };
@@ -148,7 +148,7 @@ absl::StatusOr<std::unique_ptr<TlsSession>> NewTlsSession(
   const TlsOptions& options = own.options();
   const std::string name(absl::StripSuffix(
       options.server_name.empty() ? host : options.server_name, "."));
-  // OpenSSL takes no name for any name.
+  // To OpenSSL an empty name means: accept any name.
   if (name.empty() && options.verify_hostname) {
     return absl::UnavailableError("TLS: no host name to verify");
   }

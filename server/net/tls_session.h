@@ -12,41 +12,43 @@
 
 namespace rls {
 
-// One end of a TLS connection, without a socket: it turns what is
-// written into records for the peer, and the peer's records into bytes. After
-// each call the owner sends what output() holds, also when the call failed:
-// then it is an alert that tells the peer why.
+// One end of a TLS connection, without a socket. It turns written bytes into
+// records for the peer, and the peer's records into bytes. After each method
+// the owner must send output(), also after a failure: then it contains the
+// alert for the peer.
 //
-// Threads: one.
-// Failure: UNAVAILABLE with the reason; the connection is of no more use.
+// Threads: one thread at a time.
+// Failure: UNAVAILABLE with the reason. The connection is then unusable.
 class TlsSession {
  public:
   virtual ~TlsSession() = default;
 
-  // Takes bytes that the peer sent; with none it begins the handshake.
+  // Takes bytes from the peer. A client begins the handshake by a call with "".
   virtual absl::Status Receive(absl::string_view records) = 0;
 
-  // The handshake is done and the peer is who it should be.
+  // Whether the handshake is done and the peer is verified.
   virtual bool established() const = 0;
 
-  // Once established. How many bytes have come, of those not yet read; 0: no
-  // more than were received so far.
+  // Only once established. Read() returns the number of bytes that it wrote to
+  // `into`; 0: more records from the peer are needed.
   virtual absl::StatusOr<size_t> Read(absl::Span<char> into) = 0;
   virtual absl::Status Write(absl::string_view bytes) = 0;
 
-  // Says good-bye to the peer.
+  // Adds the closing alert (close_notify) to the output.
   virtual void Close() = 0;
 
   virtual absl::string_view output() const = 0;
   virtual void ClearOutput() = 0;
 };
 
-// `host` is what was connected to: the name to verify, unless the options name
-// another. UNAVAILABLE.
+// The client's end. `host` is the host of the connection. Its name is verified,
+// unless the options have another name.
+// Failure: UNAVAILABLE.
 absl::StatusOr<std::unique_ptr<TlsSession>> NewTlsSession(
     const TlsContext& context, const std::string& host);
 
-// The server's end, of a server's context.
+// The server's end. `context` is from NewServerTlsContext().
+// Failure: UNAVAILABLE.
 absl::StatusOr<std::unique_ptr<TlsSession>> NewServerTlsSession(
     const TlsContext& context);
 

@@ -6,24 +6,24 @@
 #include "base/recycled.h"
 #include "limiter/query.h"
 #include "rpc/read_query.h"
-#include "rpc/write_verdict.h"
 
 namespace rls {
 namespace {
 
-// What a request needs until the limiter is done, maybe on another thread.
+// The state of a request until the limiter answers, possibly on another thread.
 struct Request : Recycled<Request> {
   Query query;
-  RateLimitHandler::ReplyCallback done;
+  RateLimitHandler::AnswerCallback done;
 };
 
-// Lends a string the memory of the last one on its thread, so that an answer
-// allocates nothing. Who is lent one while another is in use gets a new one.
+// Lends `to` the memory of the previous answer of this thread, so that an
+// answer needs no allocation. If that memory is already lent, `to` starts
+// empty.
 class LentString {
  public:
   explicit LentString(std::string& to) : to_(to) { to_.swap(Spare()); }
   ~LentString() {
-    // What one large answer needed is not kept for the small ones.
+    // Do not keep the memory of a large answer: most answers are small.
     constexpr size_t kKeptBytes = 16 << 10;
     if (to_.capacity() > kKeptBytes) return;
     to_.clear();
@@ -45,41 +45,58 @@ class LentString {
 
 RateLimitHandler::RateLimitHandler(Limiter& limiter, const Clock& clock,
                                    AnswerSettings settings)
-    : limiter_(limiter),
-      clock_(clock),
-      writer_(std::make_unique<const VerdictWriter>(std::move(settings))) {}
-
-RateLimitHandler::~RateLimitHandler() = default;
+    : limiter_(limiter), clock_(clock), settings_(std::move(settings)) {}
 
 void RateLimitHandler::ShouldRateLimit(absl::string_view request,
                                        absl::Time deadline, Caller* caller,
-                                       ReplyCallback done) {
+                                       AnswerCallback done) {
   if (clock_.Now() >= deadline) {
     done({.status = absl::DeadlineExceededError("the deadline has passed")});
     return;
   }
-  auto asked = std::make_unique<Request>();
-  Query& query = asked->query;
+  auto waiting = std::make_unique<Request>();
+  Query& query = waiting->query;
   query.deadline = deadline;
   query.caller = caller;
   if (absl::Status read = ReadQuery(request, query); !read.ok()) {
     done({.status = std::move(read)});
     return;
   }
-  asked->done = std::move(done);
-  // Two pointers: as much as the limiter can keep without allocating.
-  limiter_.Check(query, [this, asked = std::move(asked)](
+  waiting->done = std::move(done);
+  // The callback captures two pointers, which AnyInvocable stores without an
+  // allocation.
+  limiter_.Check(query, [this, waiting = std::move(waiting)](
                             absl::StatusOr<const Verdict*> verdict) {
     if (!verdict.ok()) {
-      asked->done({.status = verdict.status()});
+      waiting->done({.status = verdict.status()});
       return;
     }
-    Reply reply;
-    const LentString lent(reply.response);
-    reply.over_limit = (*verdict)->over_limit;
-    writer_->Write(**verdict, reply.response);
-    asked->done(reply);
+    Answer answer;
+    const LentString lent(answer.response);
+    answer.over_limit = (*verdict)->over_limit;
+    WriteVerdict(settings_, **verdict, answer.response);
+    waiting->done(answer);
   });
+}
+
+RequestMetrics::RequestMetrics(Metrics& metrics)
+    : seconds_(metrics.GetHistogram(
+          {.name = "ratelimitd_request_seconds",
+           .help = "From a request's arrival to its answer"},
+          {0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025,
+           0.005, 0.01, 0.025, 0.1, 1, 10})) {
+  for (size_t code = 0; code < requests_by_code_.size(); ++code) {
+    requests_by_code_[code] = &metrics.GetCounter(
+        {.name = "ratelimitd_requests_total",
+         .help = "ShouldRateLimit calls by the gRPC code of the answer",
+         .labels = {{"grpc_code", absl::StatusCodeToString(
+                                      static_cast<absl::StatusCode>(code))}}});
+  }
+}
+
+void RequestMetrics::Count(absl::StatusCode code, absl::Duration took) {
+  requests_by_code_[static_cast<size_t>(code)]->Add(1);
+  seconds_.Observe(absl::ToDoubleSeconds(took));
 }
 
 }  // namespace rls

@@ -1,7 +1,7 @@
 #ifndef RLS_RPC_HANDLER_H_
 #define RLS_RPC_HANDLER_H_
 
-#include <memory>
+#include <array>
 #include <string>
 
 #include "absl/functional/any_invocable.h"
@@ -10,47 +10,62 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "limiter/limiter.h"
-#include "rpc/answer_settings.h"
+#include "metrics/metrics.h"
+#include "rpc/write_verdict.h"
 
 namespace rls {
 
-class VerdictWriter;
-
-// ShouldRateLimit from bytes to bytes, for any transport.
+// ShouldRateLimit from bytes to bytes. The handler does not depend on the
+// transport.
 //
 // Threads: ShouldRateLimit() may be called by many threads at once.
 class RateLimitHandler {
  public:
-  struct Reply {
+  struct Answer {
     absl::Status status;
-    std::string response;  // RateLimitResponse, serialized, when status is ok
-    bool over_limit = false;  // its overall_code
+    std::string response;     // serialized RateLimitResponse, if status is OK
+    bool over_limit = false;  // the overall code of the response
   };
-  // The reply is valid only while this runs.
-  using ReplyCallback = absl::AnyInvocable<void(const Reply&)>;
+  // The answer is valid only while the callback runs.
+  using AnswerCallback = absl::AnyInvocable<void(const Answer&)>;
 
   // `limiter` and `clock` must outlive the handler.
   RateLimitHandler(Limiter& limiter, const Clock& clock,
                    AnswerSettings settings);
-  ~RateLimitHandler();
   RateLimitHandler(const RateLimitHandler&) = delete;
   RateLimitHandler& operator=(const RateLimitHandler&) = delete;
 
-  // `request` is a serialized RateLimitRequest; its strings may hold any bytes,
-  // as header values of gateways do. It must live until `done` has run, which
-  // may be on any thread, and before this returns; and so must `caller`, which
-  // is told when nobody waits for the answer any more. Null: the answer is
-  // never held.
+  // `request` is a serialized RateLimitRequest. Its strings may hold any bytes,
+  // because gateways send header values unchanged. If `caller` is null, the
+  // request is never held.
   //
-  // Failure: INVALID_ARGUMENT (the text names the field), DEADLINE_EXCEEDED
-  // (nothing was charged if it had passed on arrival), and the limiter's codes.
+  // Threads: `done` may run on any thread, even before this function returns.
+  // Lifetime: `request` and `caller` must live until `done` has run.
+  // Failure: INVALID_ARGUMENT (the text names the field), DEADLINE_EXCEEDED (a
+  // request that arrives after its deadline is not charged), and the codes of
+  // the limiter.
   void ShouldRateLimit(absl::string_view request, absl::Time deadline,
-                       Caller* caller, ReplyCallback done);
+                       Caller* caller, AnswerCallback done);
 
  private:
   Limiter& limiter_;
   const Clock& clock_;
-  const std::unique_ptr<const VerdictWriter> writer_;
+  const AnswerSettings settings_;
+};
+
+// Counts ShouldRateLimit calls and measures their duration, for every
+// transport.
+//
+// Threads: Count() may be called by many threads at once.
+class RequestMetrics {
+ public:
+  explicit RequestMetrics(Metrics& metrics);
+
+  void Count(absl::StatusCode code, absl::Duration took);
+
+ private:
+  std::array<Counter*, 17> requests_by_code_;  // the index is the code's number
+  Histogram& seconds_;
 };
 
 }  // namespace rls

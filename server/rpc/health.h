@@ -1,65 +1,60 @@
 #ifndef RLS_RPC_HEALTH_H_
 #define RLS_RPC_HEALTH_H_
 
-#include <grpcpp/grpcpp.h>
+#include <optional>
+#include <string>
 
-#include <memory>
-#include <set>
-
-#include "absl/base/thread_annotations.h"
-#include "base/mutex.h"
-#include "grpc/health/v1/health.grpc.pb.h"
-#include "rpc/queue_event.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace rls {
 
-// grpc.health.v1 for the names "", "ratelimit" (envoyproxy/ratelimit's) and
-// that of the rate limit service; all have one status.
+// The values of HealthCheckResponse.ServingStatus.
+enum class HealthStatus {
+  kServing = 1,
+  kNotServing = 2,
+  kServiceUnknown = 3,
+};
+
+// The answers of grpc.health.v1, for any transport. The service names "",
+// "ratelimit" (the name that envoyproxy/ratelimit serves) and the name of the
+// rate limit service have the same status.
 //
-// gRPC has a health service of its own; it is not used because its threads
-// would poll the connections of all others: see
-// docs/decisions/0001-completion-queues.md.
-//
-// Threads: SetServing() and Stop() may be called by any thread; everything else
-// happens on the thread of the queue given to Start().
+// Threads: one at a time.
 // Source: https://github.com/grpc/grpc/blob/master/doc/health-checking.md
 class Health {
  public:
-  Health();
-  ~Health();
-  Health(const Health&) = delete;
-  Health& operator=(const Health&) = delete;
-
-  grpc::Service& service() { return service_; }
-
-  // Takes calls from `queue` from now on. `open` is the queue's count of calls
-  // that are not over.
-  void Start(grpc::ServerCompletionQueue& queue, size_t& open);
-
-  void SetServing(bool serving);
-
-  // Tells every watcher that nothing is served any more, and ends it.
+  // Default: not serving.
+  void SetServing(bool serving) { serving_ = serving; }
+  // Not serving, and every Watch ends.
   void Stop();
 
+  // The answer to Check. Failure: NOT_FOUND (the service is unknown).
+  absl::StatusOr<HealthStatus> Check(absl::string_view service) const;
+
+  // One Watch call.
+  struct Watch {
+    std::string service;
+    std::optional<HealthStatus> sent;  // the last status sent, if any
+  };
+  // The status that the watch must send now, or nullopt if the client has the
+  // current status. Records the status as sent.
+  // Failure: UNAVAILABLE. The watch must end with this error.
+  absl::StatusOr<std::optional<HealthStatus>> Next(Watch& watch) const;
+
  private:
-  class CheckCall;
-  class WatchCall;
-  using Response = grpc::health::v1::HealthCheckResponse;
+  HealthStatus StatusOf(absl::string_view service) const;
 
-  Response::ServingStatus StatusOf(const std::string& service) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
-  // Sends what a watcher does not know yet, one message at a time, and after
-  // the last one of a stopped server ends the call.
-  void Proceed(WatchCall& watcher) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
-  grpc::health::v1::Health::AsyncService service_;
-  std::unique_ptr<CheckCall> check_;
-  Mutex mutex_;
-  bool serving_ ABSL_GUARDED_BY(mutex_) = false;
-  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  std::set<WatchCall*> watchers_ ABSL_GUARDED_BY(mutex_);
+  bool serving_ = false;
+  bool stopped_ = false;
 };
+
+// Reads the service name of a serialized HealthCheckRequest.
+// Failure: INVALID_ARGUMENT (the bytes are not a HealthCheckRequest).
+absl::StatusOr<std::string> ReadHealthRequest(absl::string_view request);
+
+// Returns a serialized HealthCheckResponse.
+std::string WriteHealthResponse(HealthStatus status);
 
 }  // namespace rls
 

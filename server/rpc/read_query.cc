@@ -4,13 +4,13 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "rpc/wire_reader.h"
+#include "rpc/wire.h"
 
 namespace rls {
 namespace {
 
-absl::Status Invalid(absl::string_view field, absl::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat(field, ": ", what));
+absl::Status Invalid(absl::string_view field, absl::string_view problem) {
+  return absl::InvalidArgumentError(absl::StrCat(field, ": ", problem));
 }
 
 absl::Status TooLong(absl::string_view field, size_t found, int most) {
@@ -21,7 +21,7 @@ absl::Status Malformed(absl::string_view message) {
   return Invalid(message, "not a valid protobuf message");
 }
 
-// The field's place in the request, for an error text only.
+// The place of a field in the request, for error texts.
 std::string Place(size_t descriptor, absl::string_view rest) {
   return absl::StrCat("descriptors[", descriptor, "]", rest);
 }
@@ -59,23 +59,22 @@ bool ReadWrapped(absl::string_view bytes, uint64_t& value) {
   return reader.ok();
 }
 
-absl::Status ReadOverride(absl::string_view bytes, size_t descriptor,
-                          Policy& policy) {
-  uint64_t requests = 0;
-  uint64_t unit = 0;
-  uint64_t multiplier = 1;
+absl::Status ReadOverrideField(absl::string_view bytes, size_t descriptor,
+                               Policy& policy) {
+  WireOverride found;
   WireReader reader(bytes);
   while (reader.Next()) {
     absl::string_view wrapped;
     switch (reader.field()) {
       case 1:
-        reader.ReadVarint(requests);
+        reader.ReadVarint(found.requests_per_unit);
         break;
       case 2:
-        reader.ReadVarint(unit);
+        reader.ReadVarint(found.unit);
         break;
       case 3:
-        if (reader.ReadBytes(wrapped) && !ReadWrapped(wrapped, multiplier)) {
+        if (reader.ReadBytes(wrapped) &&
+            !ReadWrapped(wrapped, found.unit_multiplier)) {
           return Malformed(Place(descriptor, ".limit.unit_multiplier"));
         }
         break;
@@ -84,29 +83,40 @@ absl::Status ReadOverride(absl::string_view bytes, size_t descriptor,
     }
   }
   if (!reader.ok()) return Malformed(Place(descriptor, ".limit"));
-  const absl::Duration length = UnitLength(unit);
-  if (length == absl::ZeroDuration()) {
-    return Invalid(
-        Place(descriptor, ".limit.unit"),
-        absl::StrCat("found ", unit, ", expected SECOND (1) to YEAR (6)"));
+  return ReadOverride(found, descriptor, policy);
+}
+
+std::string EntryPlace(size_t descriptor, size_t entry,
+                       absl::string_view field) {
+  return Place(descriptor, absl::StrCat(".entries[", entry, "]", field));
+}
+
+absl::Status CheckEntry(const Entry& entry, size_t descriptor, size_t index) {
+  if (entry.key.empty()) {
+    return Invalid(EntryPlace(descriptor, index, ".key"), "must not be empty");
   }
-  // Multiplied in a type that cannot overflow: 2^32 years.
-  const auto times =
-      static_cast<int64_t>(std::clamp<uint64_t>(multiplier, 1, UINT32_MAX));
-  if (length * times > kMaxWindow) {
-    return Invalid(Place(descriptor, ".limit.unit_multiplier"),
-                   "the window is longer than a year");
+  if (entry.key.size() > kMaxKeyBytes) {
+    return TooLong(EntryPlace(descriptor, index, ".key"), entry.key.size(),
+                   kMaxKeyBytes);
   }
-  policy.limit = static_cast<int64_t>(std::min<uint64_t>(requests, UINT32_MAX));
-  policy.window = length * times;
+  if (entry.value.size() > kMaxValueBytes) {
+    return TooLong(EntryPlace(descriptor, index, ".value"), entry.value.size(),
+                   kMaxValueBytes);
+  }
   return absl::OkStatus();
+}
+
+absl::Status TooManyDescriptors() {
+  return Invalid("descriptors", absl::StrCat("more than ", kMaxDescriptors));
+}
+
+absl::Status TooManyEntries(size_t descriptor) {
+  return Invalid(Place(descriptor, ".entries"),
+                 absl::StrCat("more than ", kMaxEntries));
 }
 
 absl::Status ReadEntry(absl::string_view bytes, size_t descriptor, size_t index,
                        Entry& entry) {
-  const auto place = [&](absl::string_view field) {
-    return Place(descriptor, absl::StrCat(".entries[", index, "]", field));
-  };
   WireReader reader(bytes);
   while (reader.Next()) {
     switch (reader.field()) {
@@ -120,18 +130,11 @@ absl::Status ReadEntry(absl::string_view bytes, size_t descriptor, size_t index,
         reader.Skip();
     }
   }
-  if (!reader.ok()) return Malformed(place(""));
-  if (entry.key.empty()) return Invalid(place(".key"), "must not be empty");
-  if (entry.key.size() > kMaxKeyBytes) {
-    return TooLong(place(".key"), entry.key.size(), kMaxKeyBytes);
-  }
-  if (entry.value.size() > kMaxValueBytes) {
-    return TooLong(place(".value"), entry.value.size(), kMaxValueBytes);
-  }
-  return absl::OkStatus();
+  if (!reader.ok()) return Malformed(EntryPlace(descriptor, index, ""));
+  return CheckEntry(entry, descriptor, index);
 }
 
-// One field of a descriptor; the reader stands on it.
+// Reads the current field of `reader` into `descriptor`.
 absl::Status ReadDescriptorField(WireReader& reader, size_t index,
                                  Descriptor& descriptor) {
   absl::string_view bytes;
@@ -140,15 +143,15 @@ absl::Status ReadDescriptorField(WireReader& reader, size_t index,
     case 1:
       if (!reader.ReadBytes(bytes)) return absl::OkStatus();
       if (descriptor.entries.size() == kMaxEntries) {
-        return Invalid(Place(index, ".entries"),
-                       absl::StrCat("more than ", kMaxEntries));
+        return TooManyEntries(index);
       }
       descriptor.entries.emplace_back();
       return ReadEntry(bytes, index, descriptor.entries.size() - 1,
                        descriptor.entries.back());
     case 2:
       if (!reader.ReadBytes(bytes)) return absl::OkStatus();
-      return ReadOverride(bytes, index, descriptor.limit_override.emplace());
+      return ReadOverrideField(bytes, index,
+                               descriptor.limit_override.emplace());
     case 3:
       if (!reader.ReadBytes(bytes)) return absl::OkStatus();
       if (!ReadWrapped(bytes, descriptor.hits.emplace())) {
@@ -176,7 +179,7 @@ absl::Status ReadDescriptor(absl::string_view bytes, size_t index,
   return reader.ok() ? absl::OkStatus() : Malformed(Place(index, ""));
 }
 
-absl::Status CheckQuery(const Query& query) {
+absl::Status CheckDomainAndCount(const Query& query) {
   if (query.domain.empty()) return Invalid("domain", "must not be empty");
   if (query.domain.size() > kMaxDomainBytes) {
     return TooLong("domain", query.domain.size(), kMaxDomainBytes);
@@ -201,10 +204,7 @@ absl::Status ReadQuery(absl::string_view bytes, Query& query) {
       case 2: {
         if (!reader.ReadBytes(descriptor)) break;
         const size_t index = query.descriptors.size();
-        if (index == kMaxDescriptors) {
-          return Invalid("descriptors",
-                         absl::StrCat("more than ", kMaxDescriptors));
-        }
+        if (index == kMaxDescriptors) return TooManyDescriptors();
         if (absl::Status read = ReadDescriptor(
                 descriptor, index, query.descriptors.emplace_back());
             !read.ok()) {
@@ -220,7 +220,50 @@ absl::Status ReadQuery(absl::string_view bytes, Query& query) {
     }
   }
   if (!reader.ok()) return Malformed("request");
-  return CheckQuery(query);
+  return CheckDomainAndCount(query);
+}
+
+absl::Status ReadOverride(const WireOverride& found, size_t descriptor,
+                          Policy& policy) {
+  const absl::Duration length = UnitLength(found.unit);
+  if (length == absl::ZeroDuration()) {
+    return Invalid(Place(descriptor, ".limit.unit"),
+                   absl::StrCat("found ", found.unit,
+                                ", expected SECOND (1) to YEAR (6)"));
+  }
+  // The product of absl::Duration cannot overflow: at most 2^32 years.
+  const auto times = static_cast<int64_t>(
+      std::clamp<uint64_t>(found.unit_multiplier, 1, UINT32_MAX));
+  if (length * times > kMaxWindow) {
+    return Invalid(Place(descriptor, ".limit.unit_multiplier"),
+                   "the window is longer than a year");
+  }
+  policy.limit = static_cast<int64_t>(
+      std::min<uint64_t>(found.requests_per_unit, UINT32_MAX));
+  policy.window = length * times;
+  return absl::OkStatus();
+}
+
+absl::Status CheckDescriptor(const Descriptor& descriptor, size_t index) {
+  if (index >= kMaxDescriptors) return TooManyDescriptors();
+  for (size_t i = 0; i < descriptor.entries.size(); ++i) {
+    if (i == kMaxEntries) return TooManyEntries(index);
+    if (absl::Status checked = CheckEntry(descriptor.entries[i], index, i);
+        !checked.ok()) {
+      return checked;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckQuery(const Query& query) {
+  for (size_t i = 0; i < query.descriptors.size(); ++i) {
+    if (absl::Status checked = CheckDescriptor(query.descriptors[i], i);
+        !checked.ok()) {
+      return checked;
+    }
+  }
+  return CheckDomainAndCount(query);
 }
 
 }  // namespace rls

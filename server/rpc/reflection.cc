@@ -7,8 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "rpc/wire_reader.h"
-#include "rpc/wire_writer.h"
+#include "rpc/wire.h"
 
 namespace rls {
 namespace {
@@ -22,9 +21,9 @@ constexpr const char* kServices[] = {
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection"};
 
-// Fields of the messages. They are written by hand because the generated
-// classes of gRPC's reflection are not among its headers, and a second copy of
-// them in the process is refused by protobuf.
+// The field numbers of the messages. There are no generated classes to use:
+// gRPC does not install the headers of its own, and protobuf refuses a second
+// copy of the same messages in one process.
 enum RequestField { kHost = 1, kFileByName = 3, kFileBySymbol = 4 };
 enum { kFileByExtension = 5, kAllExtensions = 6, kListServices = 7 };
 enum ResponseField {
@@ -52,7 +51,7 @@ std::string NotFound() {
   return error.text();
 }
 
-// A file and all it imports, each once.
+// Writes a file and all its imports, each file once.
 void AddFiles(const FileDescriptor& file, std::set<std::string>& seen,
               MessageWriter& writer) {
   if (!seen.insert(file.name()).second) return;
@@ -81,12 +80,12 @@ void AnswerFile(const FileDescriptor* file,
   response.Bytes(kFileDescriptors, answer);
 }
 
-// The file of the extension that is asked for; null: there is none.
-const FileDescriptor* FindExtension(absl::string_view question,
+// The file that defines the requested extension; null if it is unknown.
+const FileDescriptor* FindExtension(absl::string_view request,
                                     const DescriptorPool& pool) {
   absl::string_view type;
   uint64_t number = 0;
-  WireReader reader(question);
+  WireReader reader(request);
   while (reader.Next()) {
     switch (reader.field()) {
       case 1:
@@ -127,7 +126,8 @@ void AnswerAllExtensions(const std::string& type, const DescriptorPool& pool,
 void AnswerServices(const DescriptorPool& pool, MessageWriter& response) {
   MessageWriter list;
   for (const char* name : kServices) {
-    // Clients go on to ask for what is listed.
+    // Clients request the descriptor of each service in the list, so the list
+    // must contain only known services.
     if (pool.FindServiceByName(name) == nullptr) continue;
     MessageWriter service;
     service.Bytes(1, name);
@@ -140,28 +140,28 @@ void AnswerServices(const DescriptorPool& pool, MessageWriter& response) {
 
 absl::StatusOr<std::string> Reflection::Answer(absl::string_view request) {
   absl::string_view host;
-  absl::string_view asked;
-  int question = 0;
+  absl::string_view argument;
+  int method = 0;
   WireReader reader(request);
   while (reader.Next()) {
     const int field = static_cast<int>(reader.field());
     if (field == kHost) {
       reader.ReadBytes(host);
     } else if (field >= kFileByName && field <= kListServices) {
-      if (reader.ReadBytes(asked)) question = field;
+      if (reader.ReadBytes(argument)) method = field;
     } else {
       reader.Skip();
     }
   }
-  if (!reader.ok() || question == 0) {
+  if (!reader.ok() || method == 0) {
     return absl::InvalidArgumentError("not a ServerReflectionRequest");
   }
   const DescriptorPool& pool = *DescriptorPool::generated_pool();
   MessageWriter response;
   response.Bytes(kValidHost, host);
   response.Bytes(kOriginalRequest, request);
-  const std::string name(asked);
-  switch (question) {
+  const std::string name(argument);
+  switch (method) {
     case kFileByName:
       AnswerFile(pool.FindFileByName(name), files_, response);
       break;
@@ -169,7 +169,7 @@ absl::StatusOr<std::string> Reflection::Answer(absl::string_view request) {
       AnswerFile(pool.FindFileContainingSymbol(name), files_, response);
       break;
     case kFileByExtension:
-      AnswerFile(FindExtension(asked, pool), files_, response);
+      AnswerFile(FindExtension(argument, pool), files_, response);
       break;
     case kAllExtensions:
       AnswerAllExtensions(name, pool, response);

@@ -9,9 +9,9 @@
 
 namespace rls {
 
-// Server reflection for transports that do not bring their own.
+// Server reflection for transports without their own implementation.
 //
-// Threads: one.
+// Threads: one at a time.
 // Source: https://github.com/grpc/grpc-proto/blob/master/grpc/reflection/v1
 class Reflection {
  public:
@@ -19,17 +19,17 @@ class Reflection {
   Reflection(const Reflection&) = delete;
   Reflection& operator=(const Reflection&) = delete;
 
-  // A serialized ServerReflectionRequest -> the serialized response. What is
-  // not known is an error_response in it. v1 and v1alpha have the same
-  // messages.
+  // Takes a serialized ServerReflectionRequest and returns the serialized
+  // response. For an unknown name, the response is an error_response. The
+  // messages of v1 and v1alpha are the same.
   //
-  // Failure: INVALID_ARGUMENT, when the bytes are no request.
+  // Failure: INVALID_ARGUMENT, if the bytes are not a request.
   absl::StatusOr<std::string> Answer(absl::string_view request);
 
  private:
-  // A file's name -> it and all that it imports, as they are answered; no more
-  // entries than files in this process. Serializing them is nearly all of what
-  // an answer costs.
+  // The name of a file -> the serialized descriptors of the file and of all its
+  // imports. Serializing them takes nearly all of the time of an answer. The
+  // map has at most one entry for each file that is linked into the process.
   absl::flat_hash_map<std::string, std::string> files_;
 };
 

@@ -13,17 +13,21 @@
 namespace rls {
 
 struct RpcServerOptions {
-  // host:port, where port 0 takes a free one, or unix:PATH.
+  // host:port or unix:PATH. Port 0: the system chooses.
   std::string address = "[::]:8081";
-  int threads = 0;  // that serve calls; 0: one per core
+  int threads = 0;  // 0: one per core
   int max_request_bytes = 4 << 20;
-  // Of these four, zero means never. The age is jittered by a tenth, so that
-  // connections do not end together.
+  // Open connections, in total and for each peer (net/admission.h). Without
+  // effect on the general transport, which accepts any number.
+  size_t max_connections = 10'000;
+  size_t max_connections_per_peer = 5'000;
+  // Zero disables each of these four. The age varies randomly by a tenth, so
+  // that connections do not all end at the same time.
   absl::Duration max_connection_age = absl::Hours(24);
   absl::Duration max_connection_age_grace = absl::Hours(1);
   absl::Duration keepalive_time = absl::Minutes(5);
   absl::Duration keepalive_timeout = absl::Seconds(20);
-  // None: no TLS. Files that have changed are used for later connections.
+  // Without a value: no TLS. New connections use files that have changed.
   std::optional<ServerTlsOptions> tls;
 };
 
@@ -32,25 +36,26 @@ inline size_t ThreadsOf(const RpcServerOptions& options) {
   return std::max(1U, std::thread::hardware_concurrency());
 }
 
-// Of a call's headers. gRPC's own 8 KiB is less than a gateway may pass on of a
-// client's tracing headers.
+// The maximum size of the headers of a call. gRPC's default of 8 KiB is too
+// small for a gateway that forwards the tracing headers of its clients.
 inline constexpr int kMaxMetadataBytes = 64 << 10;
 
-// A transport: ShouldRateLimit, grpc.health.v1 (the names "" and
-// "envoy.service.ratelimit.v3.RateLimitService" and "ratelimit") and server
+// A transport: serves ShouldRateLimit, grpc.health.v1 (health.h) and server
 // reflection on one port.
 class RpcServer {
  public:
-  virtual ~RpcServer() = default;  // as Shutdown(absl::ZeroDuration())
+  // Like Shutdown(absl::ZeroDuration()).
+  virtual ~RpcServer() = default;
 
-  // As it was given, with the port that was taken.
+  // The address of the options, with the port that the system chose.
   virtual const std::string& address() const = 0;
 
-  // What health answers for every name.
+  // Sets the health status of every known name.
   virtual void SetServing(bool serving) = 0;
 
-  // Not serving from now on; takes no new call, finishes those in flight within
-  // `grace`, cancels the rest, and returns when all is quiet. Call once.
+  // Sets the health status to not serving and accepts no new call. Calls in
+  // flight may finish within `grace`; later they are cancelled. Returns after
+  // the last call has ended. Call once.
   virtual void Shutdown(absl::Duration grace) = 0;
 };
 

@@ -4,7 +4,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "limit/reservation.h"
@@ -55,7 +54,7 @@ class DomainImpl final : public Domain {
     if (tiers_.has_value()) {
       tiers_->Find(entries, match);
     } else {
-      match.asks_source = false;
+      match.needs_lookup = false;
       tree_.Find(entries, match);
     }
   }
@@ -90,8 +89,8 @@ class DomainImpl final : public Domain {
     source_ = sources->Open(name_, *spec.source);
     unknown_tier_ = &metrics.GetCounter(
         {.name = "ratelimitd_tier_unknown_total",
-         .help = "Decisions for users whose tier, as the source names it, the "
-                 "configuration does not know",
+         .help = "Decisions for users with a tier that the tier source "
+                 "returns and the configuration does not contain",
          .labels = {{"domain", name_}}});
   }
 
@@ -99,19 +98,19 @@ class DomainImpl final : public Domain {
                       const std::string& result) const {
     return metrics.GetCounter(
         {.name = "ratelimitd_hits_total",
-         .help = "Hits by rule and by what became of them",
+         .help = "Hits by rule and result",
          .labels = {
              {"domain", name_}, {"rule", rule.path}, {"result", result}}});
   }
 
   std::string name_;
   Accounting accounting_ = Accounting::kAllOrNothing;
-  std::deque<CompiledRule> rules_;  // never moves what it holds
+  std::deque<CompiledRule> rules_;  // a deque, because it never moves rules
   Tree tree_;
   std::optional<Tiers> tiers_;
   std::optional<CompiledUsage> usage_;
   std::shared_ptr<TierSource> source_;
-  Counter* unknown_tier_ = nullptr;  // null as `source_`
+  Counter* unknown_tier_ = nullptr;  // null if `source_` is null
 };
 
 }  // namespace
@@ -127,17 +126,9 @@ absl::StatusOr<std::shared_ptr<const Domain>> CompileDomain(
   return domain;
 }
 
-bool HoldsSecrets(absl::string_view key) {
-  for (const char* secret :
-       {"authorization", "proxy-authorization", "api_key", "api-key",
-        "x-api-key", "apikey", "token", "access_token", "cookie", "password"}) {
-    if (absl::EqualsIgnoreCase(key, secret)) return true;
-  }
-  return false;
-}
-
-// Short, because it is part of every key in Redis: "default/1m" for a fixed
-// window. A slash of the domain's own is escaped, so that no two are alike.
+// Short, because every key in Redis contains the scope: "default/1m" for a
+// fixed window. A slash in the domain is escaped, so that two domains never
+// share a scope.
 std::string CounterScope(absl::string_view domain, const Policy& policy) {
   const std::string shape = policy.calendar == Calendar::kNone
                                 ? absl::FormatDuration(policy.window)

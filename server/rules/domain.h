@@ -12,33 +12,34 @@
 #include "absl/types/span.h"
 #include "metrics/metrics.h"
 #include "rules/domain_spec.h"
-#include "rules/rule.h"
 #include "rules/tier_source.h"
 
 namespace rls {
 
-// One (key, value) of a descriptor. Any bytes; views of the request.
+// One (key, value) pair of a descriptor. May contain any bytes. Both views
+// refer to the request.
 struct Entry {
   absl::string_view key;
   absl::string_view value;
 };
 
-// What is counted for one rule, as handles made once at compile time.
+// The metrics of one rule. CompileDomain() creates them.
 struct RuleCounters {
-  Counter* ok = nullptr;          // hits allowed
-  Counter* over_limit = nullptr;  // hits refused
-  Counter* shadowed = nullptr;    // hits over the limit that shadow mode let by
-  Counter* degraded = nullptr;    // hits over it that a cheaper model takes
+  Counter* ok = nullptr;          // allowed hits
+  Counter* over_limit = nullptr;  // refused hits
+  Counter* shadowed = nullptr;    // hits over the limit, allowed by shadow mode
+  Counter* degraded = nullptr;    // hits over the limit, sent to another model
 };
 
 struct CompiledRule : Rule {
-  // CounterKey::scope: the domain, escaped, and the shape of the policy
-  // (algorithm, window or calendar), but not its numbers, so that a changed
-  // limit keeps its counter and a changed window starts a new one.
+  // CounterKey::scope: the escaped domain and the shape of the policy
+  // (algorithm, window or calendar). It does not contain the policy's numbers.
+  // So a changed limit keeps its counter, and a changed window starts a new
+  // one.
   std::string scope;
-  std::string degrade_scope;  // of `degrade->limit`
+  std::string degrade_scope;  // the scope of `degrade->limit`
   RuleCounters counters;
-  const CompiledRule* next = nullptr;  // of `more`
+  const CompiledRule* next = nullptr;  // the next limit of `more`
 };
 
 struct CompiledUsage : UsageSpec {
@@ -48,27 +49,25 @@ struct CompiledUsage : UsageSpec {
 
 struct Match {
   const CompiledRule* rule = nullptr;  // null: no limit applies
-  // Of the CounterKey. Views of the request's entries and of the domain.
+  // CounterKey::parts. Views of the request's entries and of the domain.
   absl::InlinedVector<absl::string_view, 8> parts;
   size_t tag_part = 1;
   bool secret = false;
-  // The domain's tier source is to be asked for the user, parts[1]; `rule` is
-  // for want of its answer.
-  bool asks_source = false;
-  std::string text;  // what a part views that the request does not hold
+  // True: look up the user, parts[1], in the domain's tier source. `rule`
+  // applies if the tier source does not know the user.
+  bool needs_lookup = false;
+  std::string text;  // owns the text of a part that is not in the request
 };
 
-// Whether what comes under this key of a descriptor may be a secret that must
-// not be shown: authorization, api_key, cookie and the like, in any letter
-// case.
-bool HoldsSecrets(absl::string_view key);
-
-// The compiled rules of one domain: immutable, shared by all threads.
+// The compiled rules of one domain.
 //
-// Matching follows envoyproxy/ratelimit (REFERENCE section 1): entry by entry;
-// at each level the exact (key, value) first, then the wildcards in file order,
-// then the key alone; no backtracking; only a rule at the level of the last
-// entry counts. Its cost does not grow with the number of siblings.
+// Matching follows envoyproxy/ratelimit. It goes through the entries in order.
+// At each level it prefers the node with exactly this key and value, then the
+// wildcards in file order, then the node with the key alone. It does not
+// backtrack. Only a rule at the level of the last entry applies. The cost does
+// not grow with the number of siblings.
+//
+// Threads: immutable, so all threads share it.
 class Domain {
  public:
   virtual ~Domain() = default;
@@ -76,35 +75,39 @@ class Domain {
   virtual const std::string& name() const = 0;
   virtual Accounting accounting() const = 0;
 
-  // Overwrites `match`, so that a caller can reuse its memory.
+  // Overwrites `match`, so that the memory of `match` can be reused.
   virtual void Find(absl::Span<const Entry> entries, Match& match) const = 0;
 
-  // Who tells the tiers of users that the configuration does not list; null
-  // when nobody does. Good as long as the domain.
+  // The source of the tiers of users that the configuration does not list; null
+  // if there is no such source.
+  // Lifetime: as long as the domain.
   virtual TierSource* tier_source() const = 0;
 
-  // The rule of a tier that the source has named. Null, and counted, when there
-  // is no such tier.
+  // The rule of a tier that the tier source has returned. Null if there is no
+  // such tier; a metric counts this case.
   virtual const CompiledRule* RuleOfTier(absl::string_view tier) const = 0;
 
-  // How requests tell of tokens. Null when nobody is to be asked: the domain
-  // has no tiers.
+  // The descriptor keys by which requests state tokens. Null if the domain has
+  // no tiers.
   virtual const CompiledUsage* usage() const = 0;
 
-  // Calls `visit` for each rule, in file order; after the tiers their default
-  // rule, that of anonymous requests, and that of exempt ones.
+  // Runs `visit` for each rule, in file order. After the tiers follow the
+  // default rule, the rule of anonymous requests, and the rule of exempt
+  // requests.
   virtual void ForEachRule(
       absl::FunctionRef<void(const CompiledRule&)> visit) const = 0;
 };
 
-// Failure: INVALID_ARGUMENT, naming the node, for two nodes of one level with
+// Null `sources`: the domain has no tier source, even if `spec` describes one.
+//
+// Failure: INVALID_ARGUMENT, naming the node, if two nodes of one level have
 // the same key and value.
-// Lifetime: `metrics` must outlive the domain, and `sources` what asks it; with
-// null a source that the spec describes is not there.
+// Lifetime: `metrics` must outlive the domain; `sources` must outlive all of
+// the domain's lookups.
 absl::StatusOr<std::shared_ptr<const Domain>> CompileDomain(
     DomainSpec spec, Metrics& metrics, TierSources* sources = nullptr);
 
-// CounterKey::scope for a policy that is in no rule (a request's own limit).
+// CounterKey::scope for a policy without a rule, such as a limit override.
 std::string CounterScope(absl::string_view domain, const Policy& policy);
 
 }  // namespace rls

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kV4Bits = 32;
 constexpr int kV6Bits = 128;
-// Bytes before the IPv4 address of a mapped one.
+// Bytes before the IPv4 address in an IPv4-mapped address.
 constexpr size_t kMapped = 12;
 
 IpAddress Masked(const IpAddress& address, int prefix) {

@@ -10,21 +10,23 @@
 
 namespace rls {
 
-// An IPv4 or IPv6 address; an IPv4-mapped one (RFC 4291, 2.5.5.2) is IPv4.
+// An IPv4 or IPv6 address. An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) is
+// stored as IPv4.
 struct IpAddress {
   std::array<uint8_t, 16> bytes{};
   bool is_v4 = false;
 
-  // Its first `prefix` bits, as an address: "203.0.113.0".
+  // The address with only its first `prefix` bits set: "203.0.113.0".
   std::string NetworkText(int prefix) const;
 };
 
 std::optional<IpAddress> ParseIpAddress(absl::string_view text);
 
-// A block of addresses in CIDR notation (RFC 4632), or one address.
+// A block of addresses in CIDR notation (RFC 4632), or a single address.
 class Network {
  public:
-  // None for text that is neither; bits beyond the prefix do not matter.
+  // Returns nullopt if `text` is not a network or an address. Ignores bits
+  // beyond the prefix.
   static std::optional<Network> Parse(absl::string_view text);
 
   bool Contains(const IpAddress& address) const;

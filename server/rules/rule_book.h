@@ -11,16 +11,16 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "base/mutex.h"
-#include "base/thread_part.h"
+#include "base/thread_shard.h"
 #include "rules/domain.h"
 
 namespace rls {
 
-// All domains of one load of the configuration. Immutable once published.
+// All domains of one load of the configuration. Immutable after publication.
 struct RuleBook {
   absl::flat_hash_map<std::string, std::shared_ptr<const Domain>> domains;
-  // False until a configuration has been loaded: then every request fails with
-  // FAILED_PRECONDITION rather than passing as an unknown domain.
+  // False until a configuration is loaded. Until then every request fails with
+  // FAILED_PRECONDITION, instead of passing as a request of an unknown domain.
   bool loaded = false;
 
   const Domain* Find(absl::string_view name) const {
@@ -29,46 +29,46 @@ struct RuleBook {
   }
 };
 
-// The current rule book. A reader keeps the snapshot it got for as long as its
-// request lasts; a reload never stops a request.
+// The current rule book. A request keeps its snapshot until it ends, so a
+// reload never blocks a request. A replaced book is destroyed when its last
+// request ends.
 //
-// Each thread part (base/thread_part.h) has a lock and a reference count of its
-// own, so that a request writes to no cache line that other cores write to. A
-// book that was replaced is gone when the last request that got it has ended.
+// Each thread shard (base/thread_shard.h) has its own lock and reference count.
+// So a request does not write to a cache line that other cores write to.
 //
 // Threads: Get() and Set() may be called by many threads at once.
 class RuleBookHolder {
  public:
-  RuleBookHolder() : parts_(PartCount()) {
+  RuleBookHolder() : shards_(ShardCount()) {
     Replace(std::make_shared<const RuleBook>());
   }
   RuleBookHolder(const RuleBookHolder&) = delete;
   RuleBookHolder& operator=(const RuleBookHolder&) = delete;
 
   std::shared_ptr<const RuleBook> Get() const {
-    const Part& part = parts_[PartOfThisThread()];
-    MutexLock lock(&part.mutex);
-    return part.book;
+    const Shard& shard = shards_[ShardOfThisThread()];
+    MutexLock lock(&shard.mutex);
+    return shard.book;
   }
 
-  // Every Get() that begins after it has returned gets `book` or a later one.
+  // A Get() that starts after Set() has returned gets `book` or a later book.
   void Set(std::shared_ptr<const RuleBook> book) {
     Replace(std::move(book));
     if (changed_) changed_();
   }
 
-  // Runs `changed` after each later Set(), on its thread. To be called once,
-  // before another thread may call Set().
+  // Runs `changed` after each later Set(), on the thread of that Set(). Call
+  // OnChange() once, before another thread may call Set().
   void OnChange(std::function<void()> changed) {
     changed_ = std::move(changed);
   }
 
  private:
-  struct alignas(kCacheLine) Part {
+  struct alignas(kCacheLine) Shard {
     mutable Mutex mutex;
     std::shared_ptr<const RuleBook> book ABSL_GUARDED_BY(mutex);
   };
-  // What a count of references is for; aligned, so that it has a line alone.
+  // Gives each shard its own reference count, alone on its cache line.
   struct alignas(kCacheLine) Shared {
     std::shared_ptr<const RuleBook> book;
   };
@@ -76,16 +76,16 @@ class RuleBookHolder {
   void Replace(std::shared_ptr<const RuleBook> book) {
     const Shared next{std::move(book)};
     MutexLock replacing(&replacing_);
-    for (Part& part : parts_) {
+    for (Shard& shard : shards_) {
       const auto shared = std::make_shared<const Shared>(next);
       std::shared_ptr<const RuleBook> with_own_count(shared, next.book.get());
-      MutexLock lock(&part.mutex);
-      part.book.swap(with_own_count);  // the old one goes after the lock
+      MutexLock lock(&shard.mutex);
+      shard.book.swap(with_own_count);  // destroys the old book after unlocking
     }
   }
 
-  Mutex replacing_;  // so that all parts end with the same book
-  std::vector<Part> parts_;
+  Mutex replacing_;  // makes all shards end with the same book
+  std::vector<Shard> shards_;
   std::function<void()> changed_;
 };
 

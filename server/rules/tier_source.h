@@ -13,62 +13,65 @@
 
 namespace rls {
 
-// `user_tier_source` as the configuration describes it.
+// `user_tier_source` of the configuration.
 struct TierSourceSpec {
   std::string url;      // http or https, with {user_id} in its path or query
-  std::string ca_file;  // trusted instead of the system's; "" for these
-  std::string header_name;   // "" for none
+  std::string ca_file;  // replaces the system's certificates; "" to use those
+  std::string header_name;   // "" for no header
   std::string header_value;  // secret
-  std::string header_file;   // read for each call instead; "" for none
-  absl::Duration timeout = absl::Seconds(1);  // of one call
-  absl::Duration ttl = absl::Seconds(60);     // a tier is used for so long
-  absl::Duration stale = absl::Seconds(30);  // at its end: asked anew meanwhile
+  // "" to use header_value. Otherwise read before each HTTP request.
+  std::string header_file;
+  absl::Duration timeout = absl::Seconds(1);  // of one HTTP request
+  absl::Duration ttl = absl::Seconds(60);     // lifetime of a cached tier
+  // In this last part of the lifetime a lookup also starts a refresh.
+  absl::Duration stale = absl::Seconds(30);
   absl::Duration negative_ttl = absl::Seconds(10);  // of "no tier" and failures
   size_t max_cached = 100'000;                      // users
-  size_t max_concurrent = 32;                       // calls
-  bool wait = true;           // requests wait for a tier that is not known
-  bool ask_assigned = false;  // also of users that are in `assignments`
+  size_t max_concurrent = 32;                       // HTTP requests
+  bool wait = true;           // requests wait for a tier that is not cached
+  bool ask_assigned = false;  // also look up users of `assignments`
 
   bool operator==(const TierSourceSpec&) const = default;
 };
 
-// Tells which tier a user has, where the configuration does not.
+// Looks up the tiers of users that the configuration does not list.
 //
-// A tier that it does not know costs a call to another system. Who asks waits
-// at most for the time that a call may take, and at most for half of what is
-// left until its deadline, so that the other half is left for the answer.
+// A tier that is not cached costs an HTTP request to another system. A lookup
+// waits at most `timeout`, and at most half of the time until its deadline. The
+// other half remains for the decision itself.
 //
-// Threads: all of it may be called by many threads at once; `done` runs exactly
-// once, on any thread, maybe before the call returns.
-// Failure: it never fails to answer; what it does not know it says.
+// Threads: all methods may be called by many threads at once. `done` runs
+// exactly once, on any thread, possibly before the method returns.
+// Failure: a lookup never fails. If the tier is unknown, its result is nullopt.
 class TierSource {
  public:
-  // The name of the tier, "" when the user has none; nullopt when nothing is
-  // known of the user. The name need not be one of the configuration's.
+  // The name of the tier; "" if the user has no tier; nullopt if the tier is
+  // unknown. The configuration need not contain a tier of this name.
   using AnswerCallback = absl::AnyInvocable<void(std::optional<std::string>)>;
   using RefreshCallback = absl::AnyInvocable<void(absl::StatusOr<std::string>)>;
 
   virtual ~TierSource() = default;
 
-  // What is known of `user`, the last that was known included.
-  virtual void Ask(absl::string_view user, absl::Time deadline,
-                   AnswerCallback done) = 0;
+  // Returns the tier of `user`. If a new answer is not available in time,
+  // returns the last known tier.
+  virtual void Lookup(absl::string_view user, absl::Time deadline,
+                      AnswerCallback done) = 0;
 
-  // Asks anew, with a call that begins after this one, whatever is known.
-  // Failure: INVALID_ARGUMENT (such a user is never asked for), UNAVAILABLE,
-  // DEADLINE_EXCEEDED; what was known then stays known.
+  // Looks up the user with a new HTTP request, even if the tier is cached.
+  // Failure: INVALID_ARGUMENT (this source never looks up such a user),
+  // UNAVAILABLE, DEADLINE_EXCEEDED. After a failure the cached tier remains.
   virtual void Refresh(absl::string_view user, RefreshCallback done) = 0;
 };
 
-// Makes the sources of all domains.
+// Creates the tier sources of all domains.
 //
 // Threads: Open() may be called by many threads at once.
 class TierSources {
  public:
   virtual ~TierSources() = default;
 
-  // The source of a domain: the one that is in use, with all that it knows, as
-  // long as its description stays the same.
+  // Returns the tier source of a domain. As long as `spec` stays the same,
+  // returns the source that is already in use, with its cache.
   virtual std::shared_ptr<TierSource> Open(const std::string& domain,
                                            const TierSourceSpec& spec) = 0;
 };

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/match.h"
-#include "net/digest.h"
+#include "base/digest.h"
 
 namespace rls {
 namespace {
@@ -18,15 +18,7 @@ const Entry* EntryOf(absl::Span<const Entry> entries, absl::string_view key) {
   return nullptr;
 }
 
-using RulesByName = absl::flat_hash_map<std::string, const CompiledRule*>;
-
-const CompiledRule* FindOrNull(const RulesByName& rules,
-                               absl::string_view name) {
-  const auto it = rules.find(name);
-  return it == rules.end() ? nullptr : it->second;
-}
-
-// The rule, and behind it those of the limits beside it.
+// Appends the rule and its further limits, linked by `next`. Returns the first.
 const CompiledRule* Add(Rule rule, std::deque<CompiledRule>& rules) {
   std::vector<Rule> more = std::exchange(rule.more, {});
   rules.push_back({std::move(rule)});
@@ -42,7 +34,8 @@ const CompiledRule* Add(Rule rule, std::deque<CompiledRule>& rules) {
 
 }  // namespace
 
-// Who asks; hashed at most once, and only where somebody is listed by hash.
+// The user of a request. The hash is computed on first use, because most
+// configurations do not need it.
 class Tiers::User {
  public:
   explicit User(absl::string_view name) : name_(name) {}
@@ -60,12 +53,14 @@ class Tiers::User {
 
 Tiers::Tiers(TierSpec spec, std::deque<CompiledRule>& rules)
     : identity_(std::move(spec.identity)),
-      ask_unassigned_(spec.source.has_value()),
-      ask_assigned_(ask_unassigned_ && spec.source->ask_assigned) {
-  std::vector<const CompiledRule*> tiers;
+      shown_users_(spec.shown_users),
+      assignments_(std::move(spec.assignments)),
+      hashed_assignments_(std::move(spec.hashed_assignments)),
+      looks_up_unlisted_(spec.source.has_value()),
+      looks_up_listed_(looks_up_unlisted_ && spec.source->ask_assigned) {
   for (Rule& tier : spec.tiers) {
-    tiers.push_back(Add(std::move(tier), rules));
-    rule_of_tier_.emplace(tiers.back()->tier, tiers.back());
+    tiers_.push_back(Add(std::move(tier), rules));
+    rule_of_tier_.emplace(tiers_.back()->tier, tiers_.back());
   }
   default_rule_ = Add(std::move(spec.default_rule), rules);
   anonymous_ = std::move(spec.anonymous);
@@ -76,22 +71,15 @@ Tiers::Tiers(TierSpec spec, std::deque<CompiledRule>& rules)
   if (exempt_.has_value()) {
     exempt_rule_ = Add(Rule{.path = "exempt", .unlimited = true}, rules);
   }
-  for (const auto& [hash, tier] : spec.hashed_assignments) {
-    rule_of_hash_.emplace(hash, tiers[tier]);
-  }
-  rule_of_user_.reserve(spec.assignments.size());
-  for (const auto& [user, tier] : spec.assignments) {
-    rule_of_user_.emplace(user, tiers[tier]);
-  }
 }
 
-// The first part of a key tells the kinds apart, so that no user can be named
-// so as to share the counter of an address.
+// The first part of a counter key is the kind of identity. So no user name can
+// share the counter of an address.
 void Tiers::Find(absl::Span<const Entry> entries, Match& match) const {
   match.rule = default_rule_;
   match.tag_part = 1;
   match.secret = false;
-  match.asks_source = false;
+  match.needs_lookup = false;
   std::optional<User> user;
   if (const auto name = UserOf(entries)) user.emplace(*name);
   const Entry* const address = EntryOf(entries, kRemoteAddress);
@@ -112,15 +100,17 @@ void Tiers::Find(absl::Span<const Entry> entries, Match& match) const {
 
 void Tiers::FindUser(const User& user, const Entry* address,
                      Match& match) const {
-  const CompiledRule* listed = FindOrNull(rule_of_user_, user.name());
-  // A name that the configuration shows is no secret; any other may be a key,
-  // under whichever identity it comes.
-  const bool is_shown = listed != nullptr;
-  if (!is_shown && !rule_of_hash_.empty()) {
-    listed = FindOrNull(rule_of_hash_, user.hash());
+  const CompiledRule* listed = RuleOf(assignments_, user.name());
+  // By default, a name that the configuration contains is not a secret. Any
+  // other name may be an API key, under every identity key.
+  const bool is_shown = listed == nullptr ? shown_users_ == ShownUsers::kAll
+                                          : shown_users_ != ShownUsers::kNone;
+  if (listed == nullptr && !hashed_assignments_.empty()) {
+    listed = RuleOf(hashed_assignments_, user.hash());
   }
-  match.asks_source = listed == nullptr ? ask_unassigned_ : ask_assigned_;
-  if (listed == nullptr && !match.asks_source && anonymous_rule_ != nullptr &&
+  match.needs_lookup =
+      listed == nullptr ? looks_up_unlisted_ : looks_up_listed_;
+  if (listed == nullptr && !match.needs_lookup && anonymous_rule_ != nullptr &&
       anonymous_->unknown_users) {
     FindAnonymous(address, match);
     return;
@@ -156,6 +146,14 @@ bool Tiers::IsExempt(const User* user, const Entry* address) const {
          std::any_of(
              exempt_->networks.begin(), exempt_->networks.end(),
              [&](const Network& network) { return network.Contains(*parsed); });
+}
+
+// Null if the user is not listed.
+const CompiledRule* Tiers::RuleOf(
+    const absl::flat_hash_map<std::string, size_t>& assignments,
+    absl::string_view user) const {
+  const auto it = assignments.find(user);
+  return it == assignments.end() ? nullptr : tiers_[it->second];
 }
 
 const CompiledRule* Tiers::RuleOfTier(absl::string_view tier) const {

@@ -13,39 +13,44 @@
 
 namespace rls {
 
-// Finds the user of a descriptor and the rule of the user's tier.
+// Finds the user of a descriptor, and the rule of the user's tier.
 class Tiers {
  public:
-  // Rules are appended to `rules`, in the order of Domain::ForEachRule(); the
-  // tiers point into it.
+  // Appends rules to `rules`, in the order of Domain::ForEachRule().
+  // Lifetime: `rules` must outlive the object, which points into it.
   Tiers(TierSpec spec, std::deque<CompiledRule>& rules);
 
-  // As Domain::Find(). The counter key holds the user, not the tier, so that
-  // what was used stays counted when the user's tier changes.
+  // Domain::Find(). The counter key contains the user, not the tier, so used
+  // units stay counted when the user's tier changes.
   void Find(absl::Span<const Entry> entries, Match& match) const;
 
-  // Null when there is no such tier.
+  // Null if there is no such tier.
   const CompiledRule* RuleOfTier(absl::string_view tier) const;
 
  private:
   std::optional<absl::string_view> UserOf(
       absl::Span<const Entry> entries) const;
   class User;
+  const CompiledRule* RuleOf(
+      const absl::flat_hash_map<std::string, size_t>& assignments,
+      absl::string_view user) const;
   bool IsExempt(const User* user, const Entry* address) const;
   void FindUser(const User& user, const Entry* address, Match& match) const;
   void FindAnonymous(const Entry* address, Match& match) const;
 
   std::vector<IdentityKey> identity_;
-  absl::flat_hash_map<std::string, const CompiledRule*> rule_of_user_;
+  const ShownUsers shown_users_;
+  std::vector<const CompiledRule*> tiers_;
+  absl::flat_hash_map<std::string, size_t> assignments_;  // user -> tiers_[i]
   absl::flat_hash_map<absl::string_view, const CompiledRule*> rule_of_tier_;
-  absl::flat_hash_map<std::string, const CompiledRule*> rule_of_hash_;
+  absl::flat_hash_map<std::string, size_t> hashed_assignments_;
   const CompiledRule* default_rule_ = nullptr;
   std::optional<AnonymousSpec> anonymous_;
   const CompiledRule* anonymous_rule_ = nullptr;  // null: the default rule
   std::optional<ExemptSpec> exempt_;
   const CompiledRule* exempt_rule_ = nullptr;
-  bool ask_unassigned_ = false;
-  bool ask_assigned_ = false;
+  bool looks_up_unlisted_ = false;
+  bool looks_up_listed_ = false;
 };
 
 }  // namespace rls

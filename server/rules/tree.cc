@@ -1,91 +1,91 @@
 #include "rules/tree.h"
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "base/text.h"
-#include "rules/wildcards.h"
+#include "rules/secret_keys.h"
+#include "rules/star_patterns.h"
 
 namespace rls {
-namespace {
-
-// (key, value), found by views without making strings.
-using Name = std::pair<std::string, std::string>;
-using NameView = std::pair<absl::string_view, absl::string_view>;
-
-struct NameHash {
-  using is_transparent = void;
-  size_t operator()(const NameView& name) const {
-    return absl::Hash<NameView>()(name);
-  }
-  size_t operator()(const Name& name) const {
-    return (*this)(NameView(name.first, name.second));
-  }
-};
-
-struct NameEqual {
-  using is_transparent = void;
-  bool operator()(const NameView& a, const NameView& b) const { return a == b; }
-};
-
-}  // namespace
 
 struct Tree::Node {
   const CompiledRule* rule = nullptr;
   std::unique_ptr<Level> children;
-  // Stands for the value in the counter key; empty unless the node is shared.
-  std::string shared_value;
-  bool secret = false;  // HoldsSecrets() of its key
-  // Its values are what tells most counters of the level apart: a sibling, or
-  // itself, takes any value of the key, or any of a pattern. A node for one
-  // more value of its own changes nothing of that, so no counter moves then.
+  // Replaces the value in the counter key. Null unless the node is shared.
+  std::unique_ptr<const std::string> shared_value;
+  bool secret = false;
+  // True if this node or a sibling matches any value of the key, or any value
+  // of a pattern. Then the values of this key distinguish most counters of the
+  // level. A new node for one more value does not change `is_open`, so it does
+  // not move counters to another slot.
   bool is_open = false;
 };
 
-// The nodes that are siblings.
+// The children of one node.
 class Tree::Level {
  public:
-  // False when there is a node of that name already.
+  void Reserve(size_t nodes) { nodes_.reserve(nodes); }
+
+  // Returns false if there is already a node with this key and value.
   bool Add(const std::string& key, const std::string& value, Node node) {
     const auto id = static_cast<uint32_t>(nodes_.size());
     nodes_.push_back(std::move(node));
-    if (value.empty()) return key_only_.emplace(key, id).second;
-    if (Wildcards::IsPattern(value)) wildcards_[key].Add(value, id);
-    return exact_.emplace(Name(key, value), id).second;
+    Key& same_key = keys_[key];
+    same_key.nodes.push_back(id);
+    if (value.empty()) {
+      return std::exchange(same_key.any_value, id) == kNone;
+    }
+    if (StarPatterns::IsPattern(value)) {
+      if (same_key.patterns == nullptr) {
+        same_key.patterns = std::make_unique<StarPatterns>();
+      }
+      same_key.patterns->Add(value, id);
+    }
+    return same_key.exact.emplace(value, id).second;
   }
 
   const Node* Find(const Entry& entry) const {
-    const auto exact = exact_.find(NameView(entry.key, entry.value));
-    // A node without a value is not the node of the empty value.
-    if (exact != exact_.end()) return &nodes_[exact->second];
-    if (!wildcards_.empty()) {
-      const auto patterns = wildcards_.find(entry.key);
-      if (patterns != wildcards_.end()) {
-        const uint32_t id = patterns->second.Find(entry.value);
-        if (id != Wildcards::kNone) return &nodes_[id];
-      }
-    }
-    const auto key_only = key_only_.find(entry.key);
-    return key_only == key_only_.end() ? nullptr : &nodes_[key_only->second];
+    const auto it = keys_.find(entry.key);
+    if (it == keys_.end()) return nullptr;
+    const Key& key = it->second;
+    // A node without a value is in `any_value`, so it never matches here.
+    const auto exact = key.exact.find(entry.value);
+    if (exact != key.exact.end()) return &nodes_[exact->second];
+    uint32_t id = kNone;
+    if (key.patterns != nullptr) id = key.patterns->Find(entry.value);
+    if (id == kNone) id = key.any_value;
+    return id == kNone ? nullptr : &nodes_[id];
   }
 
-  // Call it once, after the last Add(), with the key of each node in order.
-  void Finish(const std::vector<std::string>& keys) {
-    for (size_t i = 0; i < nodes_.size(); ++i) {
-      nodes_[i].secret = HoldsSecrets(keys[i]);
-      nodes_[i].is_open =
-          key_only_.contains(keys[i]) || wildcards_.contains(keys[i]);
+  // Call Finish() once, after the last Add().
+  void Finish() {
+    for (auto& [unused, key] : keys_) {
+      const bool is_open = key.any_value != kNone || key.patterns != nullptr;
+      for (const uint32_t id : key.nodes) nodes_[id].is_open = is_open;
+      key.nodes = {};
+      if (key.patterns != nullptr) key.patterns->Freeze();
     }
   }
 
  private:
+  static constexpr uint32_t kNone = StarPatterns::kNone;
+
+  // The nodes of one key.
+  struct Key {
+    std::vector<uint32_t> nodes;  // until Finish()
+    // Includes patterns by their literal text.
+    absl::flat_hash_map<std::string, uint32_t> exact;
+    std::unique_ptr<StarPatterns> patterns;  // null if there is none
+    uint32_t any_value = kNone;              // the node without a value
+  };
+
   std::vector<Node> nodes_;  // in file order
-  // Patterns too, by their literal text.
-  absl::flat_hash_map<Name, uint32_t, NameHash, NameEqual> exact_;
-  absl::flat_hash_map<std::string, Wildcards> wildcards_;
-  absl::flat_hash_map<std::string, uint32_t> key_only_;
+  absl::flat_hash_map<std::string, Key> keys_;
 };
 
 Tree::Tree() : root_(std::make_unique<Level>()) {}
@@ -98,14 +98,18 @@ absl::Status Tree::Compile(std::vector<RuleNode> nodes,
 
 absl::Status Tree::CompileLevel(std::vector<RuleNode> nodes,
                                 std::deque<CompiledRule>& rules, Level& level) {
-  std::vector<std::string> keys;
+  level.Reserve(nodes.size());
   for (RuleNode& spec : nodes) {
     Node node;
     if (spec.rule.has_value()) {
-      rules.push_back({*std::move(spec.rule)});
+      rules.push_back({std::move(*spec.rule)});
+      spec.rule.reset();
       node.rule = &rules.back();
     }
-    if (spec.share) node.shared_value = spec.value;
+    if (spec.share) {
+      node.shared_value = std::make_unique<const std::string>(spec.value);
+    }
+    node.secret = spec.secret.value_or(HoldsSecrets(spec.key));
     if (!spec.children.empty()) {
       node.children = std::make_unique<Level>();
       if (absl::Status status =
@@ -114,13 +118,12 @@ absl::Status Tree::CompileLevel(std::vector<RuleNode> nodes,
         return status;
       }
     }
-    keys.push_back(spec.key);
     if (level.Add(spec.key, spec.value, std::move(node))) continue;
     return absl::InvalidArgumentError(
         absl::StrCat("two descriptors of one level have key ", Quoted(spec.key),
-                     " and value ", Quoted(spec.value)));
+                     " and the same value"));
   }
-  level.Finish(keys);
+  level.Finish();
   return absl::OkStatus();
 }
 
@@ -136,9 +139,9 @@ void Tree::Find(absl::Span<const Entry> entries, Match& match) const {
     node = level->Find(entry);
     if (node == nullptr) return;
     match.parts.push_back(entry.key);
-    match.parts.push_back(node->shared_value.empty()
+    match.parts.push_back(node->shared_value == nullptr
                               ? entry.value
-                              : absl::string_view(node->shared_value));
+                              : absl::string_view(*node->shared_value));
     match.secret |= node->secret;
     if (!tagged) match.tag_part = match.parts.size() - 1;
     tagged |= node->is_open;

@@ -12,7 +12,7 @@
 
 namespace rls {
 
-// The descriptor tree of a domain, compiled for search.
+// The descriptor tree of a domain, indexed for search.
 class Tree {
  public:
   Tree();
@@ -20,12 +20,14 @@ class Tree {
   Tree(const Tree&) = delete;
   Tree& operator=(const Tree&) = delete;
 
-  // Rules are appended to `rules` in file order; the tree points into it.
-  // Failure: INVALID_ARGUMENT for two nodes of one level with one name.
+  // Appends rules to `rules` in file order.
+  // Failure: INVALID_ARGUMENT if two nodes of one level have the same key and
+  // value.
+  // Lifetime: `rules` must outlive the tree, which points into it.
   absl::Status Compile(std::vector<RuleNode> nodes,
                        std::deque<CompiledRule>& rules);
 
-  // As Domain::Find().
+  // Domain::Find().
   void Find(absl::Span<const Entry> entries, Match& match) const;
 
  private:

@@ -9,18 +9,19 @@
 
 namespace rls {
 
-// A CounterStore judges and charges counters, atomically for each Take.
+// A CounterStore judges and charges counters, atomically for each take.
 //
 // Charges are judged in their order; two charges of one counter see each other.
-// A kReport charge and a refund (negative cost) are made whatever the others
-// get; a kPeek, a kProbe and a refused kObserve charge nothing.
+// Charges of a kind that AlwaysCharges() and refunds (a negative cost) are made
+// even if other charges are refused. A kPeek, a kProbe and a refused kObserve
+// charge nothing.
 //
 // Threads: Take() may be called by many threads at once; `done` may run on any
 // thread, even before Take() returns, and runs exactly once.
 // Lifetime: everything `charges` points to must live until `done` has run. The
 // span that `done` gets is valid only while it runs.
-// Failure: UNAVAILABLE (nothing is known of the charges), DEADLINE_EXCEEDED
-// (they may have been made), RESOURCE_EXHAUSTED (the store is full; nothing
+// Failure: UNAVAILABLE (the charges may or may not have been made),
+// DEADLINE_EXCEEDED (the same), RESOURCE_EXHAUSTED (the store is full; nothing
 // was charged). No other code.
 class CounterStore {
  public:

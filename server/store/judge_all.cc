@@ -3,32 +3,33 @@
 namespace rls {
 namespace {
 
-// Made whatever the other charges get: it tells of what has already happened.
+// Whether the charge is made even if others are refused: its units are used
+// already, or given back.
 bool Unconditional(const Charge& charge) {
-  return charge.kind == ChargeKind::kReport ||
+  return AlwaysCharges(charge.kind) ||
          (charge.cost < 0 && !OnlyLooks(charge.kind));
 }
 
 void JudgeOne(const Charge& charge, CounterState& state, absl::Time now,
               Outcome& outcome) {
-  const Judgement judgement = Judge(*charge.policy, state, charge.kind,
-                                    charge.cost, now, charge.booking);
-  outcome = judgement.outcome;
-  state = judgement.after;
+  const Transition transition = Judge(*charge.policy, state, charge.kind,
+                                      charge.cost, now, charge.booking);
+  outcome = transition.outcome;
+  state = transition.after;
 }
 
-// As envoyproxy/ratelimit does: what a fixed window refuses stays counted.
+// Like envoyproxy/ratelimit: a fixed window counts refused charges too.
 void CountRefused(const Charge& charge, CounterState& state, absl::Time now,
                   Outcome& outcome) {
-  if (outcome.allowed || OnlyLooks(charge.kind) ||
+  if (outcome.allowed || OnlyLooks(charge.kind) || Unconditional(charge) ||
       charge.policy->algorithm != Algorithm::kFixedWindow ||
       charge.policy->queue) {
     return;
   }
-  const Judgement judgement =
+  const Transition transition =
       Judge(*charge.policy, state, ChargeKind::kReport, charge.cost, now);
-  state = judgement.after;
-  outcome.remaining = judgement.outcome.remaining;
+  state = transition.after;
+  outcome.remaining = transition.outcome.remaining;
 }
 
 }  // namespace
@@ -47,11 +48,12 @@ void JudgeAll(const TakeView& take, absl::Time now,
     refused |= !outcomes[i].allowed && Denies(charge.kind);
   }
   if (!refused || take.accounting == Accounting::kIndependent) return;
-  // Refused alone: Judge has left its state as it was.
+  // A single refused charge: Judge() has not changed its state.
   if (take.charges.size() == 1 && !take.denied) return;
 
-  // Denied: start over, with only what is made in any case. The others keep
-  // their verdict and learn what is left without them.
+  // Denied: start again and make only the unconditional charges. The other
+  // charges stay allowed or refused, but their outcomes show the counters
+  // without them.
   for (JudgedCounter& counter : counters) counter.after = counter.before;
   for (size_t i = 0; i < take.charges.size(); ++i) {
     Charge charge = take.charges[i];

@@ -10,24 +10,25 @@
 
 namespace rls {
 
-// One counter as a Take works on it; charges of the same counter share it.
+// The state of one counter during a take; charges of the same counter share it.
 struct JudgedCounter {
   CounterState before;
-  CounterState after;  // equal to `before` when the judging begins
+  CounterState after;  // equal to `before` at the beginning
 };
 
-// The charges of one Take and where their counters are.
+// The charges of one take, and the counter of each.
 struct TakeView {
   absl::Span<const Charge> charges;
   Accounting accounting = Accounting::kAllOrNothing;
   absl::Span<const size_t> counter_of;  // charges[i] -> counters[...]
-  // With kAllOrNothing: other charges of the same request, judged elsewhere,
-  // have been refused. These are told what is left all the same.
+  // With kAllOrNothing: another sub-take of the same request was refused. The
+  // charges are not made, but their outcomes are computed.
   bool denied = false;
 };
 
-// Judges all charges on `counters`, as CounterStore promises: which of them are
-// made, and what each is told. Pure; every store's outcomes are its.
+// Judges all charges on `counters` as CounterStore promises: decides which
+// charges are made, and computes all outcomes. Pure. Every store returns
+// exactly these outcomes.
 void JudgeAll(const TakeView& take, absl::Time now,
               absl::Span<JudgedCounter> counters, absl::Span<Outcome> outcomes);
 

@@ -1,6 +1,7 @@
 #ifndef RLS_TIERS_HTTP_CLIENT_H_
 #define RLS_TIERS_HTTP_CLIENT_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -13,41 +14,44 @@ namespace rls {
 
 struct HttpGet {
   std::string url;
-  std::string header;   // "Name: value", may be secret; "" for none
-  std::string ca_file;  // trusted instead of the system's; "" for these
+  std::string header;   // "Name: value", may be secret; "": no header
+  std::string ca_file;  // replaces the system's authorities; "": the system's
   absl::Duration timeout;
 };
 
-struct HttpReply {
+struct HttpResponse {
   int status = 0;
   std::string body;
 };
 
-// GET over HTTP and HTTPS, on an event loop; over libcurl, which keeps and
-// reuses connections.
+// Sends GET requests over HTTP and HTTPS on an event loop, with libcurl, which
+// keeps and reuses connections.
 //
-// Nothing leads elsewhere than to the URL: no redirect is followed, no other
-// protocol spoken, no proxy of the environment used. Certificates and host
-// names are verified. A reply is at most kMaxReplyBytes, its head as well.
+// A request goes to its URL and nowhere else: the client follows no redirect,
+// speaks no other protocol and ignores the proxies of the environment. It
+// verifies certificates and host names. The head and the body of a response
+// have at most kMaxResponseBytes each.
 //
-// Threads: the loop's only; the destructor also when the loop does not run.
-// Failure: DEADLINE_EXCEEDED (the timeout), RESOURCE_EXHAUSTED (the reply is
-// too large), UNAVAILABLE (all else, an empty URL too). No message holds the
-// URL or the header.
+// Threads: the loop's thread only. The destructor may also run while the loop
+// does not run.
+// Failure: DEADLINE_EXCEEDED (the timeout), RESOURCE_EXHAUSTED (the response is
+// too large), UNAVAILABLE (any other failure, also an empty URL). No message
+// contains the URL or the header.
 class HttpClient {
  public:
-  using ReplyCallback = absl::AnyInvocable<void(absl::StatusOr<HttpReply>)>;
+  using ResponseCallback =
+      absl::AnyInvocable<void(absl::StatusOr<HttpResponse>)>;
 
-  virtual ~HttpClient() = default;  // fails what is under way: CANCELLED
+  virtual ~HttpClient() = default;  // pending requests fail with CANCELLED
 
   // `done` runs exactly once, on the loop, never within Get(). It may call
-  // Get(), but not when it is told CANCELLED.
-  virtual void Get(const HttpGet& get, ReplyCallback done) = 0;
+  // Get(), unless it gets CANCELLED.
+  virtual void Get(const HttpGet& get, ResponseCallback done) = 0;
 };
 
-inline constexpr size_t kMaxReplyBytes = size_t{64} << 10;
+inline constexpr size_t kMaxResponseBytes = size_t{64} << 10;
 
-// `loop` must outlive the client.
+// Lifetime: `loop` must outlive the client.
 std::unique_ptr<HttpClient> NewHttpClient(EventLoop& loop);
 
 }  // namespace rls

@@ -12,20 +12,20 @@
 
 namespace rls {
 
-// What a source does its work with. All of it must outlive the source's calls;
-// a source that nobody asks any more touches nothing of it.
-struct HttpTierSourceParts {
+// Lifetime: all of these must outlive the last Lookup() or Refresh() and the
+// fetch that it begins. Afterwards the source does not use them.
+struct HttpTierSourceDependencies {
   EventLoop& loop;  // runs on a thread of its own
   HttpClient& client;
   const Clock& clock;
   Metrics& metrics;
 };
 
-// The tiers of one domain's users, told by GET requests to the URL of `spec`
-// and remembered as it says.
-std::shared_ptr<TierSource> NewHttpTierSource(const HttpTierSourceParts& parts,
-                                              const std::string& domain,
-                                              const TierSourceSpec& spec);
+// Looks up the tiers of one domain's users with GET requests to the URL of
+// `spec`, and caches them as `spec` describes.
+std::shared_ptr<TierSource> NewHttpTierSource(
+    const HttpTierSourceDependencies& dependencies, const std::string& domain,
+    const TierSourceSpec& spec);
 
 }  // namespace rls
 

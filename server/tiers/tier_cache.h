@@ -15,25 +15,27 @@
 
 namespace rls {
 
-// What the cache has of one user.
+// The cached tier of one user.
 struct CachedTier {
   enum class Age {
-    kFresh,    // to be used as it is
-    kAging,    // to be used, and to be asked for anew meanwhile
-    kExpired,  // to be asked for anew; good for want of better
+    kFresh,    // usable
+    kAging,    // usable; fetch it again in the background
+    kExpired,  // fetch it again; usable only if the fetch fails
   };
   Age age = Age::kExpired;
-  std::optional<std::string> tier;  // "" for none; nullopt: never heard of him
+  std::optional<std::string> tier;  // "": no tier; nullopt: an unknown user
 };
 
-// The tiers that a source has told, and when. What has expired is kept until
-// room is needed: it is what is used while the source does not answer. Users
-// with a tier and users without one have their own room each
-// (TierSourceSpec::max_cached), so that a flood of made-up users displaces
-// nobody's tier; in each, who was asked about longest ago goes first.
+// The tiers that a source has returned, with their ages. An expired entry stays
+// until its space is needed, because it is used while the source fails. Users
+// with a tier and users without a tier have separate space, each for
+// TierSourceSpec::max_cached users, so that a flood of made-up users cannot
+// displace the tier of a real user. When its space is full, the entry that was
+// updated longest ago is dropped.
 //
 // Threads: every method may be called by many threads at once.
 // Units: `now` is Clock::Elapsed().
+// Lifetime: `spec` must outlive the cache.
 class TierCache {
  public:
   explicit TierCache(const TierSourceSpec& spec) : spec_(spec) {}
@@ -44,8 +46,8 @@ class TierCache {
 
   void PutTier(absl::string_view user, const std::string& tier,
                absl::Duration now);
-  // The source could not be asked: what is known stays so, and it is not asked
-  // again at once.
+  // Records that a fetch failed. A known tier stays; the next fetch waits for
+  // TierSourceSpec::negative_ttl.
   void PutFailure(absl::string_view user, absl::Duration now);
 
   size_t size() const;
@@ -58,12 +60,12 @@ class TierCache {
     absl::Duration expires_at = absl::ZeroDuration();
     bool has_tier() const { return tier.has_value() && !tier->empty(); }
   };
-  using Room = std::list<Entry>;  // who was asked about longest ago first
+  using Room = std::list<Entry>;  // the entry updated longest ago is first
 
   Room& RoomOf(const Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return entry.has_tier() ? with_tier_ : without_;
   }
-  // Takes the entry of a user out of its room, or makes one.
+  // Takes the entry of a user out of its room, or makes a new entry.
   Room Extract(absl::string_view user) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Put(Room one) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -71,7 +73,7 @@ class TierCache {
   mutable Mutex mutex_;
   Room with_tier_ ABSL_GUARDED_BY(mutex_);
   Room without_ ABSL_GUARDED_BY(mutex_);
-  // The keys are views of the entries' users.
+  // The keys are views of Entry::user.
   absl::flat_hash_map<absl::string_view, Room::iterator> entries_
       ABSL_GUARDED_BY(mutex_);
 };

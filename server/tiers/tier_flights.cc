@@ -5,36 +5,42 @@
 namespace rls {
 
 bool TierFlights::is_paused() const {
-  const auto until = paused_until_.load(std::memory_order_relaxed);
-  return until != 0 &&
-         std::chrono::steady_clock::now().time_since_epoch().count() < until;
+  const int64_t until_ns = paused_until_ns_.load(std::memory_order_relaxed);
+  return until_ns != 0 &&
+         dependencies_.clock.Elapsed() < absl::Nanoseconds(until_ns);
 }
 
-void TierFlights::Join(Caller caller) {
-  if (Flight* flight = FindFlight(caller.user)) {
-    Wait(std::move(caller), flight->waiters);
+void TierFlights::PauseFor(absl::Duration duration) {
+  paused_until_ns_ =
+      absl::ToInt64Nanoseconds(dependencies_.clock.Elapsed() + duration);
+}
+
+void TierFlights::Join(Lookup lookup) {
+  if (Flight* flight = FindFlight(lookup.user)) {
+    Wait(std::move(lookup), flight->waiters);
   } else if (is_paused()) {
-    const Reply paused = Skip(LookupResult::kPaused);
-    if (caller.done) caller.done(paused);
+    const Result paused = Skip(LookupResult::kPaused);
+    if (lookup.done) lookup.done(paused);
   } else {
-    Begin(std::move(caller));
+    Begin(std::move(lookup));
   }
 }
 
-void TierFlights::JoinNext(Caller caller) {
-  Flight* const flight = FindFlight(caller.user);
+void TierFlights::JoinNext(Lookup lookup) {
+  Flight* const flight = FindFlight(lookup.user);
   if (flight == nullptr) {
-    Begin(std::move(caller));
+    Begin(std::move(lookup));
   } else {
-    Wait(std::move(caller), flight->is_flying ? flight->next : flight->waiters);
+    Wait(std::move(lookup), flight->is_flying ? flight->next : flight->waiters);
   }
 }
 
-TierFlights::Reply TierFlights::Skip(LookupResult why) {
-  parts_.metrics.Count(why);
-  return absl::AbortedError(why == LookupResult::kBusy
-                                ? "too many calls are under way"
-                                : "the source has failed too often");
+TierFlights::Result TierFlights::Skip(LookupResult why) {
+  dependencies_.metrics.Count(why);
+  return absl::AbortedError(
+      why == LookupResult::kBusy
+          ? "too many requests to the tier source are under way"
+          : "the tier source has failed too often");
 }
 
 TierFlights::Flight* TierFlights::FindFlight(const std::string& user) {
@@ -42,19 +48,19 @@ TierFlights::Flight* TierFlights::FindFlight(const std::string& user) {
   return it == flights_.end() ? nullptr : it->second.get();
 }
 
-void TierFlights::Begin(Caller caller) {
-  const bool has_room = flying_ < parts_.max_concurrent;
+void TierFlights::Begin(Lookup lookup) {
+  const bool has_room = flying_ < dependencies_.max_concurrent;
   if (!has_room && queue_.size() >= kMaxQueued) {
-    const Reply busy = Skip(LookupResult::kBusy);
-    if (caller.done) caller.done(busy);
+    const Result busy = Skip(LookupResult::kBusy);
+    if (lookup.done) lookup.done(busy);
     return;
   }
   Flight& flight =
-      *flights_.emplace(caller.user, std::make_unique<Flight>()).first->second;
-  flight.user = caller.user;
-  flight.url = caller.url;
-  flight.asked_at = parts_.loop.Now();
-  Wait(std::move(caller), flight.waiters);
+      *flights_.emplace(lookup.user, std::make_unique<Flight>()).first->second;
+  flight.user = lookup.user;
+  flight.url = lookup.url;
+  flight.queued_at = dependencies_.loop.Now();
+  Wait(std::move(lookup), flight.waiters);
   if (has_room) {
     Fly(flight);
   } else {
@@ -62,39 +68,40 @@ void TierFlights::Begin(Caller caller) {
   }
 }
 
-void TierFlights::Wait(Caller caller, Waiters& waiters) {
-  if (!caller.done) return;
+void TierFlights::Wait(Lookup lookup, Waiters& waiters) {
+  if (!lookup.done) return;
   Waiter& waiter = waiters.emplace_back();
-  waiter.done = std::move(caller.done);
-  // It stays in its list, wherever that goes, until the flight has landed.
-  waiter.timer = parts_.loop.NewTimer([&waiter] {
+  waiter.done = std::move(lookup.done);
+  // The reference stays valid until the flight has landed: splicing or moving a
+  // list does not move its elements.
+  waiter.timer = dependencies_.loop.NewTimer([&waiter] {
     if (auto done = std::exchange(waiter.done, nullptr)) {
-      done(absl::DeadlineExceededError("no reply in time"));
+      done(absl::DeadlineExceededError("no response in time"));
     }
   });
-  waiter.timer->Set(parts_.loop.Now() + caller.patience);
+  waiter.timer->Set(dependencies_.loop.Now() + lookup.max_wait);
 }
 
 void TierFlights::Fly(Flight& flight) {
   ++flying_;
   flight.is_flying = true;
   if (failures_ >= kFailuresToPause) {
-    // This is the trial; until it has landed there is no other.
-    const SteadyTime until = parts_.loop.Now() + parts_.timeout + kPause;
-    paused_until_ = until.time_since_epoch().count();
+    // This flight is the trial. There is no second trial before it has landed.
+    PauseFor(dependencies_.timeout + kPause);
   }
-  parts_.call(flight.url,
-              [this, &flight](const Reply& reply) { Land(flight, reply); });
+  dependencies_.fetch(flight.url, [this, &flight](const Result& result) {
+    Land(flight, result);
+  });
 }
 
-void TierFlights::Land(Flight& flight, const Reply& reply) {
+void TierFlights::Land(Flight& flight, const Result& result) {
   --flying_;
-  CountFailures(reply);
-  parts_.landed(flight.user, reply);
+  CountFailures(result);
+  dependencies_.landed(flight.user, result);
   Waiters waiters = std::move(flight.waiters);
-  if (absl::IsCancelled(reply.status())) {
+  if (absl::IsCancelled(result.status())) {
     waiters.splice(waiters.end(), flight.next);
-    while (!queue_.empty()) DropFirst(reply);
+    while (!queue_.empty()) DropFirst(result);
   }
   if (flight.next.empty()) {
     flights_.erase(flight.user);
@@ -104,23 +111,27 @@ void TierFlights::Land(Flight& flight, const Reply& reply) {
     flight.next.clear();
     Fly(flight);
   }
-  Answer(waiters, reply);
+  Answer(waiters, result);
 }
 
-void TierFlights::CountFailures(const Reply& reply) {
-  const bool failed = absl::IsUnavailable(reply.status()) ||
-                      absl::IsDeadlineExceeded(reply.status());
+void TierFlights::CountFailures(const Result& result) {
+  const bool failed = absl::IsUnavailable(result.status()) ||
+                      absl::IsDeadlineExceeded(result.status());
   failures_ = failed ? failures_ + 1 : 0;
-  const SteadyTime until = parts_.loop.Now() + kPause;
-  paused_until_ =
-      failures_ < kFailuresToPause ? 0 : until.time_since_epoch().count();
+  if (failures_ < kFailuresToPause) {
+    paused_until_ns_ = 0;
+  } else {
+    PauseFor(kPause);
+  }
 }
 
 void TierFlights::FlyQueued() {
-  while (!queue_.empty() && flying_ < parts_.max_concurrent) {
+  while (!queue_.empty() && flying_ < dependencies_.max_concurrent) {
     Flight& flight = *queue_.front();
-    // Nobody waits any more for what has waited for its turn so long.
-    const bool is_late = parts_.loop.Now() - flight.asked_at > parts_.timeout;
+    // The lookups of a flight that is older than the timeout have given up.
+    const bool is_late =
+        absl::FromChrono(dependencies_.loop.Now() - flight.queued_at) >
+        dependencies_.timeout;
     if (!is_late && !is_paused()) {
       queue_.pop_front();
       Fly(flight);
@@ -130,15 +141,15 @@ void TierFlights::FlyQueued() {
   }
 }
 
-void TierFlights::DropFirst(const Reply& reply) {
+void TierFlights::DropFirst(const Result& result) {
   const auto dropped = flights_.extract(queue_.front()->user);
   queue_.pop_front();
-  Answer(dropped.mapped()->waiters, reply);
+  Answer(dropped.mapped()->waiters, result);
 }
 
-void TierFlights::Answer(Waiters& waiters, const Reply& reply) {
+void TierFlights::Answer(Waiters& waiters, const Result& result) {
   for (Waiter& waiter : waiters) {
-    if (auto done = std::exchange(waiter.done, nullptr)) done(reply);
+    if (auto done = std::exchange(waiter.done, nullptr)) done(result);
   }
 }
 

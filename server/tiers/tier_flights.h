@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <list>
 #include <memory>
@@ -11,93 +12,101 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
 #include "net/event_loop.h"
 #include "tiers/tier_metrics.h"
 
 namespace rls {
 
-// The calls of one source that are under way: one for each user however many
-// wait for it, at most so many at once; the rest stand in a queue that is
-// bounded in length and time. After kFailuresToPause failures in a row nobody
-// waits for the source any more: it is tried once in a while until it answers.
+// The fetches of one tier source that are under way or queued. A flight is the
+// fetch of one user's tier; all lookups of that user share it. At most
+// `max_concurrent` flights fly at a time. The others wait in a queue that is
+// bounded in length and in time. After kFailuresToPause failures in a row the
+// source is paused: lookups fail at once, and one trial per kPause finds out
+// whether the source works again.
 //
-// Threads: the loop's only, but for is_paused().
+// Threads: the loop's thread only, except is_paused().
 class TierFlights {
  public:
-  // The tier, "" for none, or why it is not known.
-  using Reply = absl::StatusOr<std::string>;
-  using ReplyCallback = absl::AnyInvocable<void(const Reply&)>;
+  // The user's tier, "" for a user without a tier, or the reason of a failure.
+  using Result = absl::StatusOr<std::string>;
+  using ResultCallback = absl::AnyInvocable<void(const Result&)>;
 
-  struct Parts {
+  struct Dependencies {
     EventLoop& loop;
+    const Clock& clock;
     TierMetrics& metrics;
     size_t max_concurrent;
-    SteadyDuration timeout;  // of a call, and of the wait for its turn
-    // Makes the call; its callback runs exactly once, later, on the loop.
-    // CANCELLED when no further call can be made.
+    absl::Duration timeout;  // of a fetch, and of the wait in the queue
+    // Fetches a tier from `url`. `done` runs exactly once, later, on the loop.
+    // CANCELLED: no further fetch is possible.
     absl::AnyInvocable<void(const std::string& url,
-                            absl::AnyInvocable<void(Reply)> done)>
-        call;
-    // What came of a call, before those hear that wait for it.
-    absl::AnyInvocable<void(const std::string& user, const Reply&)> landed;
+                            absl::AnyInvocable<void(Result)> done)>
+        fetch;
+    // Receives each fetched result before the lookups that wait for it.
+    absl::AnyInvocable<void(const std::string& user, const Result&)> landed;
   };
-  struct Caller {
+  struct Lookup {
     std::string user;
     std::string url;
-    SteadyDuration patience = {};  // then DEADLINE_EXCEEDED, without the reply
-    ReplyCallback done;            // null: nobody waits
+    SteadyDuration max_wait = {};  // then `done` gets DEADLINE_EXCEEDED
+    ResultCallback done;           // null: the lookup only starts a fetch
   };
 
-  explicit TierFlights(Parts parts) : parts_(std::move(parts)) {}
+  explicit TierFlights(Dependencies dependencies)
+      : dependencies_(std::move(dependencies)) {}
   TierFlights(const TierFlights&) = delete;
   TierFlights& operator=(const TierFlights&) = delete;
 
-  // Joins the call for this user, or begins one.
-  // Failure: ABORTED (busy, paused), or the call's.
-  void Join(Caller caller);
-  // The same with a call that has not begun yet, even while paused.
-  void JoinNext(Caller caller);
+  // Joins the flight of this user, or begins one.
+  // Failure: ABORTED (busy or paused), or the failure of the fetch.
+  void Join(Lookup lookup);
+  // Like Join(), but joins a flight only while it is in the queue, so that its
+  // fetch begins after this call. Ignores the pause.
+  void JoinNext(Lookup lookup);
 
   bool is_paused() const;
 
   static constexpr int kFailuresToPause = 5;
-  static constexpr std::chrono::seconds kPause{1};
+  static constexpr absl::Duration kPause = absl::Seconds(1);
   static constexpr size_t kMaxQueued = 1000;
 
  private:
   struct Waiter {
     std::unique_ptr<EventLoop::Timer> timer;
-    ReplyCallback done;
+    ResultCallback done;
   };
   using Waiters = std::list<Waiter>;
   struct Flight {
     std::string user;
     std::string url;
-    bool is_flying = false;  // else in the queue
-    SteadyTime asked_at;
+    bool is_flying = false;  // false: in the queue
+    SteadyTime queued_at;
     Waiters waiters;
-    Waiters next;  // wait for another call after this one
+    Waiters next;  // wait for another fetch, after this one
   };
 
-  static void Answer(Waiters& waiters, const Reply& reply);
+  static void Answer(Waiters& waiters, const Result& result);
 
-  Reply Skip(LookupResult why);
+  Result Skip(LookupResult why);
   Flight* FindFlight(const std::string& user);
-  void Begin(Caller caller);
-  void Wait(Caller caller, Waiters& waiters);
+  void Begin(Lookup lookup);
+  void Wait(Lookup lookup, Waiters& waiters);
   void Fly(Flight& flight);
   void FlyQueued();
-  void Land(Flight& flight, const Reply& reply);
-  void CountFailures(const Reply& reply);
-  void DropFirst(const Reply& reply);
+  void Land(Flight& flight, const Result& result);
+  void CountFailures(const Result& result);
+  void PauseFor(absl::Duration duration);
+  void DropFirst(const Result& result);
 
-  Parts parts_;
+  Dependencies dependencies_;
   absl::flat_hash_map<std::string, std::unique_ptr<Flight>> flights_;
   std::deque<Flight*> queue_;
   size_t flying_ = 0;
   int failures_ = 0;  // in a row
-  // Since the epoch of SteadyTime; 0: not paused.
-  std::atomic<SteadyDuration::rep> paused_until_{0};
+  // Clock::Elapsed() in nanoseconds; 0: not paused.
+  std::atomic<int64_t> paused_until_ns_{0};
 };
 
 }  // namespace rls

@@ -13,20 +13,19 @@ constexpr std::array<const char*, kAnsweredFrom> kFromWords = {
 }  // namespace
 
 TierMetrics::TierMetrics(Metrics& metrics, const std::string& domain)
-    : seconds_(
-          metrics.GetHistogram({.name = "ratelimitd_tier_lookup_seconds",
-                                .help = "Duration of a call to the tier source",
-                                .labels = {{"domain", domain}}},
-                               {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
-                                0.25, 0.5, 1, 2.5, 10})),
-      cached_(metrics.GetGauge(
-          {.name = "ratelimitd_tier_cached",
-           .help = "Users of whom the tier source's answer is remembered",
-           .labels = {{"domain", domain}}})) {
+    : seconds_(metrics.GetHistogram(
+          {.name = "ratelimitd_tier_lookup_seconds",
+           .help = "Duration of a request to the tier source",
+           .labels = {{"domain", domain}}},
+          {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
+           10})),
+      cached_(metrics.GetGauge({.name = "ratelimitd_tier_cached",
+                                .help = "Users whose tier is cached",
+                                .labels = {{"domain", domain}}})) {
   for (size_t i = 0; i < kLookupResults; ++i) {
     lookups_[i] = &metrics.GetCounter(
         {.name = "ratelimitd_tier_lookups_total",
-         .help = "Look-ups of a user's tier by result",
+         .help = "Lookups of a user's tier by result",
          .labels = {{"domain", domain}, {"result", kResultWords[i]}}});
   }
   for (size_t i = 0; i < kAnsweredFrom; ++i) {

@@ -10,28 +10,29 @@
 
 namespace rls {
 
-// What came of a call for one user's tier, or why there was none.
+// The result of one fetch of a user's tier from the source, or the reason why
+// the source got no request.
 enum class LookupResult {
   kOk,
-  kNotFound,     // 404, or a reply that says so: no tier
-  kTimeout,      // no reply in time
-  kUnreachable,  // no connection, TLS, a broken reply, an unreadable header
+  kNotFound,     // the user has no tier: a 404, or a null in the body
+  kTimeout,      // no response in time
+  kUnreachable,  // no connection, TLS, a broken response, an unreadable header
                  // file
-  kHttpStatus,   // any status but 200 and 404
-  kTooLarge,     // a reply beyond kMaxReplyBytes
-  kMalformed,    // a reply that names no tier
-  kRefused,      // not called: a user that is never sent
-  kBusy,         // not called: too many calls under way
-  kPaused,       // not called: the source has failed too often in a row
+  kHttpStatus,   // any status except 200 and 404
+  kTooLarge,     // a response of more than kMaxResponseBytes
+  kMalformed,    // a body that cannot be read
+  kRefused,      // no request: a user that must not be sent (UserUrl())
+  kBusy,         // no request: too many are under way
+  kPaused,       // no request: the source has failed too often in a row
 };
 inline constexpr size_t kLookupResults = 10;
 
-// Where the tier of a decision came from.
+// The origin of the tier that a decision used.
 enum class AnsweredFrom {
   kCache,
-  kSource,     // the decision has waited for it
-  kLastKnown,  // expired, as the source could not be asked
-  kNowhere,    // the static assignment or the default tier
+  kSource,     // fetched while the decision waited
+  kLastKnown,  // expired in the cache, but the source gave no newer tier
+  kNowhere,    // no tier known: the static assignment or the default tier
 };
 inline constexpr size_t kAnsweredFrom = 4;
 
@@ -46,8 +47,8 @@ class TierMetrics {
     lookups_[static_cast<size_t>(result)]->Add(1);
   }
   void Count(AnsweredFrom from) { answers_[static_cast<size_t>(from)]->Add(1); }
-  void ObserveCall(absl::Duration took) {
-    seconds_.Observe(absl::ToDoubleSeconds(took));
+  void ObserveFetch(absl::Duration duration) {
+    seconds_.Observe(absl::ToDoubleSeconds(duration));
   }
   void SetCached(size_t users) { cached_.Set(static_cast<double>(users)); }
 

@@ -13,7 +13,7 @@
 namespace rls {
 namespace {
 
-// The loop, its thread, and the client that runs on it.
+// An event loop, its thread, and the HTTP client on the loop.
 class Worker {
  public:
   Worker() : thread_([this] { loop_->Run(); }) {}
@@ -58,7 +58,7 @@ class HttpTierSources final : public TierSources {
  private:
   struct Opened {
     TierSourceSpec spec;
-    std::weak_ptr<TierSource> source;  // its domain's rules own it
+    std::weak_ptr<TierSource> source;  // owned by the domain's rules
   };
 
   const Clock& clock_;

@@ -9,11 +9,12 @@
 
 namespace rls {
 
-// Sources over HTTP. They share one thread, which begins with the first of them
-// and ends with this object; what waits then is answered as if the source had
-// not answered. No source may be asked after that.
+// Tier sources over HTTP. They share one thread, which starts with the first
+// source and ends with this object. At that end, lookups that still wait get
+// the answer for a source that does not respond.
 //
-// Lifetime: `clock` and `metrics` must outlive it.
+// Lifetime: `clock` and `metrics` must outlive this object. Its sources must
+// not be used after its end.
 std::unique_ptr<TierSources> NewHttpTierSources(const Clock& clock,
                                                 Metrics& metrics);
 

@@ -1,54 +1,63 @@
-"""Proves that each source includes only what its CMake line allows.
+"""Checks that each source includes only headers that its CMake line allows.
 
 layers.py ROOT: reads the rls_module() lines of ROOT/server/CMakeLists.txt, the
 rls_test() lines of ROOT/tests, the libraries of the programs, and every #include
-below these folders. Prints each breach as file:line and exits with 1 if there
-is one.
+in these folders. Prints each breach as file:line and exits with 1 if there is a
+breach.
 """
 
 import pathlib
 import re
 import sys
 
-# A module may depend on lower ranks only (docs/ARCHITECTURE.md).
+# A module may depend only on modules of a lower rank (docs/ARCHITECTURE.md).
 RANKS = {
     "base": 0,
-    "metrics": 1, "limit": 1, "net": 1,
-    "store": 2, "rules": 2,
-    "store_memory": 3, "store_lease": 3, "store_redis": 3, "config": 3, "tiers": 3,
-    "limiter": 4,
+    "metrics": 1, "limit": 1,
+    "store": 2, "rules": 2, "net": 2,
+    "store/memory": 3, "store/lease": 3, "store/redis": 3, "config": 3, "tiers": 3,
+    "limiter": 4, "xds": 4,
     "rpc": 5,
-    "rpc_lean": 6,
+    "rpc/grpc": 6,
+    "rpc/lean": 6,
+    "http": 5,
     "admin": 6,
     "app": 7,
 }
 
-# Third-party headers and the one module that may name them.
+# Third-party headers and the modules that may name them, with the modules in
+# their folders. A library has one home, but base computes digests with OpenSSL,
+# and gRPC C++ has a server in rpc/grpc and a client in xds.
 HOMES = {
     r"spdlog/": "base",
     r"prometheus/": "metrics",
-    r"openssl/": "net",
+    r"openssl/(evp|hmac|sha)\.h": "base net",
+    r"openssl/(?!(evp|hmac|sha)\.h)": "net",
     r"yaml-cpp/": "config",
-    r"grpc": "rpc",
-    r"nghttp2/": "rpc_lean",
-    r"google/protobuf/": "rpc",
-    r"envoy/": "rpc",
-    r"hiredis/": "store_redis",
+    r"grpcpp/|.*\.grpc\.pb\.h": "rpc/grpc xds",
+    r"grpc/": "rpc",
+    r"nghttp2/": "rpc/lean",
+    r"google/protobuf/": "rpc xds",
+    r"google/rpc/|ratelimit/": "xds",
+    r"envoy/": "rpc xds",
+    r"hiredis/": "store/redis",
     r"curl/": "tiers",
     r"nlohmann/": "tiers",
-    r"httplib\.h": "admin",
+    r"boost/": "http",
+    r"httplib\.h": "tests/support",
     r"CLI/": "app",
 }
 
-# Folders of programs and the libraries that they may name: the client, and the
-# load of the tests, ask a server themselves and read their own command line;
-# benchmarks do both, and are servers to compare with; tests ask a Redis, and
-# serve HTTP, themselves.
+# Folders of programs and the libraries that they may include. The client and the
+# load generator of the tests are gRPC clients with a command line. Benchmarks also
+# contain servers to compare with. The support of the tests talks to Redis and
+# serves HTTP.
 PROGRAMS = {
-    "bench": {r"grpc", r"nghttp2/", r"google/protobuf/", r"envoy/", r"CLI/"},
-    "client": {r"grpc", r"google/protobuf/", r"envoy/", r"CLI/"},
-    "tests/load": {r"grpc", r"google/protobuf/", r"envoy/", r"CLI/"},
+    "bench": {r"grpcpp/|.*\.grpc\.pb\.h", r"grpc/", r"nghttp2/", r"google/protobuf/", r"envoy/", r"CLI/"},
+    "client": {r"grpcpp/|.*\.grpc\.pb\.h", r"grpc/", r"google/protobuf/", r"envoy/", r"CLI/"},
+    "tests/load": {r"grpcpp/|.*\.grpc\.pb\.h", r"grpc/", r"google/protobuf/", r"envoy/", r"CLI/"},
     "tests/support": {r"hiredis/", r"httplib\.h"},
+    "tests/xds_probe": set(),
 }
 
 LINKED = re.compile(r"\brls_(\w+)")
@@ -103,16 +112,29 @@ def check_ranks(modules):
                        "which is not of a lower rank")
 
 
+def module_of(header, modules):
+    """The module whose folder contains the header, or None."""
+    folder = header.rpartition("/")[0]
+    while folder and folder not in modules:
+        folder = folder.rpartition("/")[0]
+    return folder or None
+
+
+def is_home(home, module):
+    return module == home or module.startswith(home + "/")
+
+
 def check_source(root, path, modules, allowed, may_name):
-    """may_name(pattern, home): whether this source may name that library."""
+    """may_name(pattern, home): whether the source may include that library."""
     for number, header in includes(path):
         place = f"{path.relative_to(root)}:{number}"
-        module = header.split("/")[0]
+        module = module_of(header, modules)
         if module in modules and module not in allowed:
             yield f"{place}: may not include {header}"
-        for pattern, home in HOMES.items():
-            if re.match(pattern, header) and not may_name(pattern, home):
-                yield f"{place}: {header} belongs to {home}"
+        for pattern, homes in HOMES.items():
+            if re.match(pattern, header) and not any(
+                    may_name(pattern, home) for home in homes.split()):
+                yield f"{place}: {header} belongs to {homes}"
 
 
 def sources(folder, walk="*"):
@@ -123,28 +145,30 @@ def sources(folder, walk="*"):
 def check_server(root, modules):
     for name in modules:
         allowed = reachable(modules, [name])
-        for path in sources(root / "server" / name, "**/*"):
+        for path in sources(root / "server" / name):
             yield from check_source(root, path, modules, allowed,
-                                    lambda _, home: home == name)
+                                    lambda _, home: is_home(home, name))
     for path in sources(root / "server"):
         yield from check_source(root, path, modules,
                                 reachable(modules, ["app"]), lambda *_: False)
-    for folder in sorted((root / "server").iterdir()):
-        if folder.is_dir() and folder.name not in modules:
-            yield (f"server/{folder.name}: a folder without an rls_module() "
-                   "line")
+    for folder in sorted((root / "server").glob("**/")):
+        name = str(folder.relative_to(root / "server"))
+        if name not in modules and sources(folder) and name != ".":
+            yield f"server/{name}: a folder without an rls_module() line"
 
 
 def check_program(root, modules, folder, libraries):
     text = (root / folder / "CMakeLists.txt").read_text()
-    allowed = reachable(modules, set(LINKED.findall(text)) & set(modules))
+    linked = set(LINKED.findall(text))
+    allowed = reachable(modules, [name for name in modules
+                                  if name.replace("/", "_") in linked])
     for path in sources(root / folder, "**/*"):
         yield from check_source(root, path, modules, allowed,
                                 lambda pattern, _: pattern in libraries)
 
 
 def with_headers(root, paths):
-    """These sources of tests/ and the headers of tests/ that they include."""
+    """The paths, and the headers of tests/ that they include, directly or not."""
     seen, waiting = [], list(paths)
     while waiting:
         path = waiting.pop()
@@ -156,14 +180,16 @@ def with_headers(root, paths):
 
 
 def check_tests(root, modules):
-    """A test may name the libraries of the modules that it tests."""
+    """A test may include the libraries of the modules that it tests."""
     text = (root / "tests" / "CMakeLists.txt").read_text()
     for _, lists in read_calls(text, "rls_test"):
         allowed = reachable(modules, lists["DEPS"])
         paths = [root / "tests" / name for name in lists["SOURCES"]]
         for path in with_headers(root, paths):
             yield from check_source(root, path, modules, allowed,
-                                    lambda _, home: home in lists["DEPS"])
+                                    lambda _, home: any(
+                                        is_home(home, name)
+                                        for name in lists["DEPS"]))
 
 
 def check(root):

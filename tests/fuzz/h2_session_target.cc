@@ -6,7 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "rpc_lean/h2_session.h"
+#include "fuzz/targets.h"
+#include "metrics/metrics.h"
+#include "rpc/lean/h2_session.h"
 
 namespace rls {
 namespace {
@@ -14,7 +16,7 @@ namespace {
 constexpr size_t kMaxRequestBytes = 4'096;
 constexpr absl::Duration kPatience = absl::Seconds(30);
 
-class TurnedClock final : public Clock {
+class ManualClock final : public Clock {
  public:
   absl::Time Now() const override { return now_; }
   absl::Duration Elapsed() const override { return now_ - absl::UnixEpoch(); }
@@ -24,7 +26,7 @@ class TurnedClock final : public Clock {
   absl::Time now_ = absl::FromUnixSeconds(1'700'000'000);
 };
 
-// Does with its calls all that a handler may do, one after the other.
+// Uses each action that a handler may use, one after the other.
 class AnyHandler final : public CallHandler {
  public:
   explicit AnyHandler(size_t begin) : next_(begin) {}
@@ -44,11 +46,11 @@ class AnyHandler final : public CallHandler {
         call.Finish(absl::InvalidArgumentError(message));
         break;
       case 2:
-        Hold(call);
+        Retain(call);
         break;
       case 3:
         call.Send(message);
-        Hold(call);
+        Retain(call);
         break;
       default:
         call.Send("one");
@@ -58,11 +60,11 @@ class AnyHandler final : public CallHandler {
   }
 
   void Closed(Call& call) override {
-    if (!call.finished()) std::abort();  // Nothing reaches it any more.
+    if (!call.finished()) std::abort();
   }
 
-  void ReleaseHeld() {
-    for (Call* const call : std::exchange(held_, {})) {
+  void ReleaseRetained() {
+    for (Call* const call : std::exchange(retained_, {})) {
       if (next_++ % 2 == 0) {
         call->Answer("later");
       } else {
@@ -73,25 +75,25 @@ class AnyHandler final : public CallHandler {
   }
 
  private:
-  void Hold(Call& call) {
-    call.Hold();
-    // As the limiter does, when it gives the slot back.
+  void Retain(Call& call) {
+    call.Retain();
+    // The limiter does the same when it returns a booked slot.
     call.caller().OnGone([this, &call] {
-      held_.erase(std::find(held_.begin(), held_.end(), &call));
-      call.Answer("to nobody");
+      retained_.erase(std::find(retained_.begin(), retained_.end(), &call));
+      call.Answer("discarded");
       call.Release();
     });
-    held_.push_back(&call);
+    retained_.push_back(&call);
   }
 
   size_t next_;
-  std::vector<Call*> held_;
+  std::vector<Call*> retained_;
 };
 
-// What happens beside reading, now and then.
+// Actions between the reads, in some turns.
 void Disturb(size_t turn, H2Session& session, AnyHandler& handler,
-             TurnedClock& clock) {
-  if (turn % 2 == 0) handler.ReleaseHeld();
+             ManualClock& clock) {
+  if (turn % 2 == 0) handler.ReleaseRetained();
   if (turn % 7 == 3) session.Ping();
   if (turn % 32 == 13) session.AnnounceGoAway();
   if (turn % 64 == 31) session.GoAway();
@@ -110,20 +112,25 @@ void PullAll(H2Session& session) {
 
 void FeedH2Session(absl::string_view input) {
   if (input.empty()) return;
-  const auto how = static_cast<unsigned char>(input[0]);
+  const auto variant = static_cast<unsigned char>(input[0]);
   input.remove_prefix(1);
   constexpr size_t kPortions[] = {1, 7, 24, 33, 100, 1'000, 16'384, SIZE_MAX};
-  const size_t portion = kPortions[how % 8];
-  TurnedClock clock;
+  const size_t portion = kPortions[variant % 8];
+  ManualClock clock;
+  // One for all inputs, so that its log lines are throttled.
+  static const ManualClock report_clock;
+  static Metrics& metrics = *NewMetrics().release();
+  static BoundReport report(report_clock, metrics);
   CallPool calls;
   H2Memory memory;
-  AnyHandler handler(how / 8);
+  AnyHandler handler(variant / 8);
   auto session = std::make_unique<H2Session>(
-      H2SessionParts{.clock = clock,
-                     .calls = calls,
-                     .memory = memory,
-                     .handler = handler,
-                     .max_request_bytes = kMaxRequestBytes},
+      H2SessionDependencies{.clock = clock,
+                            .calls = calls,
+                            .memory = memory,
+                            .handler = handler,
+                            .report = report,
+                            .max_request_bytes = kMaxRequestBytes},
       [] {});
   for (size_t turn = 0; !input.empty() && !session->over(); ++turn) {
     const bool good = session->Receive(input.substr(0, portion));
@@ -134,11 +141,15 @@ void FeedH2Session(absl::string_view input) {
     PullAll(*session);
   }
   session.reset();
-  handler.ReleaseHeld();
+  handler.ReleaseRetained();
   if (calls.size() != 0 || calls.buffered_bytes != 0 ||
-      calls.unsent_bytes != 0) {
+      calls.unsent_bytes != 0 || calls.incomplete_calls != 0) {
     std::abort();
   }
+}
+
+void FuzzH2Session(const uint8_t* bytes, size_t size) {
+  FeedH2Session({reinterpret_cast<const char*>(bytes), size});
 }
 
 }  // namespace rls

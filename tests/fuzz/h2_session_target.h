@@ -5,9 +5,9 @@
 
 namespace rls {
 
-// Has a session read what a client may send, and take all that it answers. The
-// first byte of `input` says in what portions it comes and what the handler
-// begins with; the rest is the connection's. Aborts when a call is lost.
+// Feeds `input` to a session and reads all output. The first byte of `input`
+// selects the size of the reads and the first action of the handler. The other
+// bytes are the bytes of the connection. Aborts if a call is lost.
 void FeedH2Session(absl::string_view input);
 
 }  // namespace rls

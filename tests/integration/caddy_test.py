@@ -1,4 +1,5 @@
-"""A real Caddy with deploy/gateways/caddy, which asks by forward_auth."""
+"""A real Caddy with deploy/gateways/caddy, which queries ratelimitd by
+forward_auth."""
 
 import unittest
 

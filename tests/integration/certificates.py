@@ -4,7 +4,7 @@ import subprocess
 
 
 class Certificates:
-    """An authority and those whom it has certified, as files of a folder."""
+    """A certificate authority and its certificates, as files of a folder."""
 
     def __init__(self, folder, name):
         self.folder, self.name = folder, name
@@ -23,14 +23,14 @@ class Certificates:
         return certificate, key
 
     def issue(self, name, names):
-        """(certificate, key) that the authority has signed."""
+        """(certificate, key), signed by the authority."""
         return self.make(f"{self.name}-{name}", "CA:false", names, "-CA",
                          self.ca, "-CAkey",
                          self.folder / f"{self.name}-ca-key.pem")
 
 
 def serve_tls(certificates):
-    """The settings of a server that speaks TLS as this host, as pairs."""
+    """(name, value) pairs: the settings of a server that serves TLS."""
     certificate, key = certificates.issue("server",
                                           "DNS:localhost,IP:127.0.0.1")
     return [("GRPC_SERVER_USE_TLS", "true"),

@@ -1,18 +1,18 @@
 """The lean transport and the gRPC libraries of other languages: grpc-go,
 grpc-java and grpcio, without TLS, with it, and with certificates of clients.
 
-Each library has a program in clients/, which holds one channel and is told what
-to do on its standard input, a line each:
+Each library has a program in clients/. The program holds one channel and reads
+commands from its standard input, one in a line:
 
   call PATH MESSAGE COUNT WIDTH TIMEOUT_MS ENCODING [KEY=VALUE]...
-      COUNT unary calls, WIDTH of them at a time
+      COUNT unary calls, at most WIDTH at a time
   read PATH MESSAGE MESSAGES TIMEOUT_MS
-      one call of a server's stream, cancelled after so many messages
-  start COMMAND    goes on with it while other commands run
-  finish           waits for the one that was started first
+      one server-streaming call, cancelled after MESSAGES messages
+  start COMMAND    runs COMMAND while other commands run
+  finish           waits for the command that was started first
 
-MESSAGE is HEX or HEX*TIMES. The answer is a line of CODE:HEX words: OK with a
-message, another code with the text that explains it.
+MESSAGE is HEX or HEX*TIMES. The answer is a line of CODE:HEX words. With the
+code OK, HEX is a message; with another code it is the text of the error.
 """
 
 import collections
@@ -41,9 +41,9 @@ TIMEOUT_MS = harness.PATIENCE_S * 1000
 CALLS = 1000
 WIDTH = 32
 LIMIT = 600
-# For which a request is held: longer than it takes to see that it is.
+# How long a request is held: long enough for the test to see it held.
 SLOT_S = 2
-# Longer than any client waits.
+# Longer than the deadline of every client.
 LONG_S = 3600
 SHOP = f"""\
 domain: shop
@@ -67,7 +67,7 @@ SERVING, NOT_SERVING = b"\x08\x01", b"\x08\x02"
 
 
 def field(number, value):
-    """A field of a message that is bytes, text or a message."""
+    """An encoded field whose value is bytes, text or a message."""
     size, length = len(value), b""
     while size >= 0x80:
         length += bytes([size & 0x7f | 0x80])
@@ -85,16 +85,16 @@ def health_request(service=""):
 
 
 def verdict(message):
-    """The overall code, which is written first."""
+    """The overall code, the first field of a response."""
     assert message[0] == 1 << 3, message
     return message[1]
 
 
 class Client:
-    """One of the programs, with the channel that it holds."""
+    """One of the programs in clients/, with its channel."""
 
     def __init__(self, command, address, files):
-        # grpcio logs each handshake that is meant to fail.
+        # grpcio logs each handshake that the test makes fail.
         self.process = subprocess.Popen(
             [*command, address, *files], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True,
@@ -104,7 +104,7 @@ class Client:
         print(*words, file=self.process.stdin, flush=True)
 
     def answers(self):
-        """[(code, bytes)] of the line that comes."""
+        """[(code, bytes)] of the next line."""
         line = self.process.stdout.readline()
         if not line.endswith("\n"):
             raise AssertionError("the client has ended")
@@ -134,7 +134,7 @@ class Client:
 
 
 def connections(server):
-    """How many clients the kernel says are connected to its gRPC port."""
+    """The number of connections to the gRPC port, as the kernel lists them."""
     port = int(server.grpc.rsplit(":", 1)[1])
     established = rf"(?m)^ *\d+: \w+:{port:04X} \w+:\w+ 01 "
     return len(re.findall(established,
@@ -157,7 +157,7 @@ class ClientsTest(harness.ProcessTest):
         return self.serve(*serve_tls(self.certificates), *settings)
 
     def serve_known(self):
-        """To clients with a certificate for gateway.test."""
+        """Serves only clients with a certificate for gateway.test."""
         return self.serve_tls(
             ("GRPC_CLIENT_TLS_CACERT", str(self.certificates.ca)),
             ("GRPC_CLIENT_TLS_SAN", "gateway.test"))
@@ -192,8 +192,8 @@ class ClientsTest(harness.ProcessTest):
         self.assertEqual(connections(server), 1)
 
     def check_deadlines(self, client, server):
-        # Who cannot wait for the next slot is refused at once: the server has
-        # been told how long he will.
+        # The server knows the deadline of the call. It refuses a request at
+        # once if the next slot is after the deadline.
         hopeless = request("default", "user_id", "hopeless")
         for expected in (OK, OVER_LIMIT):
             (code, message), = client.call(ASK, hopeless)
@@ -209,11 +209,12 @@ class ClientsTest(harness.ProcessTest):
         answers = client.call(ASK, user, metadata=(
             "x-request-id=7", "x-trace-bin=00ff10", "x-long=" + "v" * 4000))
         self.assertEqual([code for code, _ in answers], ["OK"])
-        # Only what is larger for it is left uncompressed by all of them.
+        # Every library leaves a message uncompressed if compression makes it
+        # larger.
         wordy = request("shop", "user", "w" * 4000)
         self.assertEqual(client.call(ASK, wordy, encoding="gzip"),
                          [("UNIMPLEMENTED", b"unknown grpc-encoding")])
-        # More than it decides, and more than it even keeps.
+        # Larger than the server accepts, and larger than its buffer.
         self.assertEqual(client.call(ASK, "00*4200000"),
                          [("RESOURCE_EXHAUSTED", b"the message is too large")])
         self.assertEqual(client.call(ASK, "00*6000000"),
@@ -224,7 +225,7 @@ class ClientsTest(harness.ProcessTest):
                      "/nowhere.Nobody/Nothing"):
             self.assertEqual(client.call(path, user),
                              [("UNIMPLEMENTED", b"no such method")])
-        # None of these cost anything but their own call.
+        # Each of these fails only its own call.
         self.assertEqual([code for code, _ in client.call(ASK, user)], ["OK"])
 
     def check_health(self, client):
@@ -237,8 +238,8 @@ class ClientsTest(harness.ProcessTest):
         self.assertEqual([code for code, _ in watched[1:]], ["CANCELLED"])
 
     def check_drain(self, client, server):
-        """What is in flight at SIGTERM comes to its end; what comes later is
-        refused, and by no other code than that which says to go elsewhere."""
+        """Calls in flight at SIGTERM are answered. Later calls are refused with
+        UNAVAILABLE, so that clients use another server."""
         client.send("start read", WATCH, health_request().hex(), 9, TIMEOUT_MS)
         client.send("start call", ASK,
                     request("default", "user_id", "held").hex(), 2, 2,
@@ -267,8 +268,8 @@ class ClientsTest(harness.ProcessTest):
         self.assertEqual(server.process.wait(harness.PATIENCE_S), 0)
 
     def check_strangers(self, library):
-        """Who has no certificate, or finds the server's of a stranger, has no
-        answer, and the server goes on."""
+        """A client without a certificate, or without trust in the certificate
+        of the server, gets no answer. The server keeps serving."""
         strange = Certificates(self.folder, "strange")
         server = self.serve_known()
         for files in ([self.certificates.ca],
@@ -287,7 +288,7 @@ class ClientsTest(harness.ProcessTest):
 
 
 def add_tests(name, library):
-    """The same for each library and each kind of connection."""
+    """Adds the same tests for each library and each kind of connection."""
     def plaintext(self):
         self.check_all(library, self.serve())
 

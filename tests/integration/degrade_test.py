@@ -1,4 +1,4 @@
-"""Over the limit a request goes on with a cheaper model: the real Envoy with
+"""A request over the limit continues with a cheaper model: the real Envoy with
 deploy/envoy/degrade.yaml."""
 
 import gzip
@@ -14,7 +14,7 @@ import harness
 FREE = ("Authorization", "Bearer user-123")
 JSON = ("Content-Type", "application/json")
 LIMIT = 5
-# A day: no test sees two windows, but at midnight UTC.
+# A day: no test sees two windows, except at midnight UTC.
 CONFIG = """
 rate_limit:
   default_rps: 10
@@ -48,8 +48,8 @@ def manager(config):
 
 class DegradeCase(harness.ProcessTest):
     def start(self, more="", config=CONFIG):
-        """`upstream` gets what the cluster of that name does, `cheaper` what
-        the other one does."""
+        """`upstream` serves the cluster `upstream`, and `cheaper` the cluster
+        for degraded requests."""
         self.cheaper = harness.Upstream()
         self.addCleanup(self.cheaper.stop)
 
@@ -74,7 +74,7 @@ class DegradeCase(harness.ProcessTest):
         self.assertEqual(self.cheaper.seen, [])
 
     def degraded(self, body, *headers, **options):
-        """The body that such a request reaches the cheaper route with."""
+        """Sends a request; returns the body that reaches the cheaper route."""
         before = len(self.cheaper.seen)
         self.assertEqual(self.call(body, *headers, **options)[0], 200)
         self.assertEqual(len(self.cheaper.seen), before + 1)

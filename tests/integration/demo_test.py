@@ -1,4 +1,4 @@
-"""The demo, with the recipe's lines typed as they stand, but for the port."""
+"""The demo. Runs the printed commands unchanged, except for the port."""
 
 import pathlib
 import signal
@@ -77,7 +77,7 @@ class DemoTest(recipe_test.Typing, harness.ProcessTest):
         minute = time.time() // 60
         self.assertEqual(self.answers(recipe_test.STEP_2),
                          [{"status": 200, "cost": 15}] * 6)
-        # Not held, it would have come within the same one.
+        # Without a queue the answer would come within the same minute.
         self.assertEqual(time.time() // 60, minute + 1)
 
     def test_with_degrade_the_sixth_request_gets_the_cheaper_model(self):
@@ -116,7 +116,7 @@ class DemoTest(recipe_test.Typing, harness.ProcessTest):
         self.assertEqual(demo.returncode, 1)
         return error
 
-    def test_a_taken_port_is_told(self):
+    def test_a_taken_port_is_an_error(self):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()

@@ -1,5 +1,5 @@
-"""Ways around the limits that a client may try, each through the real Envoy with
-deploy/envoy/envoy.yaml. Odd tokens and absent ones are in recipe_test.py."""
+"""Clients that try to bypass the limits, through the real Envoy with
+deploy/envoy/envoy.yaml. recipe_test.py tests odd and missing tokens."""
 
 import asyncio
 import os
@@ -50,7 +50,7 @@ class EnvoyCase(harness.ProcessTest):
         return [self.call(*headers, **request) for _ in range(count)]
 
     def send(self, data):
-        """All that comes back for these bytes until Envoy ends the
+        """Sends these bytes; returns all bytes until Envoy closes the
         connection."""
         with socket.create_connection(("127.0.0.1", self.envoy.port),
                                       harness.PATIENCE_S) as connection:
@@ -65,7 +65,7 @@ class EnvoyCase(harness.ProcessTest):
                 re.findall(rb"HTTP/1\.[01] (\d+) ", self.send(data))]
 
     def use_up(self):
-        """All that the free user has; the upstream has seen 5 requests."""
+        """Uses up the limit of the free user: the upstream gets 5 requests."""
         self.assertEqual(self.statuses(FREE, count=6), [200] * 5 + [429])
 
     def assert_nothing_passed(self):
@@ -195,7 +195,7 @@ class BypassTest(EnvoyCase):
                        ("X-HTTP-Method-Override", "GET"),
                        ("Connection", "close, x-user-id")):
             status = self.call(FREE, header)
-            # gRPC has its status in a header.
+            # gRPC sends its status in a header.
             if header[1] != "application/grpc":
                 self.assertIn(status, (429, 400), header)
         self.assert_nothing_passed()
@@ -203,8 +203,8 @@ class BypassTest(EnvoyCase):
     def test_a_token_cannot_be_hidden_from_the_server_alone(self):
         self.start()
         self.use_up()
-        # Envoy drops the header that Connection names: then he is nobody, to
-        # the upstream too.
+        # Envoy drops a header that Connection names. Then the client is
+        # anonymous for the upstream too.
         self.assertEqual(self.call(FREE, ("Connection", "authorization")), 200)
         self.assertNotIn("authorization", self.upstream.seen[-1][1])
 
@@ -229,7 +229,7 @@ class BypassTest(EnvoyCase):
 
 
 class CrowdTest(EnvoyCase):
-    CROWD = 1500  # Envoy's default lets 1024 ask and the others pass
+    CROWD = 1500  # Envoy sends 1024 queries at once and lets the others pass
 
     async def one(self):
         reader, writer = await asyncio.open_connection("127.0.0.1",
@@ -259,7 +259,8 @@ class CrowdTest(EnvoyCase):
 
 
 class FailureModeTest(EnvoyCase):
-    """What the configuration says of each failure, and its other setting."""
+    """Each failure, with the setting of envoy.yaml and with the opposite
+    one."""
 
     REDIS_AWAY = {"REDIS_URL": "redis://127.0.0.1:1"}
 

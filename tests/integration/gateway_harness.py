@@ -1,5 +1,5 @@
-"""What every gateway that asks by a sub-request has to do, asked of the real
-program with its configuration from deploy/gateways."""
+"""Test cases for every gateway that queries ratelimitd by a sub-request. They
+use the real gateway with its configuration from deploy/gateways."""
 
 import contextlib
 import http.server
@@ -28,8 +28,8 @@ rate_limit:
 
 
 class CheaperModel(http.server.BaseHTTPRequestHandler):
-    """Stands for a server that lets the request pass with headers for the
-    upstream."""
+    """Stands in for a ratelimitd that admits the request and sends headers for
+    the upstream."""
 
     def do_GET(self):
         self.send_response(200)
@@ -43,7 +43,7 @@ class CheaperModel(http.server.BaseHTTPRequestHandler):
 
 
 class Gateway:
-    """A program that gets its port by its configuration."""
+    """A gateway program. Its configuration file sets its port."""
 
     def __init__(self, folder, command, prepare):
         """`prepare(port)` writes the configuration; `command` starts it."""
@@ -79,7 +79,7 @@ class Gateway:
 
 
 def replaced(text, changes):
-    """The text with each of the words, which must be there, changed."""
+    """The text with each key of `changes` replaced. Each key must occur."""
     for old, new in changes.items():
         assert old in text, old
         text = text.replace(old, str(new))
@@ -87,11 +87,12 @@ def replaced(text, changes):
 
 
 class GatewayCases:
-    """Joined with ProcessTest by the test of each gateway, which gives
-    start_gateway(server's HTTP address, upstream's port)."""
+    """The cases of all gateways. The test of a gateway inherits them and
+    ProcessTest, and defines
+    start_gateway(HTTP address of the server, port of the upstream)."""
 
-    # How long the gateway waits for an answer; a busy machine takes longer than
-    # what the configurations say.
+    # How long the gateway waits for an answer. The time in the configurations
+    # is too short for a busy machine.
     wait_ms = harness.PATIENCE_S * 1000
 
     def setUp(self):
@@ -190,19 +191,19 @@ class GatewayCases:
         self.start()
         self.assert_limited_to(5, FREE)
         answer = self.call(FREE, ("Connection", "close, authorization"))
-        # Some gateways drop the header that Connection names: then he is
-        # nobody, to the upstream too.
+        # Some gateways drop a header that Connection names. Then the client is
+        # anonymous for the upstream too.
         if answer.status == 200:
             self.assertEqual(answer.headers["ratelimit-limit"], "10")
             self.assertNotIn("authorization", self.upstream.seen[-1][1])
         else:
             self.assertEqual(answer.status, 429)
 
-    def test_two_tokens_are_nobodys(self):
+    def test_two_tokens_make_the_client_anonymous(self):
         self.start()
         statuses = self.statuses(PRO, ("Authorization", "Bearer user-789"),
                                  count=11)
-        # Some gateways do not take such a request at all.
+        # Some gateways refuse such a request.
         self.assertIn(statuses, ([200] * 10 + [429], [400] * 11))
 
     def test_headers_that_mean_something_to_http_change_nothing(self):
@@ -233,7 +234,7 @@ class GatewayCases:
                 self.assertEqual(self.call(PRO, body=body, method=method,
                                            chunked=True).status, 200)
                 self.assertEqual(self.upstream.seen[-1][2], body)
-        # 8 requests of one user and none of the one in the body.
+        # The server counted 8 requests of one user, and no request in a body.
         self.assertEqual(self.call(PRO).headers["ratelimit-remaining"], "41")
         last = self.call(("Authorization", "Bearer user-789"))
         self.assertEqual(last.headers["ratelimit-remaining"], "499")

@@ -1,4 +1,4 @@
-"""The lean transport against h2spec's HTTP/2 cases."""
+"""The lean transport passes the HTTP/2 cases of h2spec."""
 
 import subprocess
 import unittest

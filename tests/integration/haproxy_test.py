@@ -1,4 +1,5 @@
-"""A real HAProxy with deploy/gateways/haproxy, which asks from Lua."""
+"""A real HAProxy with deploy/gateways/haproxy, which queries ratelimitd from
+Lua."""
 
 import unittest
 

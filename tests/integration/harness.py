@@ -1,6 +1,6 @@
-"""Starts the real programs for the tests and stops them again.
+"""Starts the real programs for the tests and stops them.
 
-Every port is a free one that its owner has taken itself.
+Each program chooses a free port itself where it can.
 """
 
 import collections
@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -30,14 +31,16 @@ ENVOY = TOOLS / "venv/bin/envoy"
 GRPCURL = TOOLS / "bin/grpcurl"
 RECIPE = ROOT / "deploy/config/recipe.yaml"
 
-# For what a healthy machine does in milliseconds; reached only by a failure.
+# Timeout of events that take milliseconds on a healthy machine. Only a failing
+# test waits that long.
 PATIENCE_S = 60
 PORT_TRIES = 10
 READY = re.compile(r"^ready grpc=(\S+) http=(\S+) debug=(\S+)$")
 
 
 def wait_for(what, condition):
-    """The first true value of condition()."""
+    """Polls condition(); returns its first true value. `what` names the
+    event."""
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         value = condition()
@@ -47,17 +50,24 @@ def wait_for(what, condition):
     raise AssertionError(f"never came: {what}")
 
 
+def let_time_pass(seconds, reason):
+    """Waits where the test is about time itself, so that no condition can end
+    the wait. `reason` names the time that passes. Elsewhere use wait_for()."""
+    assert reason
+    time.sleep(max(0, seconds))
+
+
 def quiet_minute(seconds_needed=20):
-    """Waits until the clock's minute has enough seconds left for a test that
-    counts requests of one window."""
+    """Waits until the minute of the clock has enough seconds left for a test
+    that counts the requests of one window."""
     left = 60 - time.time() % 60
     if left < seconds_needed:
-        time.sleep(left + 0.05)
+        let_time_pass(left + 0.05, "the rest of the minute")
 
 
 def free_port(host="127.0.0.1"):
-    """A port for a program that cannot tell which one it took. Another may be
-    faster: whoever asks tries again, PORT_TRIES times."""
+    """A free port, for a program that cannot choose one and report it. Another
+    program can take the port first, so callers try up to PORT_TRIES times."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return probe.getsockname()[1]
@@ -72,7 +82,7 @@ Answer = collections.namedtuple("Answer", "status headers body")
 
 def send_request(port, *headers, method="POST", path="/v1/messages", body=None,
                  chunked=False):
-    """The answer to one request; `headers` are pairs, sent as they stand."""
+    """The answer to one request. `headers` are pairs, sent unchanged."""
     connection = http.client.HTTPConnection("127.0.0.1", port,
                                             timeout=PATIENCE_S)
     with contextlib.closing(connection):
@@ -90,14 +100,19 @@ def send_request(port, *headers, method="POST", path="/v1/messages", body=None,
 
 
 class Server:
-    """ratelimitd on free ports."""
+    """ratelimitd on free ports. `descriptors` bounds its open files."""
 
-    def __init__(self, *arguments, environment=None, addresses=FREE_PORTS):
+    def __init__(self, *arguments, environment=None, addresses=FREE_PORTS,
+                 descriptors=None):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE,
+                               (descriptors, descriptors))
         self.stderr = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
             [SERVER, *addresses, *map(str, arguments)],
             stdout=subprocess.PIPE, stderr=self.stderr, text=True,
-            env={**os.environ, **(environment or {})})
+            env={**os.environ, **(environment or {})},
+            preexec_fn=limit if descriptors else None)
         line = self.process.stdout.readline().strip()
         match = READY.match(line)
         if not match:
@@ -118,8 +133,8 @@ class Server:
             return response.status, response.read().decode()
 
     def ask(self, *entries, domain="default", **more):
-        """(HTTP status, answer) of one descriptor over /json; `more` are other
-        fields of it."""
+        """(HTTP status, answer) of one descriptor over /json. `more` are other
+        fields of the descriptor."""
         body = json.dumps({"domain": domain, "descriptors": [{"entries": [
             {"key": key, "value": value} for key, value in entries], **more}]})
         connection = http.client.HTTPConnection(self.http, timeout=PATIENCE_S)
@@ -129,7 +144,7 @@ class Server:
             return response.status, response.read().decode()
 
     def stop(self):
-        """Ends it as Kubernetes does; gives the exit status."""
+        """Ends the server as Kubernetes does; returns the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(PATIENCE_S)
@@ -138,7 +153,7 @@ class Server:
 
 
 def read_chunks(stream):
-    """The body of a request that came in chunks."""
+    """The body of a request with chunked transfer encoding."""
     body = b""
     while size := int(stream.readline().split(b";")[0], 16):
         body += stream.read(size)
@@ -148,15 +163,15 @@ def read_chunks(stream):
 
 
 class Upstream:
-    """An HTTP server that answers as the recipe's provider and keeps what it
-    was sent."""
+    """An HTTP server that answers like the model provider of the recipe and
+    keeps all requests."""
 
     def __init__(self):
-        self.seen = seen = []  # (request line's words, headers, body)
+        self.seen = seen = []  # (words of the request line, headers, body)
         self.status = 200
         self.body = b'{"status": 200, "cost_cents": 15}'
         self.content_type = "application/json"
-        self.halfway = lambda: None  # when half of the body has been sent
+        self.halfway = lambda: None  # called after half of the body is sent
         upstream = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -187,7 +202,7 @@ class Upstream:
 
         class HttpServer(http.server.ThreadingHTTPServer):
             def handle_error(self, *about):
-                # A gateway may drop its connections as it likes.
+                # A gateway may close its connections at any time.
                 if not isinstance(sys.exc_info()[1], ConnectionError):
                     super().handle_error(*about)
 
@@ -203,7 +218,7 @@ class Upstream:
 
 
 def set_port(config, kind, name, port):
-    """Changes the one port of a listener or cluster of an Envoy config."""
+    """Changes the port of a listener or cluster, which must have one port."""
     text = json.dumps(next(item for item in config["static_resources"][kind]
                            if item["name"] == name))
     text, changed = re.subn(r'"port_value": \d+', f'"port_value": {port}', text)
@@ -214,8 +229,8 @@ def set_port(config, kind, name, port):
 
 
 def allow_slow_answers(config):
-    """A sanitizer, or a busy machine, may take longer than a gateway would
-    wait; then it would let by what the test wants refused."""
+    """Raises the timeouts of the gateway. With a sanitizer or on a busy machine
+    the server may miss them, and the gateway would admit the request."""
     for listener in config["static_resources"]["listeners"]:
         for chain in listener["filter_chains"]:
             for http in chain["filters"]:
@@ -229,7 +244,7 @@ class Envoy:
 
     def __init__(self, folder, grpc, upstream_port, change=allow_slow_answers,
                  name="envoy.yaml"):
-        """`change` may alter the configuration as it was read."""
+        """`change(config)` may change the configuration."""
         config = yaml.safe_load((ROOT / "deploy/envoy" / name).read_text())
         set_port(config, "listeners", "http", 0)
         set_port(config, "clusters", "ratelimitd", grpc.rsplit(":", 1)[1])
@@ -271,7 +286,7 @@ class Envoy:
         return None
 
     def asking(self, cluster="ratelimitd"):
-        """How many requests wait for an answer of ratelimitd, or another."""
+        """The number of requests that wait for an answer of the cluster."""
         connection = http.client.HTTPConnection(self.admin, timeout=PATIENCE_S)
         with contextlib.closing(connection):
             connection.request("GET", "/stats?format=json&filter="
@@ -286,7 +301,7 @@ class Envoy:
 
 
 class ProcessTest(unittest.TestCase):
-    """A test with programs that end with it."""
+    """A test that stops its programs at its end."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()

@@ -1,4 +1,5 @@
-"""Leases of one counter by four processes and a real Redis (docs/LEASES.md)."""
+"""Four processes lease units of one counter from a real Redis
+(docs/LEASES.md)."""
 
 import signal
 import unittest
@@ -27,7 +28,7 @@ descriptors:
     rate_limit: {{window: 365d, requests_per_unit: 100000000}}
 """
 
-# A busy machine must not be late.
+# Long enough for a busy machine.
 PATIENT = {"REDIS_TIMEOUT": f"{PATIENCE_S}s"}
 
 
@@ -45,7 +46,7 @@ class LeasesTest(ProcessTest):
         return server
 
     def start_victim(self):
-        """A server that is killed: nobody asks how it has ended."""
+        """A server that the test kills. Its exit status is not checked."""
         victim = Server("--config", self.config, "--redis-url", self.redis.url,
                         environment=PATIENT, addresses=FREE_PORTS)
         self.addCleanup(victim.stderr.close)
@@ -71,7 +72,7 @@ class LeasesTest(ProcessTest):
         self.assertLessEqual(admitted, LIMIT)
         self.assertGreaterEqual(admitted, LIMIT - SERVERS * SHARE)
         self.assertGreater(served, LIMIT / 2)
-        # What was not used goes back, and Redis knows each unit.
+        # Unused units are returned, and Redis has counted each unit.
         wait_for("all that was leased to be back",
                  lambda: self.units_in_redis() == admitted)
         self.assertEqual(servers[0].ask(("hot", "all"), domain="leases")[0],
@@ -111,7 +112,7 @@ class LeasesTest(ProcessTest):
         self.assertEqual(self.units_in_redis(), admitted)
 
     def calls_of_redis(self, servers, key):
-        """Script calls that a load on one counter costs, and its CPU time."""
+        """(script calls, CPU time) of Redis for a load on one counter."""
         def cost():
             stats = self.redis.info("commandstats")
             calls = sum(int(stats[name].split("calls=")[1].split(",")[0])

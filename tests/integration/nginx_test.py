@@ -1,4 +1,5 @@
-"""A real nginx with deploy/gateways/nginx, which asks by auth_request."""
+"""A real nginx with deploy/gateways/nginx, which queries ratelimitd by
+auth_request."""
 
 import os
 import unittest
@@ -11,7 +12,7 @@ CONFIG = harness.ROOT / "deploy/gateways/nginx/nginx.conf"
 
 class NginxTest(GatewayCases, harness.ProcessTest):
     def start_gateway(self, server, upstream_port):
-        # Where an unprivileged nginx may write.
+        # Folders in which an unprivileged nginx may write.
         folders = "".join(f"{name}_temp_path {self.folder}/{name};"
                           for name in ("client_body", "proxy", "fastcgi",
                                        "uwsgi", "scgi"))

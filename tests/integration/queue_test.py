@@ -1,5 +1,5 @@
-"""enforce: queue, with real servers, clients that leave, and a clock that
-nobody turns: what is asserted is the window in which each answer comes."""
+"""enforce: queue, with real servers, real time, and clients that leave. The
+tests assert the window in which each answer comes."""
 
 import collections
 import contextlib
@@ -7,6 +7,7 @@ import http.client
 import json
 import pathlib
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -28,7 +29,7 @@ def window_of(time_ns, length_s=WINDOW_S):
 
 
 def new_window(length_s=WINDOW_S):
-    """The number of a window that has just begun."""
+    """Waits for a new window; returns its number."""
     old = window_of(time.time_ns(), length_s)
     harness.wait_for("a new window", lambda: window_of(
         time.time_ns(), length_s) > old)
@@ -49,12 +50,12 @@ def refused(servers, reason):
 
 
 def ever_held(servers):
-    """Of those who were served or left, and are held now."""
+    """The number of requests that are or were held."""
     return queued(servers) + metric(servers, WAITS) + left(servers)
 
 
 class Call:
-    """A client of its own: grpcurl, which may be killed."""
+    """One call by grpcurl. The test can kill the process."""
 
     def __init__(self, server, user, flags=(), hits=1):
         message = {"domain": "default", "hitsAddend": hits, "descriptors": [
@@ -88,7 +89,7 @@ class Call:
 
 class QueueCase(harness.ProcessTest):
     def configure(self, limit, enforce="queue", tier=None, **queue):
-        """ann and bob may do so many requests in a window of two seconds."""
+        """ann and bob each have `limit` requests in a window of two seconds."""
         return self.write("config.yaml", yaml.safe_dump({"rate_limit": {
             "default_rps": 1, "enforce": enforce, "queue": queue,
             "user_tiers": {"free": {"rps": limit, "window_seconds": WINDOW_S,
@@ -101,7 +102,7 @@ class QueueCase(harness.ProcessTest):
                                           environment=environment)]
 
     def start_redis(self, limit=1, environment=None, **options):
-        """Two replicas that share one Redis."""
+        """Starts two replicas that share one Redis."""
         self.config = self.configure(limit, **options)
         self.redis = Redis(self.folder / "redis")
         self.addCleanup(self.redis.stop)
@@ -118,8 +119,8 @@ class QueueCase(harness.ProcessTest):
         return call
 
     def send(self, user="ann", server=0, **options):
-        """A call that is held or answered when this returns, so that it is
-        before the next one."""
+        """Sends a call; returns when it is held or answered, so that it
+        precedes the next call."""
         before = ever_held(self.servers)
         call = self.call(user, server, **options)
         harness.wait_for("a slot", lambda: call.ended() or
@@ -127,7 +128,8 @@ class QueueCase(harness.ProcessTest):
         return call
 
     def send_all(self, count):
-        """The calls of one user in their order, and the first one's window."""
+        """Sends calls of one user in order; returns them and the first
+        window."""
         start = new_window()
         return start, [self.send(server=number % len(self.servers))
                        for number in range(count)]
@@ -142,8 +144,8 @@ class OrderTest(QueueCase):
         self.assertEqual(windows, sorted(windows))
         per_window = collections.Counter(windows)
         self.assertLessEqual(max(per_window.values()), limit, per_window)
-        # No slot stays empty: what came late for a window, on a busy machine,
-        # is all that one may lack.
+        # No slot stays empty. On a busy machine a window may lack only the
+        # requests that came too late for it.
         self.assertEqual(sorted(per_window),
                          list(range(windows[0], windows[-1] + 1)))
         self.assertGreaterEqual(windows[0], start)
@@ -185,16 +187,16 @@ class OrderTest(QueueCase):
         for window in sorted(per_window)[1:-1]:
             self.assertEqual(per_window[window], 5, per_window)
 
-    def test_nobody_waits_for_another_user(self):
+    def test_no_user_waits_for_another_user(self):
         self.start_redis()
         start, _ = self.send_all(3)
         self.assertEqual(self.send("bob").wait(), ("OK", start))
 
     @staticmethod
     def warm_http(server):
-        """The HTTP port keeps a thread for each of the connections that there
-        ever were at once, and one look at the metrics may come before it has
-        seen the end of the last."""
+        """Starts all threads of the HTTP port. The port keeps one thread for
+        each connection of its peak, and a request for the metrics may arrive
+        before the port notices the end of the last connection."""
         with contextlib.ExitStack() as stack:
             connections = [stack.enter_context(contextlib.closing(
                 http.client.HTTPConnection(server.http,
@@ -212,7 +214,7 @@ class OrderTest(QueueCase):
                           max_queued_per_user=held)
         server = self.servers[0]
         threads = pathlib.Path(f"/proc/{server.process.pid}/task")
-        # Once, so that all that a first call starts is there.
+        # A first call starts threads that stay.
         self.send("bob").wait()
         self.warm_http(server)
         before = len(list(threads.iterdir()))
@@ -234,7 +236,7 @@ class OrderTest(QueueCase):
 
 class LeaveTest(QueueCase):
     def check_leave(self):
-        """All at one server: those behind move up at once."""
+        """All calls at one server: the calls behind one that leaves move up."""
         start = new_window()
         calls = [self.send() for _ in range(5)]
         calls[2].leave()
@@ -244,15 +246,15 @@ class LeaveTest(QueueCase):
             [call.wait() for call in calls if call is not calls[2]],
             [("OK", start + number) for number in range(5)])
 
-    def test_those_behind_who_leaves_come_sooner_in_memory(self):
+    def test_requests_behind_one_that_leaves_move_up_in_memory(self):
         self.start_memory()
         self.check_leave()
 
-    def test_those_behind_who_leaves_come_sooner_in_redis(self):
+    def test_requests_behind_one_that_leaves_move_up_in_redis(self):
         self.start_redis()
         self.check_leave()
 
-    def test_a_slot_that_is_given_back_goes_to_whoever_comes_at_any_replica(
+    def test_a_returned_slot_goes_to_the_next_request_at_any_replica(
             self):
         self.start_redis()
         start, calls = self.send_all(4)
@@ -262,14 +264,14 @@ class LeaveTest(QueueCase):
         self.assertEqual([call.wait()[1] for call in calls[:3]],
                          [start, start + 1, start + 2])
 
-    def test_nobody_is_delayed_by_who_leaves_between_replicas(self):
+    def test_a_request_that_leaves_delays_no_other_replica(self):
         self.start_redis()
         start, calls = self.send_all(5)
         calls[2].leave()
         harness.wait_for("its leave", lambda: left(self.servers) == 1)
         calls.append(self.send(server=1))
-        # The fifth has moved up at its replica, past the fourth at the other;
-        # its own slot went to the sixth.
+        # The fifth call has moved up at its replica, past the fourth at the
+        # other replica. The slot of the fifth call went to the sixth.
         self.assertEqual(
             [call.wait() for call in calls if call is not calls[2]],
             [("OK", start + number) for number in (0, 1, 3, 2, 4)])
@@ -277,7 +279,7 @@ class LeaveTest(QueueCase):
     def test_when_all_leave_nothing_stays_booked(self):
         self.start_redis()
         start, calls = self.send_all(6)
-        # From the last one: a slot before another replica's cannot move.
+        # From the last: a slot before a slot of another replica cannot move.
         for gone, call in enumerate(reversed(calls[1:]), 1):
             call.leave()
             harness.wait_for("its leave", lambda: left(self.servers) == gone)
@@ -287,7 +289,8 @@ class LeaveTest(QueueCase):
 
 class RefusalTest(QueueCase):
     def assert_refused(self, call, reason):
-        """At once; and the next one shows that it has booked nothing."""
+        """The call is refused at once, and the next call shows that it booked
+        no slot."""
         before = queued(self.servers)
         code, window = call.wait()
         self.assertEqual(code, "OVER_LIMIT")
@@ -303,17 +306,18 @@ class RefusalTest(QueueCase):
                          start)
         return start, first, second
 
-    def test_who_would_wait_past_the_deadline_is_refused_at_once(self):
-        # The slot after the second's begins later than a whole window.
+    def test_a_wait_past_the_deadline_is_refused_at_once(self):
+        # The slot after that of the second call begins later than a whole
+        # window.
         start, *calls = self.check_bound("deadline", flags=("-max-time", "1.9"))
         calls.append(self.send())
         self.assertEqual([call.wait() for call in calls],
                          [("OK", start + number) for number in range(3)])
 
-    def test_who_would_wait_longer_than_max_wait_is_refused_at_once(self):
+    def test_a_wait_beyond_max_wait_is_refused_at_once(self):
         start, *calls = self.check_bound("max_wait", max_wait="2s")
         harness.wait_for("the next window", lambda: calls[1].ended())
-        # Nothing was booked of the window after that.
+        # No slot of the window after that was booked.
         calls.append(self.send())
         self.assertEqual([call.wait() for call in calls],
                          [("OK", start + number) for number in range(3)])
@@ -335,17 +339,43 @@ class RefusalTest(QueueCase):
         self.assertEqual([call.wait() for call in calls],
                          [("OK", start + number) for number in (0, 0, 1, 1, 2)])
 
-    def test_who_cannot_be_heard_leaving_is_refused_at_once(self):
+    def forward_auth(self, query):
+        port = int(self.servers[0].http.rpartition(":")[2])
+        return harness.send_request(port, ("X-User-ID", "ann"), method="GET",
+                                    path="/v1/forward-auth" + query).status
+
+    def test_a_gateway_that_names_no_wait_is_refused_at_once(self):
         self.start_memory()
         new_window()
         self.send()
-        self.assertEqual(self.servers[0].ask(("user_id", "ann"))[0], 429)
+        self.assertEqual(self.forward_auth(""), 429)
+        self.assertEqual(queued(self.servers), 0)
         self.assertEqual(refused(self.servers, "cannot_wait"), 1)
+
+    def test_a_gateway_that_names_a_wait_is_held(self):
+        self.start_memory()
+        start = new_window()
+        self.send()
+        self.assertEqual(self.forward_auth("?wait=20s"), 200)
+        self.assertEqual(window_of(time.time_ns()), start + 1)
+
+    def test_a_gateway_that_disconnects_gives_its_slot_back(self):
+        self.start_memory()
+        start = new_window()
+        self.send()
+        with socket.create_connection(
+                self.servers[0].http.rsplit(":", 1)) as gateway:
+            gateway.sendall(b"GET /v1/forward-auth?wait=20s HTTP/1.1\r\n"
+                            b"Host: x\r\nX-User-ID: ann\r\n\r\n")
+            harness.wait_for("the held request",
+                             lambda: queued(self.servers) == 1)
+        harness.wait_for("its end", lambda: left(self.servers) == 1)
+        self.assertEqual(self.call().wait(), ("OK", start + 1))
 
 
 class EndTest(QueueCase):
-    # Whatever moment of a window's first half the signal comes at, it reaches
-    # beyond the next window's beginning, and not to that of the one after.
+    # The signal comes in the first half of a window. From there the drain lasts
+    # beyond the start of the next window, and ends before the window after it.
     DRAIN = {"DRAIN_TIME": "2200ms"}
 
     def check_drain(self):
@@ -358,11 +388,11 @@ class EndTest(QueueCase):
         self.assertEqual(server.process.wait(harness.PATIENCE_S), 0)
         return start
 
-    def test_a_drain_serves_whose_slot_comes_in_time_and_refuses_the_rest(self):
+    def test_a_drain_serves_slots_that_come_in_time_and_refuses_the_rest(self):
         self.start_memory(environment=self.DRAIN)
         self.check_drain()
 
-    def test_slots_that_a_drain_gives_back_are_had_at_another_replica(self):
+    def test_slots_that_a_drain_returns_go_to_another_replica(self):
         self.start_redis(environment=self.DRAIN)
         start = self.check_drain()
         self.servers = self.servers[1:]
@@ -378,23 +408,23 @@ class EndTest(QueueCase):
         self.reload(50)
         answers = [call.wait() for call in calls]
         self.assertEqual([code for code, _ in answers], ["OK"] * 5)
-        # The last one had booked the fourth window from here.
+        # The last call had booked the fourth window from here.
         self.assertLessEqual(answers[-1][1], start + 1)
         self.assertEqual(queued(self.servers), 0)
 
-    def test_a_raised_limit_releases_who_is_held_in_memory(self):
+    def test_a_raised_limit_releases_held_requests_in_memory(self):
         self.start_memory()
         self.check_raised()
 
-    def test_a_raised_limit_releases_who_is_held_at_both_replicas(self):
+    def test_a_raised_limit_releases_held_requests_at_both_replicas(self):
         self.start_redis()
         self.check_raised()
 
-    def test_a_reload_without_a_queue_refuses_who_is_held(self):
+    def test_a_reload_without_a_queue_refuses_held_requests(self):
         self.start_memory()
         start, calls = self.send_all(4)
         self.reload(1, enforce="reject")
-        # Before the last one's slot; one window may have begun meanwhile.
+        # Before the slot of the last call. One window may have begun meanwhile.
         code, window = calls[3].wait()
         self.assertEqual(code, "OVER_LIMIT")
         self.assertLessEqual(window, start + 1)
@@ -416,7 +446,7 @@ class EnvoyTest(QueueCase):
 
     def test_envoy_holds_and_a_client_that_leaves_gives_its_slot_back(self):
         self.start_memory()
-        # Its filter's timeout is raised.
+        # The timeout of the filter of Envoy is raised.
         self.envoy = self.start_envoy(self.servers[0])
         start = new_window()
         clients = [self.connect() for _ in range(4)]
@@ -433,7 +463,7 @@ class EnvoyTest(QueueCase):
         self.assertEqual(windows, [start, start + 1, start + 2])
         self.assertEqual(len(self.upstream.seen), 3)
 
-    def test_who_would_wait_longer_than_envoy_does_is_refused_and_not_let_by(
+    def test_a_wait_beyond_the_timeout_of_envoy_is_refused_at_once(
             self):
         def wait_5s(config):
             harness.allow_slow_answers(config)

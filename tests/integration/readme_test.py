@@ -1,7 +1,7 @@
-"""Runs the lines of the README as they stand there.
+"""Runs the commands of the README without changes.
 
-They name the default ports, so they run in a network namespace of their own,
-where these are free whatever else the machine does.
+They use fixed ports. The tests therefore run in a network namespace of their
+own, where these ports are free.
 """
 
 import os
@@ -18,7 +18,7 @@ BLOCK = re.compile(
 REPLICAS_BLOCK = re.compile(
     r"readme_test\.py runs this block as it stands -->\n```sh\n(.*?)```", re.S)
 
-# Starts the server, waits for its line, and hands over to the test's commands.
+# Starts the server, waits for its ready line, and runs the test's commands.
 SCRIPT = """
 set -e
 ip link set lo up
@@ -35,9 +35,9 @@ wait $server || true
 class ReadmeTest(harness.ProcessTest):
     def setUp(self):
         super().setUp()
-        match = BLOCK.search((harness.ROOT / "README.md").read_text())
-        self.assertIsNotNone(match, "the README has no lines to run")
-        self.lines = match.group(1).strip().splitlines()
+        blocks = BLOCK.findall((harness.ROOT / "README.md").read_text())
+        self.assertEqual(len(blocks), 2, "blocks of lines to run")
+        self.lines = "".join(blocks).strip().splitlines()
         client = self.folder / "build/release/client"
         client.mkdir(parents=True)
         (client / "ratelimitctl").symlink_to(harness.CTL)
@@ -57,19 +57,22 @@ class ReadmeTest(harness.ProcessTest):
         ready, *answers = [part.strip() for part in done.stdout.split("##\n")]
         self.assertEqual(
             ready, "ready grpc=[::]:8081 http=[::]:8080 debug=127.0.0.1:6070")
-        self.assertEqual(len(answers), 5)
-        self.assertEqual(answers[0], "OK")
-        self.assertIn("envoy.service.ratelimit.v3.RateLimitService", answers[1])
-        self.assertIn('"limit_remaining": 4', answers[2].replace(
+        self.assertEqual(len(answers), 6)
+        self.assertRegex(answers[0], r"^OK\n  user_id=user-123: OK, limit 5 per "
+                                     r"MINUTE, remaining 4, reset in \d+ s$")
+        self.assertRegex(answers[1], r"^OK\n  user_id=user-456: OK, limit 50 per "
+                                     r"MINUTE, remaining 49, reset in \d+ s$")
+        self.assertEqual(answers[2], "OK")
+        self.assertIn('"requestsPerUnit":50', answers[3])
+        self.assertIn('"limitRemaining":48', answers[3])
+        self.assertIn("envoy.service.ratelimit.v3.RateLimitService", answers[4])
+        self.assertIn('"limit_remaining": 3', answers[5].replace(
             "limitRemaining", "limit_remaining"))
-        self.assertRegex(answers[3], r"^OK\n  user_id=user-123: OK, limit 5 per "
-                                     r"MINUTE, remaining 3, reset in \d+ s$")
-        self.assertIn('"requestsPerUnit":50', answers[4])
 
 
-# What it leaves running ends with its process namespace, which has a /proc of
-# its own for the leak checker. Only /proc is made private: in a chroot the root
-# is no mount whose propagation could be changed.
+# Processes that the block leaves behind end with its process namespace. The
+# namespace has its own /proc, which the leak checker needs. Only /proc becomes
+# private: in a chroot the root is not a mount, so its propagation is fixed.
 REPLICAS = """
 mount --make-private /proc && mount -t proc proc /proc
 ip link set lo up
@@ -98,7 +101,7 @@ class ReplicasTest(harness.ProcessTest):
              REPLICAS.replace("{block}", match.group(1))],
             cwd=self.folder, capture_output=True, text=True,
             timeout=harness.PATIENCE_S,
-            # Each answer counts: a busy machine must not be late.
+            # The test counts every answer, so a busy machine may take longer.
             env={**os.environ, "REDIS_TIMEOUT": "10s"})
         verdicts = re.findall(r"(OK|OVER_LIMIT)\n  user_id=", done.stdout)
         self.assertEqual(verdicts, ["OK"] * 5 + ["OVER_LIMIT"],

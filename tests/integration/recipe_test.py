@@ -1,4 +1,4 @@
-"""The recipe's Steps 1 to 4, typed as they stand, with a real Envoy."""
+"""Steps 1 to 4 of the recipe (docs/TIERS.md), unchanged, with a real Envoy."""
 
 import json
 import re
@@ -49,13 +49,13 @@ REFUSED = {"status": 429,
 
 
 class Typing:
-    """Joined with ProcessTest by who types the recipe's lines, and gives the
-    address() that stands for localhost:8000."""
+    """Runs the commands of the recipe. Tests inherit this class and
+    ProcessTest, and define address(), which replaces localhost:8000."""
 
     patience_s = harness.PATIENCE_S
 
     def type(self, lines):
-        """Runs the recipe's lines, of which only the port is another one."""
+        """Runs commands of the recipe, with only the port changed."""
         self.assertIn("localhost:8000", lines)
         done = subprocess.run(
             ["bash", "-e", "-o", "pipefail", "-c",
@@ -66,7 +66,7 @@ class Typing:
         return done.stdout
 
     def answers(self, lines):
-        """What jq has printed, one value for each request."""
+        """The output of jq, one value for each request."""
         return [json.loads(value) for value in
                 re.findall(r"^\{$.*?^\}$", self.type(lines), re.M | re.S)]
 
@@ -121,7 +121,7 @@ class RecipeTest(Typing, EnvoyTest):
 
 
 class PitfallTest(EnvoyTest):
-    """The recipe's pitfalls; the third is in tier_source_test.py."""
+    """The pitfalls of the recipe. tier_source_test.py tests the third."""
 
     def ask(self, user):
         port = int(self.envoy.address.rsplit(":", 1)[1])
@@ -145,13 +145,13 @@ class PitfallTest(EnvoyTest):
         refused = self.ask("user-123")
         after = time.time()
         self.assertEqual(refused.status, 429)
-        # Whole seconds, rounded up.
+        # In whole seconds, rounded up.
         self.assertIn(int(refused.headers["x-ratelimit-reset"]),
                       range(int(60 - after % 60), int(60 - before % 60) + 2))
 
 
 class BurstPitfallTest(harness.ProcessTest):
-    """By windows of four seconds, so that idle ones need no minutes."""
+    """Uses windows of four seconds, because the tests wait for idle windows."""
 
     WINDOW_S = 4
 
@@ -163,16 +163,17 @@ class BurstPitfallTest(harness.ProcessTest):
         self.server = self.start_server("--config", config)
 
     def passed_in_window(self, windows_later, count):
-        """How many of so many requests pass in the window after so many."""
+        """How many of `count` requests pass, `windows_later` windows from
+        now."""
         now = time.time()
         begin = (now // self.WINDOW_S + windows_later) * self.WINDOW_S
-        time.sleep(begin - now + 0.05)
+        harness.let_time_pass(begin - now + 0.05, "the windows between")
         passed = sum(self.server.ask(("user_id", "user-123"))[0] == 200
                      for _ in range(count))
         self.assertLess(time.time(), begin + self.WINDOW_S, "too slow")
         return passed
 
-    def test_pitfall_2_whoever_was_idle_has_a_burst(self):
+    def test_pitfall_2_an_idle_user_has_a_burst(self):
         self.assertEqual(self.passed_in_window(1, 1), 1)
         self.assertEqual(self.passed_in_window(1, 20), 7)
 
@@ -183,7 +184,7 @@ class BurstPitfallTest(harness.ProcessTest):
 
 
 class OddCallersTest(EnvoyTest):
-    """Nobody goes unlimited, whatever he sends: default_rps is 10."""
+    """Every client is limited, with any headers: default_rps is 10."""
 
     def statuses(self, *headers, count=11):
         harness.quiet_minute()
@@ -223,7 +224,7 @@ class OddCallersTest(EnvoyTest):
         self.assertEqual(statuses, ["200"] * 10 + ["429"])
 
     def test_a_huge_token_is_limited(self):
-        # A little less than the 60 KiB that Envoy takes for all headers.
+        # A little less than 60 KiB, which is Envoy's limit for all headers.
         self.assert_limited("Authorization: Bearer " + "x" * 60_000)
 
     def test_a_users_rest_is_not_touched_by_odd_tokens(self):

@@ -1,8 +1,8 @@
-"""Counters in Redis are exact, however many servers share them.
+"""Counters in Redis are exact for any number of servers.
 
-The calls that were answered are counted one by one: what was admitted may never
-exceed a limit, and nothing may be refused that did not reach it. A call without
-an answer may have been charged or not; it counts as unknown.
+The tests count every answered call: the admitted units never exceed a limit,
+and no call is refused before its limit is reached. A call without an answer may
+have been charged or not; it counts as unknown.
 """
 
 import collections
@@ -12,8 +12,9 @@ import time
 import unittest
 
 from harness import (CTL, FREE_PORTS, PATIENCE_S, ProcessTest, Server,
-                     wait_for)
-from redis_harness import Load, Redis, end_ns, result, wait_until_ready
+                     let_time_pass, wait_for)
+from redis_harness import (Load, Redis, end_ns, metric, result,
+                           wait_until_ready)
 
 SERVERS = 4
 STREAMS = 64
@@ -26,7 +27,7 @@ LIMITS = {"hot": 3000, "slide": 2000, "user": 5}
 HOT_KEYS = 8
 USERS = 20_000
 
-# Windows that none of these tests sees the end of.
+# Windows that end after every test, except `short`.
 CONFIG = """
 domain: {domain}
 accounting: {accounting}
@@ -46,12 +47,12 @@ descriptors:
 SHORT_LIMIT = 1000
 SHORT_S = 2
 
-# An exact count needs each answer: a busy machine must not be late.
+# An exact count needs every answer, also on a busy machine.
 PATIENT = {"REDIS_TIMEOUT": f"{PATIENCE_S}s"}
 
 
 def make_plan(domain, number):
-    """Requests for one counter or two, hot and random ones."""
+    """Requests for one or two counters, hot and random."""
     dice = random.Random(SEED)
     names = ["hot", "slide", "user"]
     plan = []
@@ -66,7 +67,7 @@ def make_plan(domain, number):
 
 
 class Count:
-    """What became of one counter."""
+    """The answers for one counter, in units."""
 
     def __init__(self):
         self.admitted = 0
@@ -113,13 +114,14 @@ class RedisTest(ProcessTest):
 
 class ExactTest(RedisTest):
     def load(self, calls, **options):
-        """Begins the load; without an option `calls` it ends by itself."""
+        """Starts a load of `calls` calls. `options` may replace the number."""
         self.plan = make_plan("exact", calls)
         return Load(self.folder, self.servers, self.plan, streams=STREAMS,
                     **{"calls": calls, **options})
 
     def check(self, records, independent=False):
-        """Never more than the limit; nothing refused before it."""
+        """Checks that units never exceed the limit, and that no call is refused
+        before the limit is reached."""
         counts = count(self.plan, records, independent)
         for name, one in counts.items():
             limit = LIMITS[name.split("=")[0]]
@@ -130,7 +132,7 @@ class ExactTest(RedisTest):
         return counts
 
     def check_complete(self, records, independent=False):
-        """As check(); and every call was answered."""
+        """Like check(). Also checks that every call was answered."""
         self.assertEqual({r.code for r in records}, {0})
         counts = self.check(records, independent)
         print(f"\n{len(counts)} counters, "
@@ -145,8 +147,8 @@ class ExactTest(RedisTest):
         return counts
 
     def units_in_redis(self):
-        """Units that Redis holds of the counters that are plain numbers;
-        each of its keys must expire."""
+        """The units of the plain counters in Redis. Also checks that each key
+        expires."""
         total = 0
         for name, (value, expires_ms) in self.redis.keys().items():
             self.assertGreater(expires_ms, 0, name)
@@ -181,11 +183,12 @@ class ExactTest(RedisTest):
         self.configure()
         self.start()
         self.plan = [("exact", f"short={i}") for i in range(2)]
-        time.sleep(SHORT_S - time.time() % SHORT_S)
+        let_time_pass(SHORT_S - time.time() % SHORT_S,
+                      "the rest of a window")
         offset_ns = time.time_ns() - time.monotonic_ns()
         load = Load(self.folder, self.servers, self.plan, streams=STREAMS,
                     rate=8 * SHORT_LIMIT * len(self.plan) / SHORT_S)
-        time.sleep(3.5 * SHORT_S)  # into the fourth window
+        let_time_pass(3.5 * SHORT_S, "three windows and half of the fourth")
         records = load.stop()
         window_ns = SHORT_S * 10**9
         surely, maybe = collections.Counter(), collections.Counter()
@@ -215,7 +218,7 @@ class ExactTest(RedisTest):
         while load.process.poll() is None:
             self.redis.command("SCRIPT", "FLUSH")
             flushes += 1
-            time.sleep(0.05)
+            let_time_pass(0.05, "calls between two flushes")
         counts = self.check_complete(load.wait())
         self.assertGreater(flushes, 10)
         self.assertEqual(self.units_in_redis(), self.plain_units(counts))
@@ -228,7 +231,8 @@ class ExactTest(RedisTest):
         load = self.load(CALLS_WITH_FAULTS)
         addresses = ("--grpc-address", victim.grpc, *FREE_PORTS[2:])
         for _ in range(KILLS):
-            time.sleep(0.5)
+            wait_for("answers of the victim", lambda: metric(
+                [victim], 'ratelimitd_requests_total{grpc_code="OK"}') > 0)
             victim.process.kill()
             victim.process.wait(PATIENCE_S)
             victim.process.stdout.close()
@@ -240,14 +244,14 @@ class ExactTest(RedisTest):
         print(f"\n{KILLS} kills: {lost} units were charged without an answer, "
               f"{sum(record.code != 0 for record in records)} calls had none")
         self.assertGreaterEqual(lost, 0)
-        # A request has two units at most.
+        # A request has at most two units.
         self.assertLessEqual(lost, 2 * KILLS * STREAMS / SERVERS)
         self.assertTrue(any(record.server == SERVERS - 1 and record.code == 0
                             and record.start_ns > back_ns
                             for record in records), "it never came back")
 
     def start_victim(self, addresses):
-        """A server that may be killed: nobody asks how it has ended."""
+        """A server that the test kills. Its exit status is not checked."""
         victim = Server("--config", self.config, "--redis-url", self.redis.url,
                         environment=PATIENT, addresses=addresses)
         self.addCleanup(victim.stderr.close)
@@ -262,7 +266,7 @@ class ExactTest(RedisTest):
         while load.process.poll() is None:
             self.redis.command("CLIENT", "KILL", "TYPE", "normal")
             cuts += 1
-            time.sleep(0.2)
+            let_time_pass(0.2, "calls between two cuts")
         records = load.wait()
         counts = self.check(records)
         lost = self.units_in_redis() - self.plain_units(counts)
@@ -275,10 +279,10 @@ class ExactTest(RedisTest):
 
 
 class SharedLimitTest(RedisTest):
-    """Few calls, to see what one server does for the others."""
+    """Few calls, to see the effect of one server on the others."""
 
     def ask_both(self, servers, key, number):
-        """The statuses of so many calls, to one server after the other."""
+        """The statuses of `number` calls, to the servers in turn."""
         return [servers[i % 2].ask((key, "alice"), domain="exact")[0]
                 for i in range(number)]
 
@@ -289,7 +293,7 @@ class SharedLimitTest(RedisTest):
         self.assertEqual(self.ask_both(servers, "user", 8),
                          [200] * LIMITS["user"] + [429] * 3)
 
-    def test_a_refund_reaches_who_has_refused(self):
+    def test_a_refund_reaches_the_replica_that_has_refused(self):
         self.configure()
         servers = [self.start_one() for _ in range(2)]
         self.assertEqual(self.ask_both(servers, "refundable", 6),

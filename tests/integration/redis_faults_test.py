@@ -1,8 +1,8 @@
-"""What callers see while something is wrong with Redis, or on the way there.
+"""The answers that clients get during faults of Redis and of the network to it.
 
-Each case starts a Redis, perhaps a proxy before it, and three servers, sends a
-steady load through all three, breaks something, and repairs it. The table of
-all cases is printed at the end.
+Each case starts a Redis, a proxy if needed, and three servers. It sends a
+steady load to all three servers, causes a fault, and repairs it. The tests
+print a table of all cases at the end.
 """
 
 import collections
@@ -11,7 +11,7 @@ import threading
 import time
 import unittest
 
-from harness import ProcessTest, free_port, wait_for
+from harness import ProcessTest, free_port, let_time_pass, wait_for
 from redis_harness import (Load, Names, Proxy, Redis, RedisError, end_ns,
                            log_lines, metric, quantile_ms, result,
                            wait_until_ready)
@@ -20,16 +20,17 @@ REPLICAS = 3
 POLICIES = ("error", "allow", "deny", "local")
 RATE = 1500          # calls a second over all policies and servers
 FAULT_S = 1.0        # how long a fault lasts
-AFTER_S = 1.5        # how long the load goes on after it
+AFTER_S = 1.5        # how long the load continues after it
 NOTICED_S = 0.1      # by when each server has noticed the fault
-# So many answers in a row, of which so many are OK, show a server to be back.
-# Not all: the default timeout is short for a machine that has other work to do.
+# A server is back after STEADY answers in a row of which STEADY_SHARE are OK.
+# Not all need to be OK, because the default timeout is short for a busy
+# machine.
 STEADY = 10
 STEADY_SHARE = 0.6
 LOG_LINES = 20       # at most, of each server during a fault
 CONNECTS = 12        # at most, of each server during a fault
 
-# Each policy has an algorithm of its own, so that both scripts are used.
+# Each policy has a different algorithm, so that both scripts run.
 CONFIG = """
 domain: faults
 descriptors:
@@ -49,7 +50,7 @@ descriptors:
 PLAN = [("faults", f"{policy}=user{user}") for user in range(10)
         for policy in POLICIES]
 
-# What a caller may see of each policy while Redis is away.
+# The answers that a client may get for each policy while Redis is away.
 ALLOWED = {
     "error": {"OK", "UNAVAILABLE"},
     "allow": {"OK"},
@@ -65,7 +66,7 @@ class World:
         self.redis = Redis(test.folder / "redis", "--enable-debug-command",
                            "yes")
         test.addCleanup(self.redis.stop)
-        # The name of both is told apart by the address alone.
+        # Both use the same port, so a host name can point to either.
         self.other = Redis(test.folder / "other", host="127.0.0.2",
                            port=self.redis.port)
         test.addCleanup(self.other.stop)
@@ -75,7 +76,8 @@ class World:
         config = test.write("faults.yaml", CONFIG)
         url = {"direct": self.redis.url, "proxy": self.proxy.url,
                "name": f"redis://{Names.HOST}:{self.redis.port}"}[way]
-        # One loop, so one connection to Redis: the bounds are of each.
+        # One loop has one connection to Redis; the bounds are for one
+        # connection.
         environment = {"GRPC_THREADS": "1"}
         if way == "name":
             environment |= self.names.environment
@@ -190,7 +192,7 @@ def kill_the_script(world):
 def flush_scripts(world):
     for _ in range(5):
         world.redis.command("SCRIPT", "FLUSH")
-        time.sleep(FAULT_S / 10)
+        let_time_pass(FAULT_S / 10, "calls between two flushes")
 
 
 def kill_clients(world):
@@ -203,10 +205,10 @@ def nothing(_):
 
 Case = collections.namedtuple(
     "Case", "name begin end prepare way outage heals", defaults=(
-        nothing,   # prepare: before the load begins
-        "direct",  # way: how the servers reach Redis; or "proxy", or "name"
+        nothing,   # prepare: runs before the load starts
+        "direct",  # way: how servers reach Redis; also "proxy", "name"
         True,      # outage: between begin and end Redis cannot answer
-        False,     # heals: it is over without an end
+        False,     # heals: the fault ends without `end`
     ))
 
 CASES = [
@@ -264,8 +266,8 @@ def of_policy(records, policy):
 
 
 def back_after_ms(records, since_ns):
-    """How long after `since_ns` the last server served steadily again; None
-    when one has not."""
+    """The time from `since_ns` until all servers serve steadily again, or None
+    if a server does not."""
     backs = []
     for server in range(REPLICAS):
         calls = [record for record in of_policy(records, "error")
@@ -279,25 +281,26 @@ def back_after_ms(records, since_ns):
 
 
 class FaultsTest(ProcessTest):
-    """One test for each case; see below."""
+    """One test for each case. The end of this file adds them."""
 
     def check(self, case):
         world = World(self, case.way)
         case.prepare(world)
         load = Load(self.folder, world.servers, PLAN, rate=RATE)
-        time.sleep(FAULT_S / 2)
+        let_time_pass(FAULT_S / 2, "calls before the fault")
         connects = world.proxy.accepted
         lines = sum(map(log_lines, world.servers))
         begin = time.monotonic_ns()
         case.begin(world)
-        time.sleep(max(0, FAULT_S - (time.monotonic_ns() - begin) / 1e9))
+        let_time_pass(FAULT_S - (time.monotonic_ns() - begin) / 1e9,
+                      "the rest of the fault")
         ready = self.probe(world)
         end = time.monotonic_ns()
         connects = world.proxy.accepted - connects
         lines = sum(map(log_lines, world.servers)) - lines
         case.end(world)
         healed = begin if case.heals else time.monotonic_ns()
-        time.sleep(AFTER_S)
+        let_time_pass(AFTER_S, "calls after the fault")
         records = load.stop()
         for server in world.servers:
             wait_until_ready(server)
@@ -315,7 +318,7 @@ class FaultsTest(ProcessTest):
         self.assertLessEqual(connects, CONNECTS * REPLICAS)
 
     def probe(self, world):
-        """The status of /ready of all, e.g. "503"."""
+        """The statuses of /ready of all servers, e.g. "503"."""
         for server in world.servers:
             self.assertEqual(server.get("/live")[0], 200)
         return "/".join(sorted({str(server.get("/ready")[0])
@@ -346,14 +349,14 @@ class FaultsTest(ProcessTest):
         before = [record for record in of_policy(records, "error")
                   if end_ns(record) < begin]
         self.assertGreater(share_ok(before), 0.3)
-        # The command timeout until it is known that Redis is away, and nothing
-        # then: RedisHangTest shows that on a clock of its own. These are wide
-        # enough for a machine that has other work to do.
+        # An answer takes the command timeout until the server notices the
+        # fault, and no time after that. RedisHangTest proves this with a fake
+        # clock. These bounds leave room for a busy machine.
         self.assertLess(quantile_ms(during, 0.5), 10)
         self.assertLess(quantile_ms(during, 0.9), 100)
 
     def check_metrics(self, world, records):
-        """Each answer without Redis is counted."""
+        """Checks that the server counts each answer without Redis."""
         for policy, answer in (("error", "UNAVAILABLE"),
                                ("deny", "OVER_LIMIT")):
             seen = sum(result(r) == answer for r in of_policy(records, policy))

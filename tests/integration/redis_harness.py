@@ -1,6 +1,6 @@
-"""A real Redis, what can stand between it and a server, and a load of calls.
+"""A real Redis, a proxy between Redis and a server, and a load of calls.
 
-The load is the program of tests/load; its records are read here.
+The program of tests/load sends the load. This file reads its records.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ LOAD = os.environ["LOAD"]
 
 
 class RedisError(Exception):
-    """An error that Redis has answered."""
+    """An error reply of Redis."""
 
 
 def encode(words):
-    """A command as RESP."""
+    """Encodes a command as RESP."""
     parts = [f"*{len(words)}\r\n".encode()]
     for word in words:
         data = word if isinstance(word, bytes) else str(word).encode()
@@ -34,7 +34,7 @@ def encode(words):
 
 
 def read_reply(stream):
-    """One RESP2 reply; its errors inside of arrays are given as values."""
+    """Reads one RESP2 reply. Returns errors as values, also inside arrays."""
     line = stream.readline()
     if not line.endswith(b"\r\n"):
         raise ConnectionError("Redis has ended the connection")
@@ -53,7 +53,7 @@ def read_reply(stream):
 
 
 class Redis:
-    """redis-server in a folder of its own, which keeps nothing on disk."""
+    """redis-server in a separate folder, without persistence."""
 
     def __init__(self, folder, *arguments, host="127.0.0.1", port=None):
         self.folder = pathlib.Path(folder)
@@ -76,8 +76,8 @@ class Redis:
         return f"redis://{self.host}:{self.port}"
 
     def start(self, *arguments, wait=True):
-        """Starts it (again): empty, on the same port; gives back at once
-        unless it shall wait for an answer to PING."""
+        """Starts Redis, empty and always on the same port. Waits for an answer
+        to PING unless `wait` is false."""
         self.process = subprocess.Popen(
             ["redis-server", "--save", "", "--appendonly", "no", "--dir",
              self.folder, "--logfile", "log", "--bind", self.host, "--port",
@@ -92,7 +92,7 @@ class Redis:
             try:
                 self.command("PING")
             except RedisError:
-                pass  # is an answer, too
+                pass  # an error is an answer, too
             return True
 
     def kill(self):
@@ -100,7 +100,7 @@ class Redis:
         self.process.wait(PATIENCE_S)
 
     def pause(self):
-        """It still accepts connections and answers nothing."""
+        """Redis still accepts connections but does not answer."""
         self.process.send_signal(signal.SIGSTOP)
 
     def resume(self):
@@ -112,7 +112,8 @@ class Redis:
 
     @contextlib.contextmanager
     def connect(self):
-        """A connection: a function that sends a command, gives the reply."""
+        """A connection: a function that sends a command and returns the
+        reply."""
         with socket.create_connection((self.host, self.port),
                                       PATIENCE_S) as connection, \
                 connection.makefile("rb") as stream:
@@ -127,7 +128,7 @@ class Redis:
             yield command
 
     def command(self, *words):
-        """The reply to one command on a connection of its own."""
+        """The reply to one command on a new connection."""
         with self.connect() as command:
             return command(*words)
 
@@ -137,8 +138,7 @@ class Redis:
                     if ":" in line)
 
     def keys(self):
-        """Every key with its value, as far as it is a plain number, and the
-        milliseconds that it still lives."""
+        """{key: (value of GET, remaining milliseconds to live)} of all keys."""
         found, cursor = {}, None
         with self.connect() as command:
             while cursor != b"0":
@@ -153,18 +153,20 @@ class Redis:
 
 
 class Proxy:
-    """A TCP proxy that can be told to behave badly.
+    """A TCP proxy that can misbehave.
 
-    What it does now is its `mode`, a method of this class; it may be changed
-    at any time, from any thread.
+    `mode` is the method of this class that handles each chunk of bytes. Any
+    thread may change it at any time.
     """
 
     def __init__(self, target):
         self.target = target       # (host, port) of new connections
         self.accepted = 0
+        self.script_calls = 0      # chunks with EVALSHA that arrived
         self.delay_s = 0.0         # of each chunk of the replies
         self.canned = b""          # see answer()
-        self.mode = self.forward
+        self.current_mode = self.forward
+        self.mode_changed = asyncio.Event()
         self.pairs = set()
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever,
@@ -178,35 +180,47 @@ class Proxy:
     def url(self):
         return f"redis://127.0.0.1:{self.port}"
 
+    @property
+    def mode(self):
+        return self.current_mode
+
+    @mode.setter
+    def mode(self, mode):
+        async def change():
+            self.current_mode = mode
+            self.mode_changed.set()
+            self.mode_changed = asyncio.Event()
+        self.run(change())
+
     def run(self, coroutine):
         return asyncio.run_coroutine_threadsafe(
             coroutine, self.loop).result(PATIENCE_S)
 
-    # Modes: what is done with the bytes of one chunk.
+    # Modes. Each handles the bytes of one chunk.
 
     async def forward(self, pair, data, reply):
         pair.write(data, reply)
 
     async def slow(self, pair, data, reply):
-        """Replies come later; their order and their rate stay."""
+        """Delays replies. Keeps their order and their rate."""
         pair.write(data, reply, self.delay_s if reply else 0)
 
     async def drop(self, pair, data, reply):
-        """Nothing arrives until the mode changes: TCP sends it again."""
+        """Holds all bytes back until the mode changes, like TCP that
+        retransmits."""
         while self.mode == self.drop:
-            await asyncio.sleep(0.005)
+            await self.mode_changed.wait()
         pair.write(data, reply)
 
     async def half_open(self, pair, data, reply):
-        """Those that are connected hear nothing more, ever; who comes anew
-        is served."""
+        """Existing connections get no bytes any more. New connections work."""
         if pair.born_in == self.half_open:
             pair.write(data, reply)
         else:
             pair.dead = True
 
     async def cut(self, pair, data, reply):
-        """Resets a connection in the middle of a reply."""
+        """Resets the connection in the middle of a reply."""
         if reply:
             pair.write(data[:len(data) // 2], reply)
             pair.reset()
@@ -214,16 +228,16 @@ class Proxy:
             pair.write(data, reply)
 
     async def lose(self, pair, data, reply):
-        """Some bytes of a reply are missing."""
+        """Drops some bytes of a reply."""
         pair.write(data[:1] + data[3:] if reply else data, reply)
 
     async def answer(self, pair, data, reply):
-        """Somebody else answers, whatever is asked."""
+        """Answers every command with `canned` instead of Redis."""
         if not reply:
             pair.write(self.canned, True)
 
     class Pair:
-        """The two halves of one connection."""
+        """The two connections of a client: client to proxy, proxy to Redis."""
 
         def __init__(self, loop, client, server, born_in):
             self.loop = loop
@@ -241,7 +255,8 @@ class Proxy:
                 (self.client if reply else self.server).write(data)
 
         def write_late(self):
-            """The first of them: none overtakes another."""
+            """Writes the first delayed reply, so that replies keep their
+            order."""
             data = self.late.popleft()
             if not self.dead:
                 self.client.write(data)
@@ -261,7 +276,7 @@ class Proxy:
             return
         pair = self.Pair(self.loop, writer, up_writer, self.mode)
         self.pairs.add(pair)
-        # Cancelled only by stop(), to which it is no error.
+        # Only stop() cancels this.
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.gather(self.pump(pair, reader, False),
                                  self.pump(pair, up_reader, True))
@@ -270,6 +285,7 @@ class Proxy:
     async def pump(self, pair, reader, reply):
         with contextlib.suppress(OSError):
             while data := await reader.read(1 << 16):
+                self.script_calls += not reply and b"EVALSHA" in data
                 await self.mode(pair, data, reply)
         if not pair.dead:
             pair.reset()
@@ -295,7 +311,7 @@ class Proxy:
         self.loop.close()
 
 
-# As load/records.h: what became of one call.
+# The result of one call, as in tests/load.
 Record = collections.namedtuple(
     "Record", "start_ns latency_us line refused code overall server")
 RECORD = struct.Struct("<qIIIBBBx")
@@ -305,7 +321,7 @@ OVER_LIMIT = 2
 
 
 def result(record):
-    """OK, OVER_LIMIT, or the gRPC status of a call without an answer."""
+    """OK, OVER_LIMIT, or the gRPC status of a failed call."""
     if record.code == 0:
         return "OVER_LIMIT" if record.overall == OVER_LIMIT else "OK"
     return CODES.get(record.code, str(record.code))
@@ -316,11 +332,11 @@ def end_ns(record):
 
 
 class Load:
-    """A load of calls that runs by itself.
+    """A load of calls, sent by another process.
 
     plan: the requests, each a domain and its descriptors, e.g.
-    ("shop", "user=u1", "ip=::1,path=/x"). Options as of the program, e.g.
-    rate=1000, calls=200_000, streams=64.
+    ("shop", "user=u1", "ip=::1,path=/x"). `options` are options of the program,
+    e.g. rate=1000, calls=200_000, streams=64.
     """
 
     def __init__(self, folder, servers, plan, **options):
@@ -340,12 +356,13 @@ class Load:
         self.summary = None
 
     def stop(self):
-        """Ends it now, and gives the records, in the order of the answers."""
+        """Ends the load now; returns the records in the order of the
+        answers."""
         self.process.send_signal(signal.SIGTERM)
         return self.wait()
 
     def wait(self):
-        """The records, once it has sent all its calls."""
+        """Waits for the end of the load; returns the records."""
         output, _ = self.process.communicate(timeout=10 * PATIENCE_S)
         if self.process.returncode != 0:
             raise AssertionError("the load has failed")
@@ -355,7 +372,7 @@ class Load:
 
 
 def quantile_ms(records, share):
-    """0 of nothing."""
+    """The quantile of the latencies; 0 without records."""
     latencies = sorted(record.latency_us for record in records)
     if not latencies:
         return 0.0
@@ -369,14 +386,15 @@ def resident_kib(server):
 
 
 def log_lines(server):
-    """How many lines the server has logged until now."""
-    # Not read(): the server writes at the place that it would move.
+    """The number of lines that the server has logged so far."""
+    # Not read(), because it would move the file offset, which the server
+    # shares.
     descriptor = server.stderr.fileno()
     return os.pread(descriptor, os.fstat(descriptor).st_size, 0).count(b"\n")
 
 
 def metric(servers, name):
-    """The sum of one metric, written as "name{label=\"value\"}"."""
+    """The sum of one metric over the servers, e.g. "name{label=\"value\"}"."""
     lines = "".join(server.get("/metrics")[1] for server in servers)
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines.splitlines()
                if line.startswith(name + " "))
@@ -387,7 +405,7 @@ def wait_until_ready(server):
 
 
 class Names:
-    """One host name, for programs with this environment."""
+    """Resolves one host name, for programs with `environment`."""
 
     HOST = "redis.test"
 
@@ -397,7 +415,7 @@ class Names:
         self.environment = {
             "LD_PRELOAD": "libnss_wrapper.so",
             "NSS_WRAPPER_HOSTS": str(self.file),
-            # It may well stand before a sanitizer's library.
+            # Allows another preloaded library before that of the sanitizer.
             "ASAN_OPTIONS": "verify_asan_link_order=0",
         }
 

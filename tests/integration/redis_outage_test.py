@@ -1,16 +1,17 @@
-"""What a server promises for the time in which Redis does not answer."""
+"""The guarantees of a server while Redis does not answer."""
 
 import os
 import time
 import unittest
 
-from harness import PATIENCE_S, ProcessTest, wait_for
+from harness import (PATIENCE_S, ProcessTest, Server, let_time_pass,
+                     wait_for)
 from redis_harness import (Load, Proxy, Redis, quantile_ms, resident_kib,
                            wait_until_ready)
 
-# A longer one can be asked for.
+# The environment can set a longer outage.
 OUTAGE_S = float(os.environ.get("OUTAGE_S", "10"))
-# A leak of a hundred bytes a call shows.
+# Small enough to show a leak of a hundred bytes in each call.
 GROWTH_KIB = 6 * 1024
 
 CONFIG = """
@@ -48,7 +49,7 @@ class OutageTest(ProcessTest):
         return server.ask((key, "x"), domain="outage")[0]
 
     def hang(self, server):
-        """Redis stops, and the server has noticed."""
+        """Pauses Redis; returns when the server has noticed."""
         self.redis.pause()
         self.addCleanup(self.redis.resume)
         wait_for("an answer without Redis", lambda:
@@ -59,11 +60,11 @@ class OutageTest(ProcessTest):
         plan = [("outage", f"{key}=user{i}") for i in range(100)
                 for key in ("error", "allow", "local")]
         self.redis.pause()
-        # Without a rest after an error: as much as the machine can do.
+        # No pause after an error: as many calls as the machine can send.
         load = Load(self.folder, servers, plan, pause_ms=0)
-        time.sleep(2)
+        let_time_pass(2, "load until the memory has reached its level")
         before = sum(map(resident_kib, servers))
-        time.sleep(OUTAGE_S)
+        let_time_pass(OUTAGE_S, "the outage")
         growth = sum(map(resident_kib, servers)) - before
         records = load.stop()
         self.redis.resume()
@@ -93,9 +94,9 @@ class OutageTest(ProcessTest):
             proxy.mode = mode
             self.assertEqual(self.ask(server, "error"), 503)
             asked += 1
-            # What was held back on its way arrives now, or never does.
+            # Bytes that the proxy held back arrive now or never.
             proxy.mode = proxy.forward
-        # A busy machine may be late with these, too; then they may have counted.
+        # On a busy machine these may time out too; then they may be charged.
         answered = False
         while not answered:
             wait_until_ready(server)
@@ -103,7 +104,7 @@ class OutageTest(ProcessTest):
             asked += 1
         [(charged, _)] = self.redis.keys().values()
         lost_on_the_way = 5  # of half_open
-        # Fewer where a busy machine refused before anything was sent.
+        # Fewer if a busy machine refused a call before it sent a command.
         self.assertLessEqual(int(charged), asked - lost_on_the_way)
         self.assertGreater(int(charged), 0)
 
@@ -117,17 +118,26 @@ class OutageTest(ProcessTest):
         wait_for("the replica's copy", lambda: other.command("DBSIZE") == 1)
         other.command("REPLICAOF", "NO", "ONE")
         self.redis.command("REPLICAOF", other.host, other.port)
-        # The second server has not heard yet that the counter is exhausted.
+        # The second server does not know yet that the counter is exhausted.
         self.assertEqual(self.ask(servers[1], "allow"), 200)
 
     def test_a_server_ends_while_redis_hangs(self):
-        server = self.start(REDIS_TIMEOUT=f"{PATIENCE_S}s", DRAIN_TIME="1s")
+        proxy = Proxy((self.redis.host, self.redis.port))
+        self.addCleanup(proxy.stop)
+        server = Server("--config", self.config, "--redis-url", proxy.url,
+                        environment={"REDIS_TIMEOUT": f"{PATIENCE_S}s",
+                                     "DRAIN_TIME": "1s"})
+        self.addCleanup(server.stderr.close)
+        self.addCleanup(server.stop)
+        wait_until_ready(server)
         self.redis.pause()
         self.addCleanup(self.redis.resume)
         load = Load(self.folder, [server], [("outage", "error=x")], calls=64)
-        time.sleep(0.5)
+        wait_for("a script call that hangs", lambda: proxy.script_calls > 0)
         begin = time.monotonic()
-        self.assertEqual(server.stop(), 0)
+        # It has not answered its calls.
+        self.assertEqual(server.stop(), 3)
+        self.assertIn("it waited for calls in flight", server.log())
         self.assertLess(time.monotonic() - begin, PATIENCE_S / 2)
         self.assertEqual({record.code for record in load.wait()} & {0}, set())
 

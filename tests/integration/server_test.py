@@ -1,4 +1,4 @@
-"""The real server from the outside: start, reload, drain, errors."""
+"""Start, reload, drain and errors of the real server."""
 
 import os
 import re
@@ -29,7 +29,7 @@ class StartTest(harness.ProcessTest):
 
     def test_a_bad_config_ends_it_with_file_and_line(self):
         config = self.write("bad.yaml", "rate_limit:\n  default_rps: ten\n")
-        # And nothing else: it was told twice, in the log too.
+        # Nothing else. Once the log repeated the message.
         self.assertRegex(
             self.fail("--config", config),
             rf'^{config}:2: default_rps: found "ten", expected a whole number '
@@ -108,7 +108,7 @@ rate_limit:
             "✓ User assignments: 0 users ()",
             "✓ Tier pro: 50 requests/1m, 900 tokens/day@UTC"])
 
-    def test_mistakes_of_all_files_are_told_at_once(self):
+    def test_mistakes_of_all_files_are_reported_at_once(self):
         bad = self.write("bad.yaml", "rate_limit:\n  default_rsp: ten\n")
         worse = self.write("worse.yaml", "domain: a\ndescriptors: 3\n")
         done = self.validate(harness.RECIPE, bad, worse)
@@ -186,6 +186,40 @@ class ReloadTest(harness.ProcessTest):
         harness.wait_for("the new limit",
                          lambda: "limit=9" in self.limit_of(server))
 
+    def test_a_vanished_file_keeps_its_limits_until_sighup(self):
+        self.write("rules/a.yaml", LIMIT % 1)
+        self.write("rules/b.yaml", "domain: other\n")
+        gone = self.folder / "rules/a.yaml"
+        server = self.start_server("--config", gone.parent)
+        gone.unlink()
+        harness.wait_for("the warning", lambda:
+                         f'{gone} has been gone for 0s: domain "shop" keeps'
+                         in server.log())
+        for expected in (200, 429):
+            self.assertEqual(server.ask(("path", "/"), domain="shop")[0],
+                             expected)
+        self.assertIn('ratelimitd_config_stale_domains{reason="gone"} 1',
+                      server.get("/metrics")[1])
+        self.assertEqual(server.get("/ready")[0], 200)
+        server.process.send_signal(signal.SIGHUP)
+        harness.wait_for("the removal", lambda:
+                         'domain "shop" removed' in server.log())
+        self.assertEqual(server.ask(("path", "/"), domain="shop")[0], 200)
+
+    def test_a_reload_under_way_delays_neither_decisions_nor_the_end(self):
+        config = self.write("a.yaml", LIMIT % 1)
+        server = self.start_server("--config", config)
+        # Loads for seconds. The end comes in the middle.
+        rule = "- {key: k, value: v%d, rate_limit: {unit: day}}\n"
+        config.write_text("domain: shop\ndescriptors:\n" +
+                          "".join(rule % i for i in range(250_000)))
+        server.process.send_signal(signal.SIGHUP)
+        harness.wait_for("the reload", lambda: "reloading" in server.log())
+        self.assertEqual(server.ask(("path", "/"), domain="shop")[0], 200)
+        server.process.terminate()
+        self.assertEqual(server.process.wait(60), 0)
+        self.assertNotIn("250000 rules", server.log())
+
 
 class GrpcurlTest(harness.ProcessTest):
     def setUp(self):
@@ -244,7 +278,7 @@ class ControlTest(harness.ProcessTest):
     def test_no_answer_is_exit_3_and_says_why(self):
         done = self.check("--descriptor", "=", expect=2)
         self.assertIn("expected key=value", done.stderr)
-        # Port 9 of a loopback address that nothing listens on.
+        # No program listens on port 9 of this loopback address.
         done = self.run_program(
             harness.CTL, "check", "--address", "127.0.0.9:9", "--domain", "d",
             "--descriptor", "a=b", expect=3)
@@ -274,13 +308,13 @@ class TlsControlTest(harness.ProcessTest):
         strange = Certificates(self.folder, "strange")
         for trust in (["--tls-ca", strange.ca], ["--tls"]):
             done = self.check(*trust, expect=3)
-            # And nothing else, such as a log of gRPC's own.
+            # Nothing else, such as log lines of gRPC.
             self.assertRegex(done.stderr,
                              r"\Aratelimitctl: no answer from \S+: UNAVAILABLE: "
                              r".*certificate verify failed.*\n\Z")
-        self.check(expect=3)  # in plaintext
+        self.check(expect=3)  # in cleartext
 
-    def test_check_expects_the_name_that_it_is_told(self):
+    def test_check_verifies_the_given_server_name(self):
         certificate, key = self.own.issue("named", "DNS:limits.test")
         self.settings.update(GRPC_SERVER_TLS_CERT=str(certificate),
                              GRPC_SERVER_TLS_KEY=str(key))
@@ -301,7 +335,7 @@ class TlsControlTest(harness.ProcessTest):
     def test_files_of_no_use_are_named(self):
         certificate, key = self.own.issue("client", "DNS:gateway.test")
         text = self.write("text", "no PEM")
-        address = "127.0.0.1:1"  # which is not even asked
+        address = "127.0.0.1:1"  # never contacted
         for arguments, words in (
                 (["--tls-ca", "nowhere.pem"], "nowhere.pem: "),
                 (["--tls-ca", text], f"{text}: "),
@@ -319,8 +353,9 @@ class TlsControlTest(harness.ProcessTest):
 
 
 class DrainTest(harness.ProcessTest):
-    # Each call that the end of the server gave back was replaced by a new one,
-    # up to 100,000 for each core: a second, and hundreds of megabytes.
+    # Once the server replaced each call that its shutdown returned with a new
+    # call, up to 100,000 for each core. That took a second and hundreds of
+    # megabytes.
     def test_it_takes_no_memory(self):
         server = harness.Server("--config", harness.RECIPE)
         with open(f"/proc/{server.process.pid}/status") as status:
@@ -333,7 +368,7 @@ class DrainTest(harness.ProcessTest):
         self.assertLess(usage.ru_maxrss, peak_kib + 64 * 1024)
         server.stderr.close()
 
-    def test_a_watcher_is_told_and_does_not_hold_the_drain_up(self):
+    def test_a_watcher_is_notified_and_does_not_delay_the_drain(self):
         server = harness.Server("--config", harness.RECIPE)
         watcher = subprocess.Popen(
             [harness.GRPCURL, "-plaintext", "-d", "{}", server.grpc,

@@ -1,4 +1,4 @@
-"""user_tier_source: the real server before a billing system that the test is."""
+"""user_tier_source: the real server with a fake billing system."""
 
 import contextlib
 import http.client
@@ -25,14 +25,14 @@ rate_limit:
 
 
 class Billing:
-    """Tells tiers at /user-tier/USER, of the users that are in `tiers`."""
+    """Serves the tiers of the users in `tiers` at /user-tier/USER."""
 
     def __init__(self):
         self.tiers = {}
         self.status = 200
         self.authorizations = []
         self.asked = []
-        self.open = threading.Event()  # while clear, no request is answered
+        self.open = threading.Event()  # no request is answered while clear
         self.open.set()
         billing = self
 
@@ -78,7 +78,8 @@ class TierSourceTest(harness.ProcessTest):
         self.addCleanup(self.billing.stop)
 
     def start(self, source=None, environment=None):
-        """A server with `source` as its user_tier_source, {url} filled in."""
+        """Starts a server with `source` as its user_tier_source, {url} filled
+        in."""
         self.config = self.write("config.yaml", self.text(source))
         self.server = self.start_server("--config", self.config,
                                         environment=environment)
@@ -95,7 +96,7 @@ class TierSourceTest(harness.ProcessTest):
             f"{key}={user}", *arguments, expect=expect).stdout
 
     def limit_of(self, user, **options):
-        """The limit that a look finds, without a charge."""
+        """The limit of the user, by a request that charges no units."""
         text = self.check(user, "--hits", "0", **options)
         return int(re.search(r"limit (\d+) per", text).group(1))
 
@@ -119,7 +120,7 @@ class TierSourceTest(harness.ProcessTest):
         self.check("ann", "--hits", "5")
         self.assertIn("OVER_LIMIT", self.check("ann", expect=1))
         self.billing.tiers["ann"] = "pro"
-        # Nobody has said so yet.
+        # The server has not looked the new tier up yet.
         self.check("ann", expect=1)
         self.assertEqual(self.refresh("ann"), (200, "default: tier pro\n"))
         self.assertIn("limit 50 per DAY, remaining 44", self.check("ann"))
@@ -220,7 +221,7 @@ class TierSourceTest(harness.ProcessTest):
         self.assertIn("HTTP status 500", shown)
         self.assertNotIn("secret", shown)
 
-    def test_a_mistake_is_told_by_validate_config(self):
+    def test_validate_config_reports_a_mistake(self):
         config = self.write("bad.yaml", CONFIG % "https://h/tier")
         done = self.run_program(harness.CTL, "validate-config", config,
                                 expect=1)

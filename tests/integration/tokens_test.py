@@ -1,5 +1,6 @@
-"""Limits of tokens: the real Envoy with deploy/envoy/tokens.yaml, which
-reserves what a request may cost and reports what its answer says."""
+"""Limits of tokens: the real Envoy with deploy/envoy/tokens.yaml. Envoy
+reserves the estimated tokens of a request and reports the usage of its
+response."""
 
 import gzip
 import json
@@ -15,7 +16,7 @@ FREE = ("Authorization", "Bearer user-123")
 JSON = ("Content-Type", "application/json")
 CALLS = 'ratelimitd_requests_total{grpc_code="OK"}'
 TOKENS = 1000
-# A day: no test sees two windows, but at midnight UTC.
+# A day: no test sees two windows, except at midnight UTC.
 CONFIG = """
 rate_limit:
   default_rps: 10
@@ -40,7 +41,10 @@ def using(tokens):
 
 
 class TokensCase(harness.ProcessTest):
-    def start(self, config=RESERVING, environment=None, replicas=1):
+    def start(self, config=RESERVING, environment=None, replicas=1,
+              limits=None):
+        """Starts the replicas and an Envoy. `limits` replaces the rate_limits
+        of tokens.yaml."""
         path = self.write("config.yaml", config)
         self.servers = [self.start_server("--config", path,
                                           environment=environment)
@@ -49,6 +53,10 @@ class TokensCase(harness.ProcessTest):
 
         def change(config):
             harness.allow_slow_answers(config)
+            host = manager(config)["route_config"]["virtual_hosts"][0]
+            per_route = host["typed_per_filter_config"]
+            if limits is not None:
+                per_route["envoy.filters.http.ratelimit"]["rate_limits"] = limits
             cluster = config["static_resources"]["clusters"][0]
             self.assertEqual(cluster["name"], "ratelimitd")
             group = cluster["load_assignment"]["endpoints"][0]
@@ -62,7 +70,7 @@ class TokensCase(harness.ProcessTest):
         self.calls = 0
 
     def call(self, max_tokens, *headers, usage=None, reports=True, body=None):
-        """The status of one request, after its report has been answered."""
+        """The status of one request, after the answer to its report."""
         if usage is not None:
             self.upstream.body = using(usage).encode()
         if body is None:
@@ -75,7 +83,7 @@ class TokensCase(harness.ProcessTest):
         return answer.status
 
     def left(self):
-        """Tokens, by a look that charges nothing."""
+        """The remaining tokens, by a request that charges no units."""
         status, answer = self.servers[0].ask(
             ("authorization", "Bearer user-123"), hitsAddend="0")
         self.assertIn(status, (200, 429), answer)
@@ -95,7 +103,7 @@ class ReserveTest(TokensCase):
         self.assertEqual(self.call(1001), 429)
         self.assertEqual(self.left(), TOKENS)
         self.assertEqual(self.call(600, usage=600), 200)
-        # Its report, which Envoy sends too, gives nothing back.
+        # Envoy sends its report too. The report returns no tokens.
         for _ in range(3):
             self.assertEqual(self.call(401), 429)
             self.assertEqual(self.left(), 400)
@@ -167,7 +175,7 @@ class ReserveTest(TokensCase):
     def test_no_client_can_choose_the_id_of_his_request(self):
         self.start()
         self.upstream.content_type = "text/plain"
-        for _ in range(3):  # none of them is ever settled
+        for _ in range(3):  # none is settled
             self.assertEqual(self.call(100, ("X-Request-Id", "mine"),
                                        reports=False), 200)
         self.assertEqual(self.left(), TOKENS - 300)
@@ -217,6 +225,46 @@ class ReportTest(TokensCase):
         self.assertEqual(answer.headers["x-ratelimit-limit"],
                          '1000, 1000;w=86400;name="tokens"')
         self.assertEqual(answer.headers["x-ratelimit-remaining"], "0")
+
+
+# A budget of tokens in a descriptor file, as Envoy Gateway configures Envoy: the
+# request only looks, and the response reports its cost with the same entries.
+BUDGET = """
+domain: default
+descriptors:
+  - key: authorization
+    rate_limit: {unit: day, requests_per_unit: 1000}
+"""
+USER = [{"request_headers": {"header_name": "authorization",
+                             "descriptor_key": "authorization"}}]
+BUDGET_LIMITS = [
+    {"actions": USER, "hits_addend": {"number": 0}},
+    {"actions": USER, "apply_on_stream_done": True,
+     "hits_addend": {"format": "%DYNAMIC_METADATA(response:total_tokens)%"}}]
+
+
+class BudgetTest(TokensCase):
+    def test_usage_past_the_limit_counts_and_the_next_request_is_refused(self):
+        self.start(BUDGET, limits=BUDGET_LIMITS)
+        self.assertEqual(self.call(None, usage=990), 200)
+        self.assertEqual(self.left(), 10)
+        self.assertEqual(self.call(None, usage=700), 200)
+        for _ in range(3):
+            self.assertEqual(self.call(None, reports=False), 429)
+        self.assertEqual(len(self.upstream.seen), 2)
+
+    def test_two_replicas_share_the_budget(self):
+        redis = Redis(self.folder / "redis")
+        self.addCleanup(redis.stop)
+        self.start(BUDGET, environment={"REDIS_URL": redis.url,
+                                        "REDIS_TIMEOUT": "10s"},
+                   replicas=2, limits=BUDGET_LIMITS)
+        for server in self.servers:
+            wait_until_ready(server)
+        self.assertEqual(self.call(None, usage=1500), 200)
+        for _ in range(4):
+            self.assertEqual(self.call(None, reports=False), 429)
+        self.assertEqual(len(self.upstream.seen), 1)
 
 
 class ConfigurationTest(unittest.TestCase):

@@ -1,5 +1,5 @@
-// A load of rate limit calls with a record of each answer: for tests that count
-// what was admitted, and for measurements.
+// Sends a load of rate limit calls and records each answer. For measurements
+// and for tests that count admitted calls.
 
 #include <signal.h>
 
@@ -10,8 +10,8 @@
 #include <iostream>
 #include <string>
 
-#include "load/caller.h"
 #include "load/records.h"
+#include "load/send_load.h"
 
 namespace {
 
@@ -30,21 +30,23 @@ void AddOptions(CLI::App& cli, Arguments& arguments) {
       ->required();
   cli.add_option("--plan", arguments.plan,
                  "File of requests, one a line: the domain and each "
-                 "descriptor (key=value,...), parted by tabs")
+                 "descriptor (key=value,...), separated by tabs")
       ->required();
   cli.add_option("--records", arguments.records, "File to write records to");
-  cli.add_option("--streams", load.streams, "Calls on their way at once")
+  cli.add_option("--streams", load.streams, "Concurrent calls")
       ->capture_default_str();
   cli.add_option("--channels", load.channels, "Connections to each server")
       ->capture_default_str();
   cli.add_option("--calls", load.calls, "0: until SIGTERM or SIGINT");
-  cli.add_option("--rate", load.rate, "Calls a second; 0: as fast as can be");
+  cli.add_option("--rate", load.rate,
+                 "Calls per second; 0: as fast as possible");
   cli.add_option("--pause-ms", arguments.pause_ms,
-                 "How long a stream rests after a call without an answer")
+                 "Rest of a stream after a call without an answer")
       ->capture_default_str();
 }
 
-// CLI11 throws; this is its fence. -1 to go on, else the exit status.
+// The only function that handles exceptions of CLI11. Returns -1 to continue,
+// or the exit status.
 int Parse(CLI::App& cli, int argc, char** argv) {
   try {
     cli.parse(argc, argv);

@@ -11,16 +11,16 @@
 namespace rls {
 namespace {
 
-// {"name": count, ...} of the names that have one.
+// {"name": count, ...} of the names with a count other than 0.
 template <size_t kNames>
 std::string Counts(const std::array<const char*, kNames>& names,
                    const std::array<int64_t, kNames>& counts) {
-  std::vector<std::string> parts;
+  std::vector<std::string> members;
   for (size_t i = 0; i < kNames; ++i) {
     if (counts[i] == 0) continue;
-    parts.push_back(absl::StrCat("\"", names[i], "\": ", counts[i]));
+    members.push_back(absl::StrCat("\"", names[i], "\": ", counts[i]));
   }
-  return absl::StrCat("{", absl::StrJoin(parts, ", "), "}");
+  return absl::StrCat("{", absl::StrJoin(members, ", "), "}");
 }
 
 constexpr std::array<const char*, 17> kCodes = {
@@ -71,7 +71,7 @@ std::string Summary(const std::vector<Record>& records) {
         std::max(last_ns, record.start_ns + int64_t{record.latency_us} * 1000);
   }
   std::sort(latencies.begin(), latencies.end());
-  const auto part = [&](double share) -> uint32_t {
+  const auto quantile = [&](double share) -> uint32_t {
     if (latencies.empty()) return 0;
     const double at = share * static_cast<double>(latencies.size());
     return latencies[std::min(static_cast<size_t>(at), latencies.size() - 1)];
@@ -82,7 +82,7 @@ std::string Summary(const std::vector<Record>& records) {
       "{\"calls\": %d, \"seconds\": %.3f, \"codes\": %s, \"overall\": %s, "
       "\"p50_us\": %d, \"p99_us\": %d, \"p999_us\": %d, \"max_us\": %d}",
       records.size(), seconds, Counts(kCodes, codes), Counts(kOverall, overall),
-      part(0.5), part(0.99), part(0.999), part(1));
+      quantile(0.5), quantile(0.99), quantile(0.999), quantile(1));
 }
 
 }  // namespace rls

@@ -1,9 +1,10 @@
-// A library for LD_PRELOAD: the program that it is loaded into sees the wall
-// clock that a test turns by hand (fake_clock.h). What measures durations, the
-// monotonic clocks, stays real.
+// A library for LD_PRELOAD. The program that loads it sees the wall clock that
+// a test sets by hand (fake_clock.h). The monotonic clocks, which measure
+// durations, stay real.
 //
-// RLS_FAKE_TIME_FILE names the file that holds the time: nanoseconds since the
-// Unix epoch in eight bytes, which are mapped. Without it nothing is changed.
+// RLS_FAKE_TIME_FILE is the path of the file with the time: nanoseconds since
+// the Unix epoch in eight bytes, which this library maps. Without the variable
+// nothing changes.
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -27,7 +28,7 @@ const int64_t* Map() {
   void* const mapping =
       mmap(nullptr, sizeof(int64_t), PROT_READ, MAP_SHARED, file, 0);
   if (mapping == MAP_FAILED) {
-    // A test that believed in its clock would fail in ways hard to explain.
+    // With the real time, the test would fail without a visible reason.
     std::perror(path);
     std::abort();
   }

@@ -12,18 +12,19 @@ namespace {
 
 constexpr size_t kSlots = 16384;
 
-// How soon a node is missed; with a clock that jumps, never.
+// The time after which a silent node counts as failed. With a clock that jumps
+// no node may fail.
 const char* NodeTimeoutMs(const FakeClock* clock) {
   return clock == nullptr ? "500" : "10000000000000";
 }
 
-// "" when it is; else what it says.
-std::string Well(const RedisProcess& node) {
+// "" if the node and the cluster are healthy, else the node's information.
+std::string Unhealthy(const RedisProcess& node) {
   const std::string info = node.Command({"CLUSTER", "INFO"}).text;
   std::string nodes = node.Command({"CLUSTER", "NODES"}).text;
-  const bool well = info.find("cluster_state:ok\r\n") != std::string::npos &&
-                    nodes.find("disconnected") == std::string::npos;
-  return well ? "" : info + nodes;
+  const bool healthy = info.find("cluster_state:ok\r\n") != std::string::npos &&
+                       nodes.find("disconnected") == std::string::npos;
+  return healthy ? "" : info + nodes;
 }
 
 void Expect(const RedisReply& reply) { EXPECT_TRUE(reply.ok()) << reply.text; }
@@ -55,7 +56,7 @@ RedisCluster::RedisCluster(const RedisClusterOptions& options)
   const absl::Time start =
       options_.clock == nullptr ? absl::Time() : options_.clock->Now();
   Introduce();
-  WaitUntilWell();
+  WaitUntilHealthy();
   WaitForReplicas();
   if (options_.clock != nullptr) options_.clock->Set(start);
 }
@@ -80,7 +81,8 @@ size_t RedisCluster::MasterOf(int slot) const {
   return static_cast<size_t>(slot) * options_.masters / kSlots;
 }
 
-// Each node reads of all others at its start: to be told takes seconds.
+// Writes all nodes into each node's configuration, which is much faster than
+// CLUSTER MEET.
 void RedisCluster::Introduce() {
   for (size_t i = 0; i < nodes_.size(); ++i) ids_.push_back(IdOf(i));
   for (const auto& node : nodes_) node->Kill();
@@ -96,7 +98,7 @@ std::string RedisCluster::Line(size_t number, bool itself) const {
   const RedisProcess& node = *nodes_[number];
   const size_t masters = options_.masters;
   const bool is_master = number < masters;
-  // Rounded up, as MasterOf() rounds down.
+  // Rounds up because MasterOf() rounds down.
   const auto first = [&](size_t master) {
     return (master * kSlots + masters - 1) / masters;
   };
@@ -110,13 +112,13 @@ std::string RedisCluster::Line(size_t number, bool itself) const {
   return line.str();
 }
 
-void RedisCluster::WaitUntilWell() {
+void RedisCluster::WaitUntilHealthy() {
   for (const auto& node : nodes_) {
     std::string info;
-    WaitUntil("a cluster that is well", [&] {
+    WaitUntil("a healthy cluster", [&] {
       // A node serves nothing in the first two seconds of its clock.
       if (options_.clock != nullptr) options_.clock->Advance(absl::Seconds(1));
-      info = Well(*node);
+      info = Unhealthy(*node);
       return info.empty();
     });
     EXPECT_EQ(info, "");
@@ -155,7 +157,7 @@ bool RedisCluster::MoveKey(int slot, size_t from, size_t to) {
 }
 
 void RedisCluster::EndMove(int slot, size_t to) {
-  // Who takes it first, so that it is never nobody's.
+  // The new master is first, so that the slot always has a master.
   const std::string id = ids_[to];
   Expect(nodes_[to]->Command(
       {"CLUSTER", "SETSLOT", std::to_string(slot), "NODE", id}));
@@ -164,15 +166,15 @@ void RedisCluster::EndMove(int slot, size_t to) {
     Expect(nodes_[i]->Command(
         {"CLUSTER", "SETSLOT", std::to_string(slot), "NODE", id}));
   }
-  // Who has not heard of the owner's new epoch yet believes what the one before
-  // has sent, and gives the slot back to it.
+  // A node that has not received the new epoch would still believe an old
+  // message of the old master, and would give the slot back to it.
   for (size_t i = 0; i < options_.masters; ++i) {
-    WaitUntil("a move that all know of",
+    WaitUntil("a move that all nodes know",
               [&] { return ClaimOf(to, i) == ClaimOf(to, to); });
   }
 }
 
-// A node's epoch and slots as another one sees them.
+// The epoch and slots of a node as another node sees them.
 std::string RedisCluster::ClaimOf(size_t number, size_t seen_by) const {
   constexpr int kFieldsBefore = 6;
   std::istringstream nodes(nodes_[seen_by]->Command({"CLUSTER", "NODES"}).text);
@@ -182,7 +184,7 @@ std::string RedisCluster::ClaimOf(size_t number, size_t seen_by) const {
     std::istringstream fields(line);
     std::string field, claim;
     for (int i = 0; fields >> field; ++i) {
-      // Only the node itself tells of slots that are moving.
+      // Only the node itself lists the slots that are moving.
       if (i >= kFieldsBefore && field[0] != '[') claim += field + " ";
     }
     return claim;

@@ -11,20 +11,21 @@
 namespace rls {
 
 struct RedisClusterOptions {
-  // The wall clock that its nodes see; the machine's when null. With one that
-  // is turned by hand no node is ever missed.
+  // The wall clock of the nodes; null: the system clock. With a fake clock no
+  // node ever counts as failed.
   FakeClock* clock = nullptr;
   size_t masters = 3;
-  bool replicas = false;               // one for each of the masters
-  std::string password;                // asked for by all
-  std::string tls_folder;              // as of RedisProcess
-  std::vector<std::string> arguments;  // of each node; they win
+  bool replicas = false;               // one for each master
+  std::string password;                // of all nodes
+  std::string tls_folder;              // see RedisProcessOptions
+  std::vector<std::string> arguments;  // override the arguments of each node
 };
 
-// A cluster whose masters share the slots evenly, and which is well when the
-// constructor returns. A lost master fails its own slots only.
+// A Redis Cluster whose masters have equal numbers of hash slots. The cluster
+// is healthy when the constructor returns. A lost master fails only its own
+// slots.
 //
-// Failure: as of RedisProcess.
+// Failure: see RedisProcess.
 class RedisCluster {
  public:
   explicit RedisCluster(const RedisClusterOptions& options = {});
@@ -35,15 +36,15 @@ class RedisCluster {
   RedisProcess& node(size_t number) { return *nodes_[number]; }
   size_t size() const { return nodes_.size(); }
 
-  // Of all nodes, as in a URL.
+  // The addresses of all nodes, as in a URL.
   std::string hosts() const;
   std::string tls_hosts() const;
 
-  // Which of the masters had the slot at first.
+  // The master that had the slot at the start.
   size_t MasterOf(int slot) const;
 
-  // Moves a slot and its keys as redis-cli does: Begin, Key as often as there
-  // is one (else it is false), End.
+  // Move() moves a slot and its keys as redis-cli does: BeginMove(), MoveKey()
+  // until it returns false because no key is left, EndMove().
   void BeginMove(int slot, size_t from, size_t to);
   bool MoveKey(int slot, size_t from, size_t to);
   void EndMove(int slot, size_t to);
@@ -51,8 +52,8 @@ class RedisCluster {
 
  private:
   void Introduce();
-  std::string Line(size_t number, bool itself) const;  // of nodes.conf
-  void WaitUntilWell();
+  std::string Line(size_t number, bool itself) const;  // in nodes.conf
+  void WaitUntilHealthy();
   void WaitForReplicas();
   std::string IdOf(size_t number) const;
   std::string ClaimOf(size_t number, size_t seen_by) const;
@@ -62,7 +63,7 @@ class RedisCluster {
   std::vector<std::string> ids_;
 };
 
-// The slot of a key, as Redis has it.
+// The hash slot of a key, computed by Redis.
 int SlotOf(const RedisProcess& node, const std::string& key);
 
 }  // namespace rls

@@ -24,9 +24,9 @@
 namespace rls {
 namespace {
 
-// For what a healthy machine does in milliseconds; reached only by a failure.
-constexpr std::chrono::seconds kPatience(60);
-// Somebody else may take a port between our look and Redis' bind.
+// A generous timeout: only a failure reaches it.
+constexpr std::chrono::seconds kTimeout(60);
+// Another process may take a free port before Redis binds it.
 constexpr int kPortTries = 10;
 
 std::string NewFolder() {
@@ -93,7 +93,7 @@ RedisReply Send(redisContext& connection,
   return result;
 }
 
-// As execve wants them.
+// The form that execve needs.
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
   std::vector<char*> pointers;
   for (std::string& string : strings) pointers.push_back(string.data());
@@ -165,14 +165,14 @@ void RedisProcess::Continue() {
 }
 
 RedisReply RedisProcess::Command(const std::vector<std::string>& words) const {
-  const timeval patience{.tv_sec = kPatience.count(), .tv_usec = 0};
+  const timeval timeout{.tv_sec = kTimeout.count(), .tv_usec = 0};
   const std::unique_ptr<redisContext, decltype(&redisFree)> connection(
-      options_.tcp ? redisConnectWithTimeout("127.0.0.1", port_, patience)
-                   : redisConnectUnixWithTimeout(socket_.c_str(), patience),
+      options_.tcp ? redisConnectWithTimeout("127.0.0.1", port_, timeout)
+                   : redisConnectUnixWithTimeout(socket_.c_str(), timeout),
       redisFree);
   if (connection == nullptr) return {.text = "no memory"};
   if (connection->err != 0) return {.text = connection->errstr};
-  redisSetTimeout(connection.get(), patience);
+  redisSetTimeout(connection.get(), timeout);
   if (!options_.password.empty()) {
     RedisReply reply = Send(*connection, {"AUTH", options_.password});
     if (!reply.ok()) return reply;
@@ -191,7 +191,7 @@ int64_t RedisProcess::Calls(const std::string& command) const {
 
 bool RedisProcess::TryStart() {
   Run(Arguments());
-  const auto end = std::chrono::steady_clock::now() + kPatience;
+  const auto end = std::chrono::steady_clock::now() + kTimeout;
   while (pid_ > 0 && std::chrono::steady_clock::now() < end) {
     if (waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = 0;
     if (pid_ > 0 && AnswersPing()) return true;
@@ -204,7 +204,7 @@ bool RedisProcess::TryStart() {
 std::vector<std::string> RedisProcess::Arguments() const {
   std::vector<std::string> words = {"redis-server"};
   if (options_.sentinel) {
-    // It keeps what it knows there, and does not start without it.
+    // A sentinel stores its state in this file, and does not start without it.
     const std::string config = folder_ + "/sentinel.conf";
     std::ofstream(config, std::ios::app).flush();
     words.insert(words.end(), {config, "--sentinel"});
@@ -241,14 +241,14 @@ void RedisProcess::Run(std::vector<std::string> words) {
   pid_ = fork();
   if (pid_ == -1) pid_ = 0;
   if (pid_ != 0 || getpid() == parent) return;
-  // Only what is safe in the child of a process with threads.
+  // Only functions that are safe in the forked child of a threaded process.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
   execvpe(argv[0], argv.data(), envp.data());
   _exit(127);
 }
 
-// An error is an answer, too: a password may be asked for.
+// An error reply also counts: Redis may require a password.
 bool RedisProcess::AnswersPing() const {
   return Command({"PING"}).kind != RedisReply::Kind::kNone;
 }

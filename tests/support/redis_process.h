@@ -11,42 +11,42 @@
 
 namespace rls {
 
-// What Redis answers to one command.
+// The reply of Redis to one command.
 struct RedisReply {
   enum class Kind { kNone, kNil, kInteger, kText, kArray, kError };
 
-  Kind kind = Kind::kNone;  // kNone: no answer; `text` says why
+  Kind kind = Kind::kNone;  // kNone: no reply; `text` has the reason
   int64_t integer = 0;
-  std::string text;  // of kText (a status too), kError and kNone
+  std::string text;  // of kText (including a status), kError and kNone
   std::vector<RedisReply> elements;
 
   bool ok() const { return kind != Kind::kNone && kind != Kind::kError; }
 };
 
 struct RedisProcessOptions {
-  // The wall clock that Redis sees; the machine's when null.
+  // The wall clock of Redis; null: the system clock.
   const FakeClock* clock = nullptr;
-  // A free port of 127.0.0.1 instead of a Unix socket.
+  // Listens on a free port of 127.0.0.1 instead of a Unix socket.
   bool tcp = false;
-  // A sentinel, which watches nothing yet: SENTINEL MONITOR tells it what.
+  // A sentinel. It watches no master until SENTINEL MONITOR.
   bool sentinel = false;
-  // A node of a cluster, alone at first. Only with tcp.
+  // A node of a Redis Cluster, at first the only one. Only with tcp.
   bool cluster = false;
-  // A folder with ca.pem, redis.pem and redis.key: it listens for TLS, too, and
-  // wants a certificate of who comes. Only with tcp.
+  // A folder with ca.pem, redis.pem and redis.key. Redis then also listens for
+  // TLS, and requires a client certificate. Only with tcp.
   std::string tls_folder;
-  // Asked for; Command() knows it. "": none.
+  // The password that Redis requires; Command() uses it. "": no password.
   std::string password;
-  // As on redis-server's command line; they win over those of this class.
+  // More arguments of redis-server. They override the arguments of this class.
   std::vector<std::string> arguments;
 };
 
-// A real redis-server in a folder of its own, which keeps nothing on disk. It
-// ends with this object, and with the thread that has started it.
+// A real redis-server in its own folder, without persistence.
 //
 // Threads: Command() may be called by many threads at once.
-// Failure: what cannot be started fails the test that runs; after a test that
-// has failed, the log of Redis is printed.
+// Lifetime: the server ends with this object, or with the thread that started
+// it. Failure: if the server does not start, the running test fails. After a
+// failed test the log of Redis is printed.
 class RedisProcess {
  public:
   explicit RedisProcess(RedisProcessOptions options = {});
@@ -54,40 +54,41 @@ class RedisProcess {
   RedisProcess& operator=(const RedisProcess&) = delete;
   ~RedisProcess();
 
-  // Where it listens: `socket` is empty with tcp, else `port` is 0. They stay
-  // the same when it is started again.
+  // The addresses that Redis listens on. With tcp `socket` is empty, otherwise
+  // `port` is 0. They stay the same after a restart.
   const std::string& socket() const { return socket_; }
   int port() const { return port_; }
 
   int tls_port() const { return tls_port_; }
-  // Where it works, and reads nodes.conf.
+  // The working folder, which contains nodes.conf.
   const std::string& folder() const { return folder_; }
   int cluster_port() const { return cluster_port_; }  // for other nodes
 
-  // Where it is with tcp, as in a URL: 127.0.0.1:port.
+  // The address with tcp, as in a URL: 127.0.0.1:port.
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
   std::string tls_address() const {
     return "127.0.0.1:" + std::to_string(tls_port_);
   }
 
-  // SIGKILL; it is gone when this returns.
+  // Sends SIGKILL and waits for the end of the server.
   void Kill();
-  // Starts it again after Kill(), empty; it answers when this returns.
+  // Starts the server again after Kill(), without data. It answers when this
+  // returns.
   void Start();
 
-  // SIGSTOP and SIGCONT; done when this returns. While it is stopped it still
-  // accepts connections and answers nothing.
+  // Send SIGSTOP and SIGCONT, and wait for their effect. A stopped server
+  // accepts connections, but does not answer.
   void Stop();
   void Continue();
 
-  // One command on a connection of its own.
+  // Sends one command on a new connection.
   RedisReply Command(const std::vector<std::string>& words) const;
 
-  // How often the command has been called since the start, over all clients.
-  // Those that Lua scripts make are counted, too.
+  // The number of times that clients and Lua scripts have run the command since
+  // the start.
   int64_t Calls(const std::string& command) const;
 
-  // What it has logged so far.
+  // The log of Redis so far.
   std::string Log() const;
 
  private:
@@ -103,7 +104,7 @@ class RedisProcess {
   int port_ = 0;
   int tls_port_ = 0;
   int cluster_port_ = 0;
-  pid_t pid_ = 0;  // 0 when it does not run
+  pid_t pid_ = 0;  // 0 while the server does not run
 };
 
 }  // namespace rls

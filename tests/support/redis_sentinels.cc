@@ -14,7 +14,7 @@ std::string Field(const RedisReply& reply, const std::string& name) {
   return "";
 }
 
-// A replica that does not wait for others to come.
+// A master that starts to send data to a replica without delay.
 std::vector<std::string> ServerArguments(const std::string& password) {
   return {"--repl-diskless-sync-delay", "0", "--masterauth", password};
 }
@@ -42,12 +42,13 @@ RedisSentinels::RedisSentinels(RedisSentinelsOptions options)
   });
   for (int i = 0; i < options_.sentinels; ++i) AddSentinel();
   for (const auto& sentinel : sentinels_) {
-    WaitUntil("sentinels that know of all", [&] { return Ready(*sentinel); });
+    WaitUntil("sentinels that know each other",
+              [&] { return Ready(*sentinel); });
   }
 }
 
 void RedisSentinels::FailOver() {
-  // It first wants to have heard of the replica lately.
+  // The sentinel refuses until it has recent information about the replica.
   WaitUntil("a sentinel that begins a failover", [this] {
     return sentinels_[0]->Command({"SENTINEL", "FAILOVER", "m"}).ok();
   });

@@ -10,16 +10,16 @@
 namespace rls {
 
 struct RedisSentinelsOptions {
-  int sentinels = 3;  // a majority of them must agree
-  // Asked for by the servers, and by the sentinels; "": none.
+  int sentinels = 3;  // a majority must agree on a failover
+  // The passwords of the servers and of the sentinels. "": no password.
   std::string password;
   std::string sentinel_password;
 };
 
-// A master that is called "m", its replica, and sentinels that watch them:
-// ready for a failover when the constructor returns.
+// A master named "m", its replica, and sentinels that watch them. All are ready
+// for a failover when the constructor returns.
 //
-// Failure: as of RedisProcess.
+// Failure: see RedisProcess.
 class RedisSentinels {
  public:
   explicit RedisSentinels(RedisSentinelsOptions options = {});
@@ -30,11 +30,11 @@ class RedisSentinels {
   RedisProcess& replica() { return *replica_; }
   RedisProcess& sentinel(size_t number) { return *sentinels_[number]; }
 
-  // Makes the replica the master; it is one when this returns. The old one
-  // remains one, too, until the sentinels tell it some ten seconds later.
+  // Makes the replica a master before it returns. The old master also stays a
+  // master until the sentinels change it about ten seconds later.
   void FailOver();
 
-  // Of all sentinels, as in a URL.
+  // The addresses of all sentinels, as in a URL.
   std::string hosts() const;
 
  private:
@@ -47,7 +47,8 @@ class RedisSentinels {
   std::vector<std::unique_ptr<RedisProcess>> sentinels_;
 };
 
-// "master" or "slave", as ROLE has it; "" when it does not answer.
+// "master" or "slave", as the ROLE command returns it. "" if the server does
+// not answer.
 std::string RoleOf(const RedisProcess& redis);
 
 }  // namespace rls

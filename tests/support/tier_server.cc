@@ -12,7 +12,7 @@
 namespace rls {
 namespace {
 
-constexpr size_t kThreads = 40;  // more than any test holds requests
+constexpr size_t kThreads = 40;  // more than the held requests of any test
 constexpr char kPath[] = "/user-tier/";
 
 std::unique_ptr<httplib::Server> NewServer(const TierServer::Tls& tls) {
@@ -31,7 +31,7 @@ class TierServer::Impl {
         answer_(std::move(answer)) {
     server_->new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
     server_->set_tcp_nodelay(true);
-    // So that its end does not wait for idle connections.
+    // Short, because stop() waits for idle connections.
     server_->set_keep_alive_timeout(1);
     server_->Get(".*", [this](const httplib::Request& request,
                               httplib::Response& response) {
@@ -87,10 +87,10 @@ class TierServer::Impl {
     --at_once_;
     const Answer answer = answer_;
     lock.unlock();
-    const Reply reply = answer(seen);
-    response.status = reply.status;
-    response.set_content(reply.body, "application/json");
-    for (const auto& [name, value] : reply.headers) {
+    const Response made = answer(seen);
+    response.status = made.status;
+    response.set_content(made.body, "application/json");
+    for (const auto& [name, value] : made.headers) {
       response.set_header(name.c_str(), value);
     }
   }

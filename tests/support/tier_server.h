@@ -9,42 +9,42 @@
 
 namespace rls {
 
-// The other side of `user_tier_source`: a real HTTP server on a free port of
-// 127.0.0.1, which answers what the test tells it.
+// The server of a `user_tier_source`: a real HTTP server on a free port of
+// 127.0.0.1. The test sets its answers.
 //
 // Threads: every method may be called by many threads at once.
 class TierServer {
  public:
   struct Request {
-    std::string target;  // path and query as they came, still encoded
-    std::string user;    // what comes after /user-tier/, decoded
+    std::string target;  // path and query as received, still encoded
+    std::string user;    // the path after /user-tier/, decoded
     std::string authorization;
   };
-  struct Reply {
+  struct Response {
     int status = 200;
     std::string body;
     std::map<std::string, std::string> headers = {};
   };
-  using Answer = std::function<Reply(const Request&)>;
+  using Answer = std::function<Response(const Request&)>;
 
-  // PEM files of a certificate and its key; with them it speaks HTTPS.
+  // PEM files of a certificate and its key. With them the server speaks HTTPS.
   struct Tls {
     std::string certificate;
     std::string key;
   };
 
   explicit TierServer(Answer answer, const Tls& tls = {});
-  ~TierServer();  // releases what is held
+  ~TierServer();  // releases held requests
   TierServer(const TierServer&) = delete;
   TierServer& operator=(const TierServer&) = delete;
 
   int port() const;
-  // "http://127.0.0.1:PORT/user-tier/{user_id}", or https.
+  // "http://127.0.0.1:PORT/user-tier/{user_id}", or https with a certificate.
   std::string url(const std::string& host = "127.0.0.1") const;
 
   void SetAnswer(Answer answer);
 
-  // While held, requests arrive and wait for their answers.
+  // Between Hold() and Release(), requests arrive but get no answer.
   void Hold();
   void Release();
 

@@ -9,12 +9,13 @@
 
 namespace rls {
 
-// Polls until `holds` gives true; false, and a failed test, when it never does.
+// Polls until `holds()` is true. If that takes more than a minute, the test
+// fails and the result is false.
 template <typename Condition>
 bool WaitUntil(const std::string& what, Condition holds) {
-  // For what a healthy machine does in seconds; reached only by a failure.
-  constexpr std::chrono::seconds kPatience(60);
-  const auto end = std::chrono::steady_clock::now() + kPatience;
+  // A healthy machine needs seconds; only a failure takes the whole time.
+  constexpr std::chrono::seconds kMaxWait(60);
+  const auto end = std::chrono::steady_clock::now() + kMaxWait;
   while (!holds()) {
     if (std::chrono::steady_clock::now() > end) {
       ADD_FAILURE() << "never came: " << what;

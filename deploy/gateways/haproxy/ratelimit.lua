@@ -1,11 +1,11 @@
--- The action lua.ratelimit ADDRESS: asks the proxy there for /v1/forward-auth and
--- keeps what it answers in txn.ratelimit_status, txn.ratelimit_body and one
--- variable for each header of `answers`. How long to wait is that proxy's business.
+-- The action lua.ratelimit ADDRESS: requests /v1/forward-auth from the proxy at
+-- ADDRESS. Stores the answer in txn.ratelimit_status, txn.ratelimit_body and one
+-- variable for each header of `answers`. The proxy sets the timeouts.
 
--- What may tell who asks. A header that is not here is not sent.
+-- The headers that may identify the client. No other header is sent.
 local identity = { "authorization", "x-api-key" }
 
--- What is kept of the answer's headers: txn.ratelimit_limit and so on.
+-- The headers of the answer that are stored: txn.ratelimit_limit and so on.
 local answers = {
   limit = "ratelimit-limit",
   remaining = "ratelimit-remaining",
@@ -20,7 +20,8 @@ core.register_action("ratelimit", { "http-req" }, function(txn, address)
   local headers = txn.http:req_get_headers()
   for _, name in ipairs(identity) do
     if headers[name] ~= nil then
-      -- All of them: two tokens must not look like one. They count from 0.
+      -- Send all values, so that ratelimitd sees when there are two tokens.
+      -- The first index is 0.
       sent[name] = {}
       for i = 0, #headers[name] do
         table.insert(sent[name], headers[name][i])

@@ -1,5 +1,5 @@
-"""The client of clients_test.py in grpcio: does what its standard input tells,
-as that file says. Messages are bytes to it.
+"""The grpcio client of clients_test.py. Reads commands from standard input;
+clients_test.py describes them. Treats messages as bytes.
 
 client.py ADDRESS [CA [CERTIFICATE KEY]]
 """

@@ -1,0 +1,103 @@
+#include "app/xds_rules.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "config/reload.h"
+#include "rules/domain.h"
+
+namespace rls {
+namespace {
+
+// All methods run on the client's thread.
+class XdsRulesImpl final : public XdsRules {
+ public:
+  XdsRulesImpl(RuleBookHolder& rules, Metrics& metrics, const Clock& clock)
+      : metrics_(metrics), clock_(clock), loads_(metrics), books_(rules) {}
+
+  absl::Status Start(const XdsOptions& options) {
+    auto client = NewXdsClient(
+        options, [this](const XdsSnapshot& snapshot) { Apply(snapshot); },
+        metrics_, clock_);
+    if (!client.ok()) return client.status();
+    client_ = *std::move(client);
+    return absl::OkStatus();
+  }
+
+ private:
+  struct Compiled {
+    std::string digest;
+    std::shared_ptr<const Domain> domain;
+  };
+
+  // A domain that does not compile keeps its former rules.
+  void Apply(const XdsSnapshot& snapshot) {
+    absl::flat_hash_map<std::string, Compiled> domains;
+    std::vector<std::string> digests;
+    bool is_good = snapshot.errors.empty();
+    for (const XdsDomain& received : snapshot.domains) {
+      const std::string& name = received.spec->name;
+      const auto known = domains_.find(name);
+      const bool is_new =
+          known == domains_.end() || known->second.digest != received.digest;
+      Compiled compiled;
+      if (!is_new) {
+        compiled = known->second;
+      } else if (auto domain = CompileDomain(*received.spec, metrics_);
+                 domain.ok()) {
+        compiled = {received.digest, *std::move(domain)};
+      } else {
+        is_good = false;
+        LogError(absl::StrCat("resource \"", received.resource,
+                              "\": ", domain.status().message()));
+        if (known == domains_.end()) continue;
+        compiled = known->second;
+      }
+      digests.push_back(compiled.digest);
+      domains.emplace(name, std::move(compiled));
+    }
+    domains_ = std::move(domains);
+    Publish();
+    loads_.SetActive(ContentHash(digests));
+    if (is_good) {
+      loads_.Succeeded(clock_.Now());
+    } else {
+      loads_.Failed();
+    }
+  }
+
+  void Publish() {
+    auto book = std::make_shared<RuleBook>();
+    book->loaded = true;
+    for (const auto& [name, compiled] : domains_) {
+      book->domains.emplace(name, compiled.domain);
+    }
+    books_.Publish(std::move(book));
+  }
+
+  Metrics& metrics_;
+  const Clock& clock_;
+  LoadMetrics loads_;
+  absl::flat_hash_map<std::string, Compiled> domains_;  // by name
+  BookPublisher books_;
+  std::unique_ptr<XdsClient> client_;  // the last member: it ends first
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<XdsRules>> NewXdsRules(const XdsOptions& options,
+                                                      RuleBookHolder& rules,
+                                                      Metrics& metrics,
+                                                      const Clock& clock) {
+  auto made = std::make_unique<XdsRulesImpl>(rules, metrics, clock);
+  if (absl::Status started = made->Start(options); !started.ok()) {
+    return started;
+  }
+  return made;
+}
+
+}  // namespace rls

@@ -1,0 +1,87 @@
+#include "app/xds_settings.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "app/environment.h"
+
+namespace rls {
+namespace {
+
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+// Reads "a=b,c=d", where `separator` stands for =.
+void ReadPairs(EnvironmentReader& reader, const char* name, char separator,
+               const char* expected, Pairs& into) {
+  const auto text = reader.Text(name);
+  if (!text.has_value()) return;
+  for (const absl::string_view pair : absl::StrSplit(*text, ',')) {
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(pair, absl::MaxSplits(separator, 1));
+    const absl::string_view key = absl::StripAsciiWhitespace(parts.first);
+    if (key.empty() || pair.find(separator) == pair.npos) {
+      // The error does not show the text, which may be a secret.
+      reader.Fail(name, "another form", expected);
+      return;
+    }
+    into.emplace_back(key, absl::StripAsciiWhitespace(parts.second));
+  }
+}
+
+void ReadTls(EnvironmentReader& reader, XdsOptions& options) {
+  bool use_tls = false;
+  reader.Read("CONFIG_GRPC_XDS_SERVER_USE_TLS", use_tls);
+  TlsOptions tls;
+  reader.Read("CONFIG_GRPC_XDS_SERVER_TLS_CACERT", tls.ca_file);
+  reader.Read("CONFIG_GRPC_XDS_CLIENT_TLS_CERT", tls.certificate_file);
+  reader.Read("CONFIG_GRPC_XDS_CLIENT_TLS_KEY", tls.key_file);
+  reader.Read("CONFIG_GRPC_XDS_SERVER_TLS_SAN", tls.server_name);
+  if (use_tls) options.tls = std::move(tls);
+}
+
+void ReadBackoff(EnvironmentReader& reader, XdsOptions& options) {
+  reader.Read("XDS_CLIENT_BACKOFF_INITIAL_INTERVAL", options.backoff_initial);
+  reader.Read("XDS_CLIENT_BACKOFF_MAX_INTERVAL", options.backoff_max);
+  const char* const factor_name = "XDS_CLIENT_BACKOFF_RANDOM_FACTOR";
+  if (const auto text = reader.Text(factor_name)) {
+    double factor = 0;
+    if (absl::SimpleAtod(*text, &factor) && factor >= 0 && factor <= 1) {
+      options.backoff_random_factor = factor;
+    } else {
+      reader.Fail(factor_name, *text, "a number from 0 to 1");
+    }
+  }
+  bool jitter = true;
+  reader.Read("XDS_CLIENT_BACKOFF_JITTER", jitter);
+  if (!jitter) options.backoff_random_factor = 0;
+}
+
+}  // namespace
+
+std::optional<XdsOptions> ReadXdsSettings(EnvironmentReader& reader) {
+  const std::string type = reader.Text("CONFIG_TYPE").value_or("FILE");
+  XdsOptions options;
+  if (type == "GRPC_XDS_DELTA") {
+    options.protocol = XdsProtocol::kDelta;
+  } else if (type != "FILE" && type != "GRPC_XDS_SOTW") {
+    reader.Fail("CONFIG_TYPE", type, "FILE, GRPC_XDS_SOTW or GRPC_XDS_DELTA");
+  }
+  reader.Read("CONFIG_GRPC_XDS_SERVER_URL", options.server);
+  reader.Read("CONFIG_GRPC_XDS_NODE_ID", options.node_id);
+  ReadPairs(reader, "CONFIG_GRPC_XDS_NODE_METADATA", '=', "key=value,key=value",
+            options.node_metadata);
+  ReadPairs(reader, "CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS", ':',
+            "name:value,name:value", options.headers);
+  ReadTls(reader, options);
+  ReadBackoff(reader, options);
+  reader.ReadNumber<size_t>("XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES", 1024,
+                            size_t{1} << 30, options.max_response_bytes);
+  if (type == "FILE") return std::nullopt;
+  return options;
+}
+
+}  // namespace rls
