@@ -89,7 +89,7 @@ inline constexpr size_t kMaxScalarBytes = size_t{64} << 10;  // one text
 // The bytes in which the parser must find the end of a text, list or map; the
 // last two only if they are in brackets.
 inline constexpr size_t kMaxPendingBytes = size_t{512} << 10;
-inline constexpr int kMaxRuleDepth = 16;      // descriptors
+inline constexpr int kMaxRuleDepth = 24;      // descriptors
 inline constexpr size_t kMaxRules = 400'000;  // descriptors of a domain
 // The look-up or the reading of these goes through all of them.
 inline constexpr size_t kMaxTiers = 1000;  // per domain

@@ -26,12 +26,18 @@ int LineOf(const YAML::Mark& mark) { return mark.line + 1; }
 // The text of a file, for the parser. The parser remembers all words of a list
 // or map in brackets until it ends, 70 bytes or more for each byte of the text.
 // So the text ends early if the parser reads kMaxPendingBytes without an event.
+//
+// A comment follows the last line break. Without it, the parser takes a text
+// whose quote is never closed.
 class Source final : public std::streambuf {
  public:
   explicit Source(absl::string_view yaml) {
     // The base class takes no const memory, but only reads it here.
     char* const begin = const_cast<char*>(yaml.data());
     setg(begin, begin, begin + yaml.size());
+    const size_t last = yaml.find_last_not_of(" \t");
+    if (last == yaml.npos || yaml[last] != '\n') return;
+    comment_ = last + 1 == yaml.size() ? "#" : "\n#";
   }
 
   // The parser has made an event of the bytes that it has read.
@@ -42,14 +48,29 @@ class Source final : public std::streambuf {
   std::streamsize xsgetn(char* into, std::streamsize size) override {
     const std::streamsize taken = std::streambuf::xsgetn(into, size);
     pending_ += static_cast<size_t>(taken);
-    if (pending_ <= kMaxPendingBytes) return taken;
-    ended_early_ = true;
-    return 0;
+    if (pending_ > kMaxPendingBytes) {
+      ended_early_ = true;
+      return 0;
+    }
+    if (taken > 0 || comment_.empty()) return taken;
+    const size_t copied = comment_.copy(into, static_cast<size_t>(size));
+    comment_.remove_prefix(copied);
+    return static_cast<std::streamsize>(copied);
   }
 
+  absl::string_view comment_;  // the rest
   size_t pending_ = 0;
   bool ended_early_ = false;
 };
+
+// The parser reports a quote that is never closed at the end of the file. The
+// text begins at `line`, that of the last event, or soon after.
+YamlFault FaultOf(const YAML::Exception& error, int line) {
+  if (error.msg == YAML::ErrorMsg::EOF_IN_SCALAR) {
+    return {.line = line, .text = "found a quote that is never closed"};
+  }
+  return {.line = LineOf(error.mark), .text = error.msg};
+}
 
 // The parser's message for a tab in the indentation is unclear, so the tab is
 // added.
@@ -245,7 +266,7 @@ std::optional<YamlFault> YamlTree::Parse(absl::string_view yaml,
   } catch (const YamlFault& found) {
     fault = found;
   } catch (const YAML::Exception& error) {
-    fault = YamlFault{.line = LineOf(error.mark), .text = error.msg};
+    fault = FaultOf(error, builder.line());
     AddTab(yaml, *fault);
   }
   if (!source.ended_early()) return fault;

@@ -88,6 +88,19 @@ TEST(YamlTreeTest, NamesTheLineOfAMistake) {
   EXPECT_EQ(FaultOf(",dre"), "1: found a second document, expected one");
 }
 
+TEST(YamlTreeTest, FindsAQuoteThatIsNeverClosed) {
+  for (const char* quote : {"\"", "'"}) {
+    for (const char* end : {"", "\n", "\n\n", "\r\n", "\n  ", "\nb: 2\n"}) {
+      EXPECT_EQ(FaultOf(absl::StrCat("a: 1\nk: ", quote, "shop", end)),
+                "2: found a quote that is never closed")
+          << quote << end;
+    }
+  }
+  EXPECT_EQ(Read("a: |+\n  text\n"), "{a:'text\n'}");
+  EXPECT_EQ(Read("a: >\n  text\n"), "{a:'text\n'}");
+  EXPECT_EQ(Read("a: 'x'\n"), "{a:'x'}");
+}
+
 // In a block list, a list in one line, and a map.
 TEST(YamlTreeTest, StopsAtTheBoundOfNodes) {
   EXPECT_EQ(FaultOf(Repeated("- a\n", 999), 1000), "");
