@@ -33,6 +33,7 @@ Method MethodOf(absl::string_view path) {
     return Method::kShouldRateLimit;
   }
   if (path == "/grpc.health.v1.Health/Check") return Method::kHealthCheck;
+  if (path == "/grpc.health.v1.Health/List") return Method::kHealthList;
   if (path == "/grpc.health.v1.Health/Watch") return Method::kHealthWatch;
   if (path == "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo" ||
       path ==

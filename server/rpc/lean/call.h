@@ -24,6 +24,7 @@ enum class Method {
   kUnknown,  // answered with UNIMPLEMENTED
   kShouldRateLimit,
   kHealthCheck,
+  kHealthList,
   kHealthWatch,
   kReflection,
 };

@@ -19,6 +19,8 @@ void CallService::Serve(Call& call) {
     Decide(call, message);
   } else if (call.method() == Method::kHealthWatch) {
     WatchHealth(call, message);
+  } else if (call.method() == Method::kHealthList) {
+    call.Answer(health_.List());
   } else {
     CheckHealth(call, message);
   }

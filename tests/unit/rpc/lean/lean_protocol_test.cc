@@ -338,6 +338,14 @@ TEST_F(LeanReflectionTest, ASymbolLeadsToItsFileAndItsImports) {
   EXPECT_THAT(answer.data, HasSubstr("google/protobuf/duration.proto"));
 }
 
+// Without them grpcurl once printed `overall_code`.
+TEST_F(LeanReflectionTest, AFileHasTheNamesOfJson) {
+  const Response answer = Request(
+      kReflect, {}, FileOf("envoy.service.ratelimit.v3.RateLimitService"));
+  EXPECT_THAT(answer.data, HasSubstr("overall_code"));
+  EXPECT_THAT(answer.data, HasSubstr("overallCode"));
+}
+
 TEST_F(LeanReflectionTest, ARepeatedRequestHasTheSameAnswer) {
   const std::string request =
       FileOf("envoy.service.ratelimit.v3.RateLimitService");
