@@ -242,12 +242,15 @@ ClusterNodes::~ClusterNodes() = default;
 
 void ClusterNodes::UpdateUsable() {
   bool any = false;
+  bool has_masters = false;
   bool tried = true;
   for (const auto& [endpoint, node] : nodes_) {
     if (!node->has_slots) continue;
+    has_masters = true;
     any |= node->pipeline.usable();
     tried &= node->pipeline.attempted();
   }
+  if (has_masters && tried) tried_.store(true, std::memory_order_relaxed);
   all_tried_ |= any && tried;
   usable_.store(any && all_tried_, std::memory_order_relaxed);
 }

@@ -64,7 +64,7 @@ void Pipeline::Add(std::unique_ptr<PendingTake> take) {
 }
 
 void Pipeline::Flush() {
-  if (queue_.empty() || !attempted_) return;
+  if (queue_.empty() || !attempted()) return;
   if (!usable()) {
     FailAll(queue_, absl::UnavailableError("Redis cannot be reached"));
     return;
