@@ -30,7 +30,7 @@ MODULES = {
     "net": (26, 48),
     "rpc/grpc": (6, 13),
     "rpc": (14, 26),
-    "rpc/lean": (23, 29),
+    "rpc/lean": (25, 30),
     "rules": (18, 47),
     "store": (4, 4),
     "store/lease": (6, 14),

@@ -146,26 +146,11 @@ TEST_F(LeanProtocolTest, OnlyPostIsAllowed) {
 TEST_F(LeanProtocolTest, AnUnknownMethodIsUnimplemented) {
   for (const char* path :
        {"/", "/a.B/C", "/envoy.service.ratelimit.v3.RateLimitService/Other",
-        "/grpc.health.v1.Health/List"}) {
+        "/grpc.health.v1.Health/Other"}) {
     EXPECT_EQ(Request(path, {}, Prefixed("")).trailer("grpc-status"),
               kUnimplemented)
         << path;
   }
-}
-
-TEST_F(LeanProtocolTest, CompressedMessagesAreRefused) {
-  const std::string compressed = Prefixed(RateLimitMessage(), 1);
-  const Response gzip =
-      Request(kDecide, {{"grpc-encoding", "gzip"}}, compressed);
-  EXPECT_EQ(gzip.trailer("grpc-status"), kUnimplemented);
-  EXPECT_EQ(gzip.trailer("grpc-accept-encoding"), "identity");
-  EXPECT_EQ(StatusOf(compressed), kInternal);
-  const Response identity =
-      Request(kDecide, {{"grpc-encoding", "identity"}}, compressed);
-  EXPECT_EQ(identity.trailer("grpc-status"), kInternal);
-  // Each message has its own flag for compression.
-  EXPECT_EQ(StatusWith({{"grpc-encoding", "gzip"}}), kOk);
-  EXPECT_EQ(limiter_.checks(), 1);
 }
 
 TEST_F(LeanProtocolTest, AMessageMayComeInManyFrames) {
