@@ -1,5 +1,6 @@
 """Start, reload, drain and errors of the real server."""
 
+import json
 import os
 import re
 import signal
@@ -242,6 +243,14 @@ class GrpcurlTest(harness.ProcessTest):
             done = self.grpcurl("-d", '{"service": "%s"}' % name,
                                 self.server.grpc, "grpc.health.v1.Health/Check")
             self.assertIn('"SERVING"', done.stdout)
+
+    # grpcurl once printed overall_code, without the names of JSON.
+    def test_fields_have_the_names_of_json(self):
+        request = {"domain": "default", "descriptors": [{"entries": [
+            {"key": "user_id", "value": "user-123"}]}]}
+        done = self.grpcurl("-d", json.dumps(request), self.server.grpc,
+                            SERVICE + "/ShouldRateLimit")
+        self.assertIn('"overallCode": "OK"', done.stdout)
 
     def test_an_empty_domain_is_an_invalid_argument(self):
         done = self.grpcurl("-d", "{}", self.server.grpc,

@@ -250,9 +250,10 @@ void ClusterNodes::UpdateUsable() {
     any |= node->pipeline.usable();
     tried &= node->pipeline.attempted();
   }
-  if (has_masters && tried) tried_.store(true, std::memory_order_relaxed);
   all_tried_ |= any && tried;
   usable_.store(any && all_tried_, std::memory_order_relaxed);
+  // After usable_: a thread that sees ended attempts sees their success.
+  if (has_masters && tried) tried_.store(true, std::memory_order_release);
 }
 
 Pipeline* ClusterNodes::WithSlot(int slot) const {

@@ -128,7 +128,7 @@ class ClusterNodes {
   bool usable() const { return usable_.load(std::memory_order_relaxed); }
   // Whether every master of a map has been tried once, with success or not. Any
   // thread may call it.
-  bool tried() const { return tried_.load(std::memory_order_relaxed); }
+  bool tried() const { return tried_.load(std::memory_order_acquire); }
   // Must be called after a pipeline has changed.
   void UpdateUsable();
 

@@ -74,7 +74,7 @@ class Pipeline final : public Connection::Owner {
 
   // Whether the first attempt to connect has ended. Takes that are added before
   // that wait for it. Any thread may call it.
-  bool attempted() const { return attempted_.load(std::memory_order_relaxed); }
+  bool attempted() const { return attempted_.load(std::memory_order_acquire); }
   // Whether no take waits.
   bool idle() const { return queue_.empty() && in_flight_.empty(); }
   const Endpoint& endpoint() const { return connection_.endpoint(); }

@@ -220,7 +220,8 @@ class RedisStoreImpl final : public RedisStore, private CounterListener {
       return;
     }
     Worker& worker = WorkerHere();
-    if (!worker.usable() && worker.attempted()) {
+    // The first attempt may succeed between the first two questions.
+    if (!worker.usable() && worker.attempted() && !worker.usable()) {
       done(absl::UnavailableError("Redis cannot be reached"));
       return;
     }
