@@ -31,7 +31,8 @@ void RaiseDescriptorLimit() {
 }
 
 int Serve(const rls::Settings& settings, rls::LineWriter& log) {
-  rls::Shutdown shutdown(settings.drain_time, log);
+  rls::Shutdown shutdown(
+      {.delay = settings.drain_delay, .drain = settings.drain_time}, log);
   auto app = rls::StartApp(settings, rls::ProcessEnvironment);
   if (!app.ok()) {
     log.Write(absl::StrCat(app.status().message(), "\n"));
@@ -42,6 +43,8 @@ int Serve(const rls::Settings& settings, rls::LineWriter& log) {
   rls::LineWriter out({.fd = STDOUT_FILENO});
   out.Write(absl::StrCat((*app)->ReadyLine(), "\n"));
   shutdown.AwaitSignal();
+  (*app)->StopBeingReady();
+  shutdown.AwaitDelay();
   (*app)->Drain([&](const char* step) { shutdown.Enter(step); });
   shutdown.SetDrained();
   shutdown.Enter("the end of the threads");

@@ -42,7 +42,8 @@ def started(words, cores, port, environment=None):
     process = subprocess.Popen(
         ["taskset", "-c", ",".join(map(str, cores)), *words],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**os.environ, **(environment or {})})
+        # No gateway must learn of the end.
+        env={"DRAIN_DELAY": "0s", **os.environ, **(environment or {})})
     try:
         wait_until_open(process, port)
         yield process

@@ -65,6 +65,7 @@ class NaiveStore final : public RedisStore {
   }
 
   bool ready() const override { return ready_; }
+  bool attempted() const override { return ready_; }
   std::string not_ready() const override { return ""; }
 
  private:

@@ -188,6 +188,7 @@ def start_server(programs, path, recipe):
     server = programs.start(
         "ratelimitd", path, "--config", recipe, "--grpc-address", "127.0.0.1:0",
         "--http-address", "127.0.0.1:0", "--debug-address", "127.0.0.1:0",
+        "--drain-delay", "0s",  # Envoy ends with it
         stdout=subprocess.PIPE, text=True)
     ready = re.match(r"ready grpc=127\.0\.0\.1:(\d+) ", server.stdout.readline())
     if not ready:

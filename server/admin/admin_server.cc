@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "admin/debug_pages.h"
 #include "admin/failure.h"
@@ -50,9 +51,17 @@ class HttpPages final : public HttpHandler {
   HttpPages(const AdminDependencies& dependencies, ForwardAuth forward_auth,
             LoopThreads& workers)
       : not_ready_(dependencies.not_ready),
+        store_state_(dependencies.store_state),
+        store_ready_(dependencies.metrics.GetGauge(
+            {.name = "ratelimitd_store_ready",
+             .help = "1: the store of the counters can be used. 0: the rules "
+                     "decide by on_backend_error"})),
         forward_auth_(std::move(forward_auth)),
         metrics_(workers[0], kExposition,
-                 [&metrics = dependencies.metrics] { return metrics.Text(); }),
+                 [this, &metrics = dependencies.metrics] {
+                   store_ready_.Set(store_state_().empty() ? 1 : 0);
+                   return metrics.Text();
+                 }),
         json_({.limiter = dependencies.limiter,
                .clock = dependencies.clock,
                .answers = dependencies.answers,
@@ -79,9 +88,7 @@ class HttpPages final : public HttpHandler {
     } else if (request.path == "/metrics") {
       metrics_.Answer(std::move(reply));
     } else {
-      const std::string reason = request.path == "/live" ? "" : not_ready_();
-      SendText(reason.empty() ? 200 : 503, reason.empty() ? "OK" : reason,
-               std::move(reply));
+      AnswerHealth(request.path, std::move(reply));
     }
   }
 
@@ -91,7 +98,20 @@ class HttpPages final : public HttpHandler {
            request.path == "/healthcheck";
   }
 
+  void AnswerHealth(absl::string_view path, HttpReply reply) const {
+    const std::string reason = path == "/live" ? "" : not_ready_();
+    if (!reason.empty()) {
+      SendText(503, reason, std::move(reply));
+      return;
+    }
+    const std::string store = path == "/ready" ? store_state_() : "";
+    SendText(200, store.empty() ? "OK" : absl::StrCat("OK\nstore: ", store),
+             std::move(reply));
+  }
+
   const std::function<std::string()> not_ready_;
+  const std::function<std::string()> store_state_;
+  Gauge& store_ready_;
   const ForwardAuth forward_auth_;
   SlowPage metrics_;
   JsonPage json_;

@@ -38,13 +38,19 @@ struct AdminDependencies {
   AnswerSettings answers;  // of /json, and the header names of /v1/forward-auth
   // Returns "" if the process is ready, else the reason in one line.
   std::function<std::string()> not_ready;
+  // Returns "" if the store of the counters can be used, else the reason in one
+  // line. The process is ready nevertheless: the rules say how to decide.
+  std::function<std::string()> store_state = [] { return std::string(); };
 };
 
 // HTTP for people, probes and scrapers, and for gateways that do not speak
 // gRPC.
 //
 // HTTP port:
-//   /healthcheck, /ready   200 "OK", or 503 with the reason
+//   /healthcheck           200 "OK", or 503 with the reason
+//   /ready                 the same; a second line has the reason for which the
+//                          store of the counters cannot be used, if there is
+//                          one
 //   /live                  200 while the process runs
 //   /metrics               the metrics in Prometheus's text format
 //   POST /json             a RateLimitRequest in JSON: 200, 429 over the limit,

@@ -38,6 +38,10 @@ constexpr absl::Duration kWatchInterval = absl::Milliseconds(250);
 // within its command timeout. The default timeout is much shorter.
 constexpr absl::Duration kReturnTime = absl::Milliseconds(400);
 static_assert(kReturnTime < Shutdown::kGrace);
+// The least time for which the start waits for the first attempt to connect to
+// Redis. REDIS_TIMEOUT may be shorter than one TLS handshake for each loop.
+constexpr absl::Duration kFirstAttempt = absl::Milliseconds(250);
+constexpr absl::Duration kAttemptLook = absl::Milliseconds(1);
 
 // Counts the log lines that are dropped while it exists.
 class DroppedLinesMetric {
@@ -95,20 +99,24 @@ class AppImpl final : public App {
       return made;
     }
     loops_.Start();
+    AwaitFirstAttempt(*redis);
     auto grpc =
         is_lean_ ? NewLeanServer(loops_, settings.grpc, *handler_, *clock_,
                                  *metrics_)
                  : NewGrpcServer(settings.grpc, *handler_, *clock_, *metrics_);
     if (!grpc.ok()) return grpc.status();
     grpc_ = *std::move(grpc);
-    auto admin = NewAdminServer(settings.admin,
-                                {.loops = loops_,
-                                 .limiter = *limiter_,
-                                 .clock = *clock_,
-                                 .metrics = *metrics_,
-                                 .rules = rules_,
-                                 .answers = settings.answers,
-                                 .not_ready = [this] { return NotReady(); }});
+    auto admin = NewAdminServer(
+        settings.admin,
+        {.loops = loops_,
+         .limiter = *limiter_,
+         .clock = *clock_,
+         .metrics = *metrics_,
+         .rules = rules_,
+         .answers = settings.answers,
+         .not_ready = [this] { return NotReady(); },
+         .store_state =
+             [this] { return redis_ == nullptr ? "" : redis_->not_ready(); }});
     if (!admin.ok()) return admin.status();
     admin_ = *std::move(admin);
     grpc_->SetServing(true);
@@ -132,9 +140,14 @@ class AppImpl final : public App {
     config_->RequestLoad();
   }
 
+  void StopBeingReady() override {
+    LogInfo("not ready: the process ends");
+    draining_ = true;
+    grpc_->SetServing(false);
+  }
+
   void Drain(const std::function<void(const char*)>& enter) override {
     LogInfo("draining");
-    draining_ = true;
     config_->Stop();
     const absl::Time end = absl::Now() + drain_time_;
     enter("requests that queue");
@@ -158,7 +171,18 @@ class AppImpl final : public App {
     return absl::OkStatus();
   }
 
-  // Does not wait for a connection to Redis. NotReady() reports a missing one.
+  // Waits until the first attempt to connect to Redis has ended, so that the
+  // first call can succeed. A Redis that is away refuses at once or costs this
+  // time; the rules decide about the calls then (on_backend_error).
+  void AwaitFirstAttempt(const RedisSettings& settings) const {
+    if (redis_ == nullptr) return;
+    const absl::Time end =
+        absl::Now() + std::max(settings.store.command_timeout, kFirstAttempt);
+    while (!redis_->attempted() && absl::Now() < end) {
+      absl::SleepFor(kAttemptLook);
+    }
+  }
+
   absl::Status MakeLimiter(const Settings& settings,
                            const RedisSettings& redis_settings) {
     if (!redis_settings.server.url.empty()) {
@@ -201,12 +225,9 @@ class AppImpl final : public App {
     }
   }
 
-  // gRPC health does not report a missing Redis. Otherwise gateways would stop
-  // calling, and on_backend_error of the rules would have no effect.
-  std::string NotReady() const {
-    if (draining_) return "draining";
-    return redis_ == nullptr ? "" : redis_->not_ready();
-  }
+  // A missing Redis is no reason. Otherwise gateways would stop calling, and
+  // on_backend_error of the rules would have no effect.
+  std::string NotReady() const { return draining_ ? "draining" : ""; }
 
   const absl::Duration drain_time_;
   std::atomic<bool> draining_{false};

@@ -22,7 +22,11 @@ class App {
   // Loads the configuration again, on another thread. Returns at once.
   virtual void Reload() = 0;
 
-  // Makes the server not ready, and finishes the requests in flight. Call once,
+  // Makes the server not ready, for the HTTP port and gRPC health. It goes on
+  // accepting connections and serving requests. Call once, before Drain().
+  virtual void StopBeingReady() = 0;
+
+  // Accepts no more requests, and finishes the requests in flight. Call once,
   // at the end. `enter` runs before each step, with a name for the log.
   virtual void Drain(const std::function<void(const char*)>& enter) = 0;
 };

@@ -158,6 +158,7 @@ absl::Status ApplyEnvironment(const Environment& environment,
   reader.ReadNumber<size_t>("MAX_COUNTER_BYTES", size_t{1} << 20,
                             size_t{1} << 40, settings.max_counter_bytes);
   reader.ReadNumber("REPLICAS", 1, 10'000, settings.replicas);
+  reader.Read("DRAIN_DELAY", settings.drain_delay);
   reader.Read("DRAIN_TIME", settings.drain_time);
 
   ReadRedisSettings(reader, settings.redis);

@@ -20,7 +20,26 @@ constexpr char kAbout[] =
     "ratelimitd decides whether a request may pass. It serves Envoy's "
     "ShouldRateLimit over gRPC.\nWhen it is ready, it prints one line `ready "
     "grpc=HOST:PORT http=HOST:PORT debug=HOST:PORT`. SIGHUP reloads the "
-    "configuration. SIGTERM finishes running requests and ends the process.";
+    "configuration. SIGTERM finishes running requests and ends the process, "
+    "after the drain delay.";
+
+void AddDrainDelay(CLI::App& cli, absl::Duration& delay) {
+  cli.add_option_function<std::string>(
+         "--drain-delay",
+         [&delay](const std::string& text) {
+           if (absl::ParseDuration(text, &delay) &&
+               delay >= absl::ZeroDuration()) {
+             return;
+           }
+           throw CLI::ValidationError(
+               absl::StrCat("--drain-delay: found ", Quoted(text),
+                            ", expected a duration with its unit, such as 5s"));
+         },
+         "The time after SIGTERM for which the server serves, but is not "
+         "ready; "
+         "0s: none; default: 5s [env: DRAIN_DELAY]")
+      ->type_name("DURATION");
+}
 
 // Returns the text to print for --help and --version, otherwise "". CLI11
 // throws exceptions; this function catches them.
@@ -63,6 +82,7 @@ absl::StatusOr<std::string> ParseFlags(int argc, const char* const* argv,
                  "debug, info, warn or error [env: LOG_LEVEL]")
       ->type_name("LEVEL")
       ->capture_default_str();
+  AddDrainDelay(cli, settings.drain_delay);
   cli.set_version_flag("--version", "ratelimitd " RLS_VERSION);
   try {
     cli.parse(argc, argv);

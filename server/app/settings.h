@@ -34,6 +34,10 @@ struct Settings {
   // the 256 MiB of the shipped manifests to everything else.
   size_t max_counters = 10'000'000;
   size_t max_counter_bytes = size_t{128} << 20;
+  // After SIGTERM the process serves for this time before it drains, so that
+  // all gateways learn that it leaves. A Kubernetes Service needs one or two
+  // seconds. `docker stop` allows ten for everything.
+  absl::Duration drain_delay = absl::Seconds(5);
   absl::Duration drain_time = absl::Seconds(10);
 };
 

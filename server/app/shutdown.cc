@@ -29,8 +29,8 @@ absl::Duration Now() {
 
 }  // namespace
 
-Shutdown::Shutdown(absl::Duration drain_time, LineWriter& log)
-    : drain_time_(drain_time), log_(log) {
+Shutdown::Shutdown(const Times& times, LineWriter& log)
+    : times_(times), log_(log) {
   sigemptyset(&signals_);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
     sigaddset(&signals_, signal);
@@ -63,6 +63,9 @@ void Shutdown::Run() {
     reload_waits |= signal == SIGHUP;
     if (signal == SIGTERM || signal == SIGINT) {
       if (!serves_) End(0, "ended by a signal before the start was complete");
+      begun_.count_down();
+      Delay(signal);
+      delayed_.count_down();
       Watch();
       return;
     }
@@ -73,11 +76,21 @@ void Shutdown::Run() {
   }
 }
 
+void Shutdown::Delay(int first_signal) {
+  if (first_signal == SIGINT) return;
+  const absl::Duration end = Now() + times_.delay;
+  while (!done_ && Now() < end) {
+    const int signal = Next(kLook);
+    if (signal == SIGTERM || signal == SIGINT) return;
+    // The rules stay in force until the end.
+    if (signal == SIGHUP && !done_) reload_();
+  }
+}
+
 void Shutdown::Watch() {
   const absl::Duration begin = Now();
-  const absl::Duration late = begin + drain_time_ + kGrace;
+  const absl::Duration late = begin + times_.drain + kGrace;
   absl::Duration threads_late = late;
-  begun_.count_down();
   while (!done_) {
     const int signal = Next(kLook);
     const absl::Duration now = Now();

@@ -16,7 +16,10 @@ namespace rls {
 
 // The end of the process by a signal. A thread receives SIGTERM and SIGINT,
 // which begin the end, and SIGHUP. It is the last resort too: whatever main()
-// waits for, the process ends within the drain time and a second.
+// waits for, the process ends within the delay, the drain time and a second.
+//
+// The end has two parts. During the delay the process serves as before, but is
+// not ready, so that all gateways can learn that it leaves. Then it drains.
 //
 // Threads: every method may be called by many threads at once.
 // Lifetime: create it before any other thread and destroy it at the end of
@@ -31,13 +34,20 @@ class Shutdown {
   // After all requests are answered, the threads end within this time. A
   // reload under way, or an idle HTTP connection, can take longer.
   static constexpr absl::Duration kThreadsEnd = absl::Milliseconds(500);
-  // A second SIGTERM or SIGINT ends the process at once, unless it comes sooner
-  // than this: a terminal and a supervisor may send one each.
+  // While the process drains, another SIGTERM or SIGINT ends it at once, unless
+  // it comes sooner than this: a terminal and a supervisor may send one each.
   static constexpr absl::Duration kSecondSignal = absl::Seconds(1);
+
+  struct Times {
+    // After SIGTERM. A second SIGTERM or SIGINT ends the delay. After SIGINT
+    // there is none: a person at a terminal waits for the end.
+    absl::Duration delay;
+    absl::Duration drain;
+  };
 
   // Blocks the signals, for all threads that begin later. `log` writes the last
   // lines.
-  Shutdown(absl::Duration drain_time, LineWriter& log);
+  Shutdown(const Times& times, LineWriter& log);
   ~Shutdown();
   Shutdown(const Shutdown&) = delete;
   Shutdown& operator=(const Shutdown&) = delete;
@@ -45,8 +55,10 @@ class Shutdown {
   // The process serves. Before this call a signal ends it at once, with status
   // 0. From now on `reload` runs for each SIGHUP; it must not block.
   void Serve(std::function<void()> reload);
-  // Returns when the process must end.
+  // Returns when the process must end. It must not be ready from now on.
   void AwaitSignal() { begun_.wait(); }
+  // Returns when the delay is over. The process must drain now.
+  void AwaitDelay() { delayed_.wait(); }
 
   // Names the step that main() waits for, for the log. Text of static lifetime.
   void Enter(const char* step) { step_ = step; }
@@ -55,12 +67,14 @@ class Shutdown {
 
  private:
   void Run();
+  // Ends when the delay is over.
+  void Delay(int first_signal);
   void Watch();
   [[noreturn]] void End(int status, const char* reason);
   // The next signal, or 0 if none comes in time.
   int Next(absl::Duration most) const;
 
-  const absl::Duration drain_time_;
+  const Times times_;
   LineWriter& log_;
   sigset_t signals_;
   std::function<void()> reload_;  // written before serves_
@@ -69,6 +83,7 @@ class Shutdown {
   std::atomic<bool> done_{false};
   std::atomic<const char*> step_{"the start"};
   std::latch begun_{1};
+  std::latch delayed_{1};
   std::thread thread_;
 };
 

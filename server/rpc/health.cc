@@ -1,9 +1,26 @@
 #include "rpc/health.h"
 
+#include <iterator>
+
+#include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "grpc/health/v1/health.pb.h"
 
 namespace rls {
+namespace {
+
+using grpc::health::v1::HealthCheckResponse;
+
+constexpr absl::string_view kNames[] = {
+    "", "ratelimit", "envoy.service.ratelimit.v3.RateLimitService"};
+
+HealthCheckResponse ResponseOf(HealthStatus status) {
+  HealthCheckResponse response;
+  response.set_status(static_cast<HealthCheckResponse::ServingStatus>(status));
+  return response;
+}
+
+}  // namespace
 
 void Health::Stop() {
   serving_ = false;
@@ -18,6 +35,14 @@ absl::StatusOr<HealthStatus> Health::Check(absl::string_view service) const {
   return status;
 }
 
+std::string Health::List() const {
+  grpc::health::v1::HealthListResponse list;
+  for (const absl::string_view name : kNames) {
+    (*list.mutable_statuses())[std::string(name)] = ResponseOf(StatusOf(name));
+  }
+  return list.SerializeAsString();
+}
+
 absl::StatusOr<std::optional<HealthStatus>> Health::Next(Watch& watch) const {
   const HealthStatus status = StatusOf(watch.service);
   if (watch.sent != status) {
@@ -29,8 +54,7 @@ absl::StatusOr<std::optional<HealthStatus>> Health::Next(Watch& watch) const {
 }
 
 HealthStatus Health::StatusOf(absl::string_view service) const {
-  if (!service.empty() && service != "ratelimit" &&
-      service != "envoy.service.ratelimit.v3.RateLimitService") {
+  if (absl::c_find(kNames, service) == std::end(kNames)) {
     return HealthStatus::kServiceUnknown;
   }
   return serving_ ? HealthStatus::kServing : HealthStatus::kNotServing;
@@ -46,11 +70,7 @@ absl::StatusOr<std::string> ReadHealthRequest(absl::string_view request) {
 }
 
 std::string WriteHealthResponse(HealthStatus status) {
-  grpc::health::v1::HealthCheckResponse message;
-  message.set_status(
-      static_cast<grpc::health::v1::HealthCheckResponse::ServingStatus>(
-          status));
-  return message.SerializeAsString();
+  return ResponseOf(status).SerializeAsString();
 }
 
 }  // namespace rls

@@ -16,9 +16,9 @@ enum class HealthStatus {
   kServiceUnknown = 3,
 };
 
-// The answers of grpc.health.v1, for any transport. The service names "",
-// "ratelimit" (the name that envoyproxy/ratelimit serves) and the name of the
-// rate limit service have the same status.
+// The answers of grpc.health.v1, for any transport. The service names "" (the
+// whole server), "ratelimit" (the name that envoyproxy/ratelimit serves) and
+// the name of the rate limit service have the same status.
 //
 // Threads: one at a time.
 // Source: https://github.com/grpc/grpc/blob/master/doc/health-checking.md
@@ -31,6 +31,9 @@ class Health {
 
   // The answer to Check. Failure: NOT_FOUND (the service is unknown).
   absl::StatusOr<HealthStatus> Check(absl::string_view service) const;
+
+  // The answer to List: a serialized HealthListResponse with every known name.
+  std::string List() const;
 
   // One Watch call.
   struct Watch {

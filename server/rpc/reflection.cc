@@ -57,6 +57,8 @@ void AddFiles(const FileDescriptor& file, std::set<std::string>& seen,
   if (!seen.insert(file.name()).second) return;
   google::protobuf::FileDescriptorProto proto;
   file.CopyTo(&proto);
+  // CopyTo() leaves them out. Clients print the name of the proto file then.
+  file.CopyJsonNameTo(&proto);
   writer.Bytes(1, proto.SerializeAsString());
   for (int i = 0; i < file.dependency_count(); ++i) {
     AddFiles(*file.dependency(i), seen, writer);

@@ -69,6 +69,16 @@ class DeployTest(harness.ProcessTest):
                                  set(container["resources"]["requests"]))
             self.assertIn("memory", container["resources"]["limits"])
 
+    def test_pods_may_serve_and_drain_before_they_are_killed(self):
+        usage = self.run_program(harness.SERVER, "--help").stdout
+        self.assertIn("default: 5s [env: DRAIN_DELAY]",
+                      re.sub(r"\s+", " ", usage))
+        for folder in ("kubernetes", "istio"):
+            spec = load(f"{folder}/deployment.yaml")["spec"]["template"]["spec"]
+            # DRAIN_DELAY, DRAIN_TIME and a second.
+            self.assertGreater(spec["terminationGracePeriodSeconds"],
+                               5 + 10 + 1)
+
     def test_the_services_lead_to_the_containers_ports(self):
         for folder in ("kubernetes", "istio"):
             ports = self.container(f"{folder}/deployment.yaml")["ports"]

@@ -23,6 +23,9 @@ import unittest
 
 import yaml
 
+# Most tests end a server without a gateway that must learn of it.
+os.environ.setdefault("DRAIN_DELAY", "0s")
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SERVER = os.environ["RATELIMITD"]
 CTL = os.environ["RATELIMITCTL"]

@@ -318,11 +318,14 @@ class FaultsTest(ProcessTest):
         self.assertLessEqual(connects, CONNECTS * REPLICAS)
 
     def probe(self, world):
-        """The statuses of /ready of all servers, e.g. "503"."""
+        """The states of the stores of all servers, e.g. "away": the second
+        line of /ready. The status is always 200."""
         for server in world.servers:
             self.assertEqual(server.get("/live")[0], 200)
-        return "/".join(sorted({str(server.get("/ready")[0])
-                                for server in world.servers}))
+        answers = [server.get("/ready") for server in world.servers]
+        self.assertEqual({status for status, _ in answers}, {200})
+        return "/".join(sorted({"ready" if body == "OK" else "away"
+                                for _, body in answers}))
 
     def add_row(self, case, policy, records, back, ready, connects, lines):
         counts = collections.Counter(map(result, records))

@@ -401,7 +401,8 @@ def metric(servers, name):
 
 
 def wait_until_ready(server):
-    wait_for("readiness", lambda: server.get("/ready")[0] == 200)
+    """Waits until the server can use its Redis, too."""
+    wait_for("readiness", lambda: server.get("/ready") == (200, "OK"))
 
 
 class Names:

@@ -1,5 +1,6 @@
 """Start, reload, drain and errors of the real server."""
 
+import json
 import os
 import re
 import signal
@@ -243,6 +244,17 @@ class GrpcurlTest(harness.ProcessTest):
                                 self.server.grpc, "grpc.health.v1.Health/Check")
             self.assertIn('"SERVING"', done.stdout)
 
+    # grpcurl once printed overall_code. Reflection of gRPC C++, which the
+    # general transport serves, still has no names of JSON.
+    def test_fields_have_the_names_of_json(self):
+        is_general = os.environ.get("GRPC_TRANSPORT") == "grpc"
+        name = "overall_code" if is_general else "overallCode"
+        request = {"domain": "default", "descriptors": [{"entries": [
+            {"key": "user_id", "value": "user-123"}]}]}
+        done = self.grpcurl("-d", json.dumps(request), self.server.grpc,
+                            SERVICE + "/ShouldRateLimit")
+        self.assertIn(f'"{name}": "OK"', done.stdout)
+
     def test_an_empty_domain_is_an_invalid_argument(self):
         done = self.grpcurl("-d", "{}", self.server.grpc,
                             SERVICE + "/ShouldRateLimit", expect=67)
@@ -353,6 +365,32 @@ class TlsControlTest(harness.ProcessTest):
 
 
 class DrainTest(harness.ProcessTest):
+    def test_it_serves_but_is_not_ready_until_the_delay_is_over(self):
+        server = self.start_server("--config", harness.RECIPE,
+                                   environment={"DRAIN_DELAY": "1h"})
+        server.process.send_signal(signal.SIGTERM)
+        harness.wait_for("the delay", lambda:
+                         server.get("/ready") == (503, "draining"))
+        self.assertEqual(server.get("/healthcheck"), (503, "draining"))
+        self.assertEqual(server.get("/live")[0], 200)
+        health = self.run_program(
+            harness.GRPCURL, "-plaintext", server.grpc,
+            "grpc.health.v1.Health/List").stdout
+        self.assertEqual(health.count('"NOT_SERVING"'), 3, health)
+        # Over new connections.
+        self.assertEqual(server.ask(("user_id", "user-123"))[0], 200)
+        self.run_program(
+            harness.CTL, "check", "--address", server.grpc, "--domain",
+            "default", "--descriptor", "user_id=user-123")
+        # Another SIGTERM ends the delay, and the server answers all calls.
+        self.assertEqual(server.stop(), 0)
+
+    def test_ctrl_c_has_no_delay(self):
+        server = self.start_server("--config", harness.RECIPE,
+                                   environment={"DRAIN_DELAY": "1h"})
+        server.process.send_signal(signal.SIGINT)
+        self.assertEqual(server.process.wait(harness.PATIENCE_S), 0)
+
     # Once the server replaced each call that its shutdown returned with a new
     # call, up to 100,000 for each core. That took a second and hundreds of
     # megabytes.

@@ -134,7 +134,8 @@ class TierSourceTest(harness.ProcessTest):
         self.addCleanup(redis.stop)
         self.start(environment={"REDIS_URL": redis.url,
                                 "REDIS_TIMEOUT": "10s"})
-        harness.wait_for("Redis", lambda: self.server.get("/ready")[0] == 200)
+        harness.wait_for("Redis", lambda:
+                         self.server.get("/ready") == (200, "OK"))
         self.upgrade()
         self.assertEqual(len(redis.keys()), 1)
 

@@ -9,6 +9,8 @@ namespace {
 
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
+using grpc::health::v1::HealthListRequest;
+using grpc::health::v1::HealthListResponse;
 
 HealthCheckResponse ResponseOf(HealthStatus status) {
   HealthCheckResponse response;
@@ -18,11 +20,19 @@ HealthCheckResponse ResponseOf(HealthStatus status) {
 
 }  // namespace
 
-// Serves Check calls, one after the other.
-class GrpcHealth::CheckCall final : public QueueClient {
+// Serves the calls of one unary method, one after the other.
+template <typename Request, typename Response>
+class GrpcHealth::UnaryCall final : public QueueClient {
  public:
-  CheckCall(GrpcHealth& owner, grpc::ServerCompletionQueue& queue, size_t& open)
-      : owner_(owner), queue_(queue), open_(open) {
+  using Writer = grpc::ServerAsyncResponseWriter<Response>;
+  // The generated method that waits for the next call.
+  using Await = void (Service::*)(grpc::ServerContext*, Request*, Writer*,
+                                  grpc::CompletionQueue*,
+                                  grpc::ServerCompletionQueue*, void*);
+
+  UnaryCall(GrpcHealth& owner, grpc::ServerCompletionQueue& queue, size_t& open,
+            Await await)
+      : owner_(owner), queue_(queue), open_(open), await_(await) {
     ++open_;
     Arm();
   }
@@ -43,33 +53,45 @@ class GrpcHealth::CheckCall final : public QueueClient {
   void Arm() {
     context_.emplace();
     writer_.emplace(&*context_);
-    owner_.service_.RequestCheck(&*context_, &request_, &*writer_, &queue_,
-                                 &queue_, &arrived_);
-  }
-
-  absl::StatusOr<HealthStatus> Check() {
-    const MutexLock lock(&owner_.mutex_);
-    return owner_.health_.Check(request_.service());
+    (owner_.service_.*await_)(&*context_, &request_, &*writer_, &queue_,
+                              &queue_, &arrived_);
   }
 
   void Answer() {
-    const absl::StatusOr<HealthStatus> status = Check();
-    if (status.ok()) {
-      writer_->Finish(ResponseOf(*status), grpc::Status::OK, &finished_);
+    const absl::StatusOr<Response> response = owner_.AnswerTo(request_);
+    if (response.ok()) {
+      writer_->Finish(*response, grpc::Status::OK, &finished_);
     } else {
-      writer_->FinishWithError(ToGrpc(status.status()), &finished_);
+      writer_->FinishWithError(ToGrpc(response.status()), &finished_);
     }
   }
 
   GrpcHealth& owner_;
   grpc::ServerCompletionQueue& queue_;
   size_t& open_;
+  const Await await_;
   QueueTag arrived_{this, kArrived};
   QueueTag finished_{this, kFinished};
   std::optional<grpc::ServerContext> context_;
-  std::optional<grpc::ServerAsyncResponseWriter<HealthCheckResponse>> writer_;
-  HealthCheckRequest request_;
+  std::optional<Writer> writer_;
+  Request request_;
 };
+
+absl::StatusOr<HealthCheckResponse> GrpcHealth::AnswerTo(
+    const HealthCheckRequest& request) {
+  const MutexLock lock(&mutex_);
+  const absl::StatusOr<HealthStatus> status = health_.Check(request.service());
+  if (!status.ok()) return status.status();
+  return ResponseOf(*status);
+}
+
+absl::StatusOr<HealthListResponse> GrpcHealth::AnswerTo(
+    const HealthListRequest&) {
+  HealthListResponse response;
+  const MutexLock lock(&mutex_);
+  response.ParseFromString(health_.List());
+  return response;
+}
 
 // Serves one Watch call. Owns itself: it is created to wait for a call, and
 // deletes itself when the call has ended.
@@ -135,7 +157,10 @@ GrpcHealth::GrpcHealth() = default;
 GrpcHealth::~GrpcHealth() = default;
 
 void GrpcHealth::Start(grpc::ServerCompletionQueue& queue, size_t& open) {
-  check_ = std::make_unique<CheckCall>(*this, queue, open);
+  using Check = UnaryCall<HealthCheckRequest, HealthCheckResponse>;
+  using List = UnaryCall<HealthListRequest, HealthListResponse>;
+  check_ = std::make_unique<Check>(*this, queue, open, &Service::RequestCheck);
+  list_ = std::make_unique<List>(*this, queue, open, &Service::RequestList);
   new WatchCall(*this, queue, open);
 }
 

@@ -8,8 +8,10 @@
 #include <set>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "base/mutex.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "rpc/grpc/grpc_queue.h"
 #include "rpc/health.h"
 
 namespace rls {
@@ -41,15 +43,23 @@ class GrpcHealth {
   void Stop();
 
  private:
-  class CheckCall;
+  using Service = grpc::health::v1::Health::AsyncService;
+  template <typename Request, typename Response>
+  class UnaryCall;
   class WatchCall;
+
+  absl::StatusOr<grpc::health::v1::HealthCheckResponse> AnswerTo(
+      const grpc::health::v1::HealthCheckRequest& request);
+  absl::StatusOr<grpc::health::v1::HealthListResponse> AnswerTo(
+      const grpc::health::v1::HealthListRequest& request);
 
   // Sends the current status to a watcher that does not have it, one message at
   // a time. After Stop() and the last message, ends the call.
   void Proceed(WatchCall& watcher) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  grpc::health::v1::Health::AsyncService service_;
-  std::unique_ptr<CheckCall> check_;
+  Service service_;
+  std::unique_ptr<QueueClient> check_;
+  std::unique_ptr<QueueClient> list_;
   Mutex mutex_;
   Health health_ ABSL_GUARDED_BY(mutex_);
   std::set<WatchCall*> watchers_ ABSL_GUARDED_BY(mutex_);

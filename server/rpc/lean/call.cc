@@ -15,6 +15,13 @@ size_t LengthAt(const char* prefix) {
   return length;
 }
 
+// Frees the memory of a large message: most messages are small.
+void ClearLarge(std::string& bytes) {
+  constexpr size_t kKeptBytes = 4 << 10;
+  bytes.clear();
+  if (bytes.capacity() > kKeptBytes) bytes.shrink_to_fit();
+}
+
 // Appends `message` with its prefix, uncompressed.
 void AppendMessage(absl::string_view message, Unsent& to) {
   const auto length = static_cast<uint32_t>(message.size());
@@ -33,6 +40,7 @@ Method MethodOf(absl::string_view path) {
     return Method::kShouldRateLimit;
   }
   if (path == "/grpc.health.v1.Health/Check") return Method::kHealthCheck;
+  if (path == "/grpc.health.v1.Health/List") return Method::kHealthList;
   if (path == "/grpc.health.v1.Health/Watch") return Method::kHealthWatch;
   if (path == "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo" ||
       path ==
@@ -58,20 +66,16 @@ MessageBuffer::Found MessageBuffer::Take(size_t max_bytes,
                                          absl::string_view& message) {
   const absl::string_view rest = absl::string_view(bytes_).substr(taken_);
   if (rest.size() < kMessagePrefixBytes) return Found::kNothing;
-  if (rest[0] != 0) return Found::kCompressed;
   const size_t length = LengthAt(rest.data() + 1);
   if (length > max_bytes) return Found::kTooLarge;
   if (rest.size() - kMessagePrefixBytes < length) return Found::kNothing;
   message = rest.substr(kMessagePrefixBytes, length);
   taken_ += kMessagePrefixBytes + length;
-  return Found::kMessage;
+  return rest[0] == 0 ? Found::kMessage : Found::kCompressed;
 }
 
 void MessageBuffer::Clear() {
-  // Frees the memory of a large message: most messages are small.
-  constexpr size_t kKeptBytes = 4 << 10;
-  bytes_.clear();
-  if (bytes_.capacity() > kKeptBytes) bytes_.shrink_to_fit();
+  ClearLarge(bytes_);
   taken_ = 0;
 }
 
@@ -83,10 +87,12 @@ void Call::Begin(H2Session& session, int32_t stream_id, absl::Time now) {
   arrived_ = now;
   deadline_ = absl::InfiniteFuture();
   is_post_ = is_head_ = is_grpc_ = false;
-  bad_timeout_ = compressed_ = false;
+  bad_timeout_ = false;
+  encoding_ = Encoding::kIdentity;
   request_ended_ = ready_ = responded_ = finished_ = false;
   http_only_ = stop_ = overdue_ = retained_ = false;
   received_.Clear();
+  ClearLarge(inflated_);
   sending_.Clear();
   caller_.emplace();
 }
@@ -103,8 +109,26 @@ void Call::AddReceived(absl::string_view bytes) {
 }
 
 void Call::DropReceived() {
-  CountReceived(-static_cast<ptrdiff_t>(received_.size()));
+  CountReceived(-static_cast<ptrdiff_t>(received_bytes()));
   received_.Clear();
+  ClearLarge(inflated_);
+}
+
+absl::Status Call::Inflate(size_t max_bytes, absl::string_view& message) {
+  const size_t compressed = message.size();
+  const auto before = static_cast<ptrdiff_t>(inflated_.size());
+  const absl::Status status =
+      rls::Inflate(encoding_, message, max_bytes, inflated_);
+  message = inflated_;
+  CountReceived(static_cast<ptrdiff_t>(inflated_.size()) - before);
+  // A message that is too large or broken has cost time, too.
+  const bool keeps = session_->KeepsInflated(compressed, inflated_.size());
+  if (status.ok() && keeps) return status;
+  CountReceived(-static_cast<ptrdiff_t>(inflated_.size()));
+  ClearLarge(inflated_);
+  return keeps
+             ? status
+             : absl::ResourceExhaustedError("too many requests are incomplete");
 }
 
 void Call::CountReceived(ptrdiff_t bytes) {

@@ -16,6 +16,7 @@
 #include "limiter/caller.h"
 #include "net/socket.h"
 #include "rpc/handler.h"
+#include "rpc/lean/inflate.h"
 
 namespace rls {
 
@@ -24,6 +25,7 @@ enum class Method {
   kUnknown,  // answered with UNIMPLEMENTED
   kShouldRateLimit,
   kHealthCheck,
+  kHealthList,
   kHealthWatch,
   kReflection,
 };
@@ -47,7 +49,7 @@ class MessageBuffer {
   enum class Found {
     kNothing,  // the next message is not complete
     kMessage,
-    kCompressed,  // the flag of the next message
+    kCompressed,  // a message whose flag says that it is compressed
     kTooLarge,    // the length of the next message; found before its bytes
   };
 
@@ -89,9 +91,11 @@ class Call {
   // True: the client sends no more messages.
   bool request_ended() const { return request_ended_; }
 
-  // True: the request names a grpc-encoding other than "identity". This
-  // transport supports no compression.
-  bool compressed() const { return compressed_; }
+  // Replaces `message`, which was received compressed, by the message itself.
+  // It is valid until the next Inflate() of this call.
+  // Failure: as Inflate(), and RESOURCE_EXHAUSTED if the bytes exceed a bound
+  // of the connection or the loop.
+  absl::Status Inflate(size_t max_bytes, absl::string_view& message);
 
   // Queues one message. It is written at the end of the loop's turn. If the
   // loop or the connection has too many bytes to send, or if the connection has
@@ -126,6 +130,8 @@ class Call {
   void Append(absl::string_view message);
   void AddReceived(absl::string_view bytes);
   void DropReceived();
+  // In received_ and inflated_.
+  size_t received_bytes() const { return received_.size() + inflated_.size(); }
   // Changes the counts of the connection and of the loop.
   void CountReceived(ptrdiff_t bytes);
   void CountUnsent(ptrdiff_t bytes);
@@ -145,7 +151,7 @@ class Call {
   bool is_head_ = false;
   bool is_grpc_ = false;
   bool bad_timeout_ = false;
-  bool compressed_ = false;
+  Encoding encoding_ = Encoding::kIdentity;
 
   bool request_ended_ = false;
   bool ready_ = false;      // served at the end of this turn
@@ -157,7 +163,8 @@ class Call {
   bool retained_ = false;
 
   MessageBuffer received_;
-  Unsent sending_;  // messages with their prefixes
+  std::string inflated_;  // a received message
+  Unsent sending_;        // messages with their prefixes
   absl::Status status_;
   std::optional<Caller> caller_;
 };

@@ -19,6 +19,8 @@ void CallService::Serve(Call& call) {
     Decide(call, message);
   } else if (call.method() == Method::kHealthWatch) {
     WatchHealth(call, message);
+  } else if (call.method() == Method::kHealthList) {
+    call.Answer(health_.List());
   } else {
     CheckHealth(call, message);
   }
@@ -33,10 +35,13 @@ bool CallService::TakeNext(Call& call, absl::string_view& message) {
     case MessageBuffer::Found::kMessage:
       return true;
     case MessageBuffer::Found::kCompressed:
-      call.Finish(call.compressed()
-                      ? absl::UnimplementedError("unknown grpc-encoding")
-                      : absl::InternalError("compressed without an encoding"));
-      return false;
+      if (absl::Status inflated =
+              call.Inflate(dependencies_.max_request_bytes, message);
+          !inflated.ok()) {
+        call.Finish(inflated);
+        return false;
+      }
+      return true;
     case MessageBuffer::Found::kTooLarge:
       call.Finish(absl::ResourceExhaustedError("the message is too large"));
       return false;

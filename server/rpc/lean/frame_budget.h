@@ -33,7 +33,18 @@ class FrameBudget {
   // A DATA frame of this size is free: its bytes are bounded elsewhere.
   static constexpr size_t kFreeDataBytes = 256;
 
+  // A compressed message may grow this many times for free: text does. Beyond
+  // that it costs a unit for each kInflatedBytes.
+  static constexpr size_t kFreeGrowth = 16;
+  static constexpr size_t kInflatedBytes = 256;
+
   static int64_t CostOf(const FrameHead& frame);
+  static int64_t CostOfInflating(size_t compressed, size_t inflated) {
+    const size_t free = kFreeGrowth * compressed;
+    return inflated <= free
+               ? 0
+               : static_cast<int64_t>((inflated - free) / kInflatedBytes);
+  }
 
   // Adds the units for the time since the last call.
   void Refill(absl::Time now) {

@@ -32,6 +32,10 @@ nghttp2_nv Constant(absl::string_view name, absl::string_view value) {
                NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE);
 }
 
+nghttp2_nv AcceptedEncodings() {
+  return Constant("grpc-accept-encoding", kAcceptedEncodings);
+}
+
 absl::string_view NumberOf(absl::StatusCode code) {
   static constexpr absl::string_view kNumbers[] = {
       "0", "1",  "2",  "3",  "4",  "5",  "6",  "7", "8",
@@ -56,7 +60,7 @@ class Trailers {
       Add(Field("grpc-message", message_, NGHTTP2_NV_FLAG_NO_COPY_NAME));
     }
     if (absl::IsUnimplemented(status)) {
-      Add(Constant("grpc-accept-encoding", "identity"));
+      Add(AcceptedEncodings());
     }
   }
 
@@ -82,8 +86,12 @@ void H2Response::Begin(nghttp2_session* session, Call& call) {
     return;
   }
   static const nghttp2_nv kHeaders[] = {
-      Constant(":status", "200"), Constant("content-type", "application/grpc")};
-  SubmitMessages(session, call, kHeaders, std::size(kHeaders));
+      Constant(":status", "200"), Constant("content-type", "application/grpc"),
+      AcceptedEncodings()};
+  // Clients that do not compress have no use for the last one.
+  const bool compresses = call.encoding_ != Encoding::kIdentity;
+  SubmitMessages(session, call, kHeaders,
+                 std::size(kHeaders) - (compresses ? 0 : 1));
 }
 
 void H2Response::RefuseAsHttp(nghttp2_session* session, Call& call,

@@ -152,7 +152,7 @@ void H2Session::AddHeader(absl::string_view name, absl::string_view value) {
     call.bad_timeout_ = !timeout.has_value();
     if (timeout.has_value()) call.deadline_ = now_ + *timeout;
   } else if (name == "grpc-encoding") {
-    call.compressed_ = value != "identity";
+    call.encoding_ = EncodingOf(value);
   }
 }
 
@@ -184,16 +184,32 @@ void H2Session::Refuse(Call& call, Bound bound, absl::string_view message) {
 void H2Session::AddData(Call& call, absl::string_view bytes) {
   if (call.finished_) return;
   call.AddReceived(bytes);
-  const size_t most_of_call = dependencies_.max_request_bytes +
-                              kMessagePrefixBytes + size_t{kWindowBytes};
-  if (call.received_.size() > most_of_call) {
+  if (call.received_.size() > MostOfCall()) {
     Refuse(call, Bound::kRequestBytes, "the request is too large");
-  } else if (buffered_bytes_ > std::max(kMaxBufferedBytes, most_of_call) ||
-             dependencies_.calls.buffered_bytes > CallPool::kMaxBufferedBytes) {
+  } else if (HoldsTooMuch()) {
     Refuse(call, Bound::kRequestBytes, "too many requests are incomplete");
   } else if (!TakesOneMessage(call.method_)) {
     MarkReady(call);
   }
+}
+
+size_t H2Session::MostOfCall() const {
+  return dependencies_.max_request_bytes + kMessagePrefixBytes +
+         size_t{kWindowBytes};
+}
+
+bool H2Session::HoldsTooMuch() const {
+  return buffered_bytes_ > std::max(kMaxBufferedBytes, MostOfCall()) ||
+         dependencies_.calls.buffered_bytes > CallPool::kMaxBufferedBytes;
+}
+
+bool H2Session::KeepsInflated(size_t compressed, size_t inflated) {
+  if (!budget_.Spend(FrameBudget::CostOfInflating(compressed, inflated))) {
+    Calm(Bound::kRequestBytes);
+  }
+  if (calmed_ || !HoldsTooMuch()) return !calmed_;
+  dependencies_.report.CallRefused(Bound::kRequestBytes, dependencies_.peer);
+  return false;
 }
 
 void H2Session::EndRequest(Call& call) {
@@ -261,7 +277,7 @@ void H2Session::Close(Call& call) {
   if (reading_ == &call) reading_ = nullptr;
   if (recent_ == &call) recent_ = nullptr;
   if (call.request_ended_) closed_streams_.Close(call.stream_id_);
-  call.CountReceived(-static_cast<ptrdiff_t>(call.received_.size()));
+  call.CountReceived(-static_cast<ptrdiff_t>(call.received_bytes()));
   call.CountUnsent(-static_cast<ptrdiff_t>(call.sending_.size()));
   call.session_ = nullptr;
   dependencies_.handler.Closed(call);

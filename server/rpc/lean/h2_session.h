@@ -135,6 +135,13 @@ class H2Session {
   void AddHeader(absl::string_view name, absl::string_view value);
   void EndHeaders(Call& call);
   void AddData(Call& call, absl::string_view bytes);
+  // The most bytes that one call may have received.
+  size_t MostOfCall() const;
+  // The connection or the loop has more bytes of requests than its bound.
+  bool HoldsTooMuch() const;
+  // Spends the cost of a message that was decompressed. False: it exceeds a
+  // bound, which was reported, and must be dropped.
+  bool KeepsInflated(size_t compressed, size_t inflated);
   void EndRequest(Call& call);
   void MarkReady(Call& call);
   void ServeReady();

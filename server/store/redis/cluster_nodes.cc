@@ -242,14 +242,18 @@ ClusterNodes::~ClusterNodes() = default;
 
 void ClusterNodes::UpdateUsable() {
   bool any = false;
+  bool has_masters = false;
   bool tried = true;
   for (const auto& [endpoint, node] : nodes_) {
     if (!node->has_slots) continue;
+    has_masters = true;
     any |= node->pipeline.usable();
     tried &= node->pipeline.attempted();
   }
   all_tried_ |= any && tried;
   usable_.store(any && all_tried_, std::memory_order_relaxed);
+  // After usable_: a thread that sees ended attempts sees their success.
+  if (has_masters && tried) tried_.store(true, std::memory_order_release);
 }
 
 Pipeline* ClusterNodes::WithSlot(int slot) const {

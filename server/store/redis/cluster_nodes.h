@@ -113,7 +113,7 @@ class ClusterWatch final : private Enquiry::Owner {
 // The masters of a cluster, with one pipeline each, and the map from hash slots
 // to masters.
 //
-// Threads: the loop's only, except usable().
+// Threads: the loop's only, except usable() and tried().
 class ClusterNodes {
  public:
   // The members of `dependencies` and `owner` must outlive the nodes. `owner`
@@ -126,6 +126,9 @@ class ClusterNodes {
   // Whether at least one master answers. Stays false until every master has
   // been tried once. Any thread may call it.
   bool usable() const { return usable_.load(std::memory_order_relaxed); }
+  // Whether every master of a map has been tried once, with success or not. Any
+  // thread may call it.
+  bool tried() const { return tried_.load(std::memory_order_acquire); }
   // Must be called after a pipeline has changed.
   void UpdateUsable();
 
@@ -159,6 +162,7 @@ class ClusterNodes {
   absl::flat_hash_map<Endpoint, std::unique_ptr<Node>> nodes_;
   bool all_tried_ = false;
   std::atomic<bool> usable_{false};
+  std::atomic<bool> tried_{false};
 };
 
 }  // namespace rls

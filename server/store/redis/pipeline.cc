@@ -64,7 +64,7 @@ void Pipeline::Add(std::unique_ptr<PendingTake> take) {
 }
 
 void Pipeline::Flush() {
-  if (queue_.empty() || !attempted_) return;
+  if (queue_.empty() || !attempted()) return;
   if (!usable()) {
     FailAll(queue_, absl::UnavailableError("Redis cannot be reached"));
     return;
@@ -178,7 +178,6 @@ void Pipeline::OnReady() {
       absl::StrCat("Redis ", connection_.endpoint().ToString(), ": connected"));
   last_error_.clear();
   dependencies_.refusals.SetBroken(this, "");
-  attempted_ = true;
   UpdateUsable();
   Flush();
 }
@@ -272,6 +271,8 @@ void Pipeline::UpdateUsable() {
   const bool usable = connection_.ready() && !late;
   if (usable == usable_.load(std::memory_order_relaxed)) return;
   usable_.store(usable, std::memory_order_relaxed);
+  // After usable_: a thread that sees an ended attempt sees its success.
+  if (usable) attempted_.store(true, std::memory_order_release);
   if (owner_ != nullptr) owner_->OnChange(*this);
 }
 

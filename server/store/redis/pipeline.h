@@ -55,7 +55,7 @@ class PipelineOwner {
 // pipeline connects again. A script call is never sent twice, unless the server
 // has reported that it did not run the script.
 //
-// Threads: the loop's only, except usable().
+// Threads: the loop's only, except usable() and attempted().
 // Lifetime: must not be destroyed within the methods of its owner.
 class Pipeline final : public Connection::Owner {
  public:
@@ -73,8 +73,8 @@ class Pipeline final : public Connection::Owner {
   bool usable() const { return usable_.load(std::memory_order_relaxed); }
 
   // Whether the first attempt to connect has ended. Takes that are added before
-  // that wait for it.
-  bool attempted() const { return attempted_; }
+  // that wait for it. Any thread may call it.
+  bool attempted() const { return attempted_.load(std::memory_order_acquire); }
   // Whether no take waits.
   bool idle() const { return queue_.empty() && in_flight_.empty(); }
   const Endpoint& endpoint() const { return connection_.endpoint(); }
@@ -120,12 +120,12 @@ class Pipeline final : public Connection::Owner {
   PendingTakes queue_;
   ScriptCalls in_flight_;
   uint64_t next_batch_ = 0;
-  bool attempted_ = false;
   SteadyTime wake_at_ = SteadyTime::max();
   std::string last_error_;
   std::string missing_rights_;
   bool refused_ = false;  // the last script call
   LogThrottle log_;
+  std::atomic<bool> attempted_{false};
   std::atomic<bool> usable_{false};
 };
 

@@ -78,7 +78,8 @@ std::unique_ptr<Router> RouterOf(const WorkerDependencies& dependencies,
 
 // An event loop with its router, and an inbox for takes from all threads.
 //
-// Threads: Add(), usable() and ready() may be called by many threads at once.
+// Threads: Add(), usable(), ready() and attempted() may be called by many
+// threads at once.
 // Lifetime: a loop that the worker did not create must not run when the worker
 // is destroyed.
 class Worker {
@@ -101,6 +102,7 @@ class Worker {
 
   bool usable() const { return router_->usable(); }
   bool ready() const { return router_->ready(); }
+  bool attempted() const { return router_->attempted(); }
 
   void Add(std::unique_ptr<PendingTake> take) {
     bool first = false;
@@ -218,7 +220,8 @@ class RedisStoreImpl final : public RedisStore, private CounterListener {
       return;
     }
     Worker& worker = WorkerHere();
-    if (!worker.usable()) {
+    // The first attempt may succeed between the first two questions.
+    if (!worker.usable() && worker.attempted() && !worker.usable()) {
       done(absl::UnavailableError("Redis cannot be reached"));
       return;
     }
@@ -238,13 +241,18 @@ class RedisStoreImpl final : public RedisStore, private CounterListener {
                        [](const auto& worker) { return worker->ready(); });
   }
 
+  bool attempted() const override {
+    return std::all_of(workers_.begin(), workers_.end(),
+                       [](const auto& worker) { return worker->attempted(); });
+  }
+
   std::string not_ready() const override {
     std::string refusal = refusals_.Current();
     if (!refusal.empty()) return refusal;
     if (ready()) return "";
     const std::string broken = refusals_.Broken();
     return broken.empty() ? "no answer from Redis"
-                          : absl::StrCat("no answer from Redis: ", broken);
+                          : absl::StrCat("no connection to Redis: ", broken);
   }
 
  private:

@@ -49,9 +49,13 @@ class RedisStore : public CounterStore {
  public:
   // Whether all servers are connected and answer.
   virtual bool ready() const = 0;
-  // The reason for which takes fail, or may fail soon: "no answer from Redis"
-  // and the failure to connect, the rights that the user lacks, or the last
-  // error of a server; else "".
+  // Whether the first attempts to connect have ended, with success or not. A
+  // take that comes earlier waits for them within its time limit.
+  virtual bool attempted() const = 0;
+  // The reason for which takes fail, or may fail soon: "no connection to Redis"
+  // with the failure to connect, such as a wrong password; "no answer from
+  // Redis"; the rights that the user lacks; or the last error of a server. Else
+  // "".
   virtual std::string not_ready() const = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
@@ -30,6 +31,7 @@ class SingleRouter final : public Router {
 
   void Open() override { pipeline_.Open(); }
   bool usable() const override { return pipeline_.usable(); }
+  bool attempted() const override { return pipeline_.attempted(); }
   void Add(std::unique_ptr<PendingTake> take) override {
     pipeline_.Add(std::move(take));
   }
@@ -71,6 +73,9 @@ class ClusterRouter final : public Router,
   void Open() override { watch_.Open(); }
 
   bool usable() const override { return nodes_->usable(); }
+  bool attempted() const override {
+    return nodes_->tried() || without_slots_.load(std::memory_order_relaxed);
+  }
 
   void Add(std::unique_ptr<PendingTake> take) override {
     absl::InlinedVector<int, 2> slot_of;
@@ -192,6 +197,7 @@ class ClusterRouter final : public Router,
   }
 
   void OnNoSlots(const absl::Status& why) override {
+    without_slots_.store(true, std::memory_order_relaxed);
     // Each enquiry ends with the error of another node: log only the first one.
     if (!std::exchange(lost_, true)) {
       LogWarning(absl::StrCat("Redis Cluster: ", why.message()));
@@ -203,8 +209,9 @@ class ClusterRouter final : public Router,
   const std::unique_ptr<EventLoop::Timer> pause_;
   ClusterWatch watch_;
   std::unique_ptr<ClusterNodes> nodes_;
-  PendingTakes paused_;  // for the next EndPause()
-  bool lost_ = false;    // the last enquiry failed
+  PendingTakes paused_;                     // for the next EndPause()
+  bool lost_ = false;                       // the last enquiry failed
+  std::atomic<bool> without_slots_{false};  // some enquiry has failed
 };
 
 // Indices of PerSecondRouter's routers.
@@ -241,6 +248,10 @@ class PerSecondRouter final : public Router {
   bool ready() const override {
     return std::all_of(routers_.begin(), routers_.end(),
                        [](const auto& router) { return router->ready(); });
+  }
+  bool attempted() const override {
+    return std::all_of(routers_.begin(), routers_.end(),
+                       [](const auto& router) { return router->attempted(); });
   }
 
   void Add(std::unique_ptr<PendingTake> take) override {

@@ -14,7 +14,7 @@ namespace rls {
 
 // Sends the takes of one loop to the servers that have their counters.
 //
-// Threads: the loop's only, except usable() and ready().
+// Threads: the loop's only, except usable(), ready() and attempted().
 class Router {
  public:
   virtual ~Router() = default;  // fails the takes that wait
@@ -27,6 +27,9 @@ class Router {
   // Whether all servers are usable that the router needs at the start. Any
   // thread may call it.
   virtual bool ready() const { return usable(); }
+  // Whether the first attempt to connect to these servers has ended, with
+  // success or not. Any thread may call it.
+  virtual bool attempted() const = 0;
 
   virtual void Add(std::unique_ptr<PendingTake> take) = 0;
   // Sends the added takes, as far as the pipelines accept them. Call it after

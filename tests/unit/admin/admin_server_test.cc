@@ -37,7 +37,8 @@ class AdminServerTest : public ::testing::Test {
          .metrics = *metrics_,
          .rules = rules_,
          .answers = {},
-         .not_ready = [this] { return not_ready_; }});
+         .not_ready = [this] { return not_ready_; },
+         .store_state = [this] { return store_state_; }});
   }
 
   HttpTestAnswer Get(const std::string& path) {
@@ -51,6 +52,7 @@ class AdminServerTest : public ::testing::Test {
   }
 
   std::string not_ready_;
+  std::string store_state_;
   std::unique_ptr<Clock> clock_ = NewSystemClock();
   std::unique_ptr<Metrics> metrics_ = NewMetrics();
   RuleBookHolder rules_;
@@ -68,6 +70,18 @@ TEST_F(AdminServerTest, HealthcheckShowsTheReason) {
     EXPECT_EQ(Get(path).body, "draining");
   }
   EXPECT_EQ(Get("/live").status, 200);
+}
+
+// The rules decide about requests while the store is away.
+TEST_F(AdminServerTest, AStoreThatIsAwayIsNamedButNoReason) {
+  EXPECT_EQ(Get("/ready").body, "OK");
+  EXPECT_THAT(Get("/metrics").body, HasSubstr("ratelimitd_store_ready 1"));
+  store_state_ = "WRONGPASS";
+  EXPECT_EQ(Get("/healthcheck").status, 200);
+  EXPECT_EQ(Get("/healthcheck").body, "OK");
+  EXPECT_EQ(Get("/ready").status, 200);
+  EXPECT_EQ(Get("/ready").body, "OK\nstore: WRONGPASS");
+  EXPECT_THAT(Get("/metrics").body, HasSubstr("ratelimitd_store_ready 0"));
 }
 
 TEST_F(AdminServerTest, MetricsAreInTheTextFormat) {

@@ -91,6 +91,19 @@ TEST_F(SettingsTest, APortAloneKeepsTheDefaultHost) {
   EXPECT_EQ(MustRead({"--config", "a"}).grpc.address, "[::]:7");
 }
 
+TEST_F(SettingsTest, TheDrainDelayIsADurationWithItsUnit) {
+  EXPECT_EQ(MustRead({"--config", "a"}).drain_delay, absl::Seconds(5));
+  variables_ = {{"DRAIN_DELAY", "0s"}};
+  EXPECT_EQ(MustRead({"--config", "a"}).drain_delay, absl::ZeroDuration());
+  EXPECT_EQ(MustRead({"--config", "a", "--drain-delay", "1m"}).drain_delay,
+            absl::Minutes(1));
+  EXPECT_THAT(MustFail({"--config", "a", "--drain-delay", "5"}),
+              HasSubstr("--drain-delay: found \"5\", expected a duration"));
+  variables_ = {{"DRAIN_DELAY", "-1s"}};
+  EXPECT_THAT(MustFail({"--config", "a"}),
+              HasSubstr("DRAIN_DELAY: found \"-1s\", expected a duration"));
+}
+
 TEST_F(SettingsTest, AFlagWinsOverItsVariable) {
   variables_ = {
       {"GRPC_PORT", "7"}, {"LOG_LEVEL", "ERROR"}, {"RUNTIME_ROOT", "/srv/x"}};

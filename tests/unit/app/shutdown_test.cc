@@ -14,6 +14,14 @@ namespace {
 
 using ::testing::ExitedWithCode;
 
+// Without a delay.
+Shutdown::Times Drain(absl::Duration time) {
+  return {.delay = absl::ZeroDuration(), .drain = time};
+}
+
+constexpr Shutdown::Times kLongDelay = {.delay = absl::Hours(1),
+                                        .drain = absl::Milliseconds(100)};
+
 void SendSelf(int signal) { kill(getpid(), signal); }
 
 [[noreturn]] void WaitForEver() {
@@ -29,7 +37,7 @@ class ShutdownDeathTest : public ::testing::Test {
 TEST_F(ShutdownDeathTest, AProcessThatDoesNotDrainEndsWithItsOwnStatus) {
   EXPECT_EXIT(
       {
-        Shutdown shutdown(absl::Milliseconds(100), StartLogWriter());
+        Shutdown shutdown(Drain(absl::Milliseconds(100)), StartLogWriter());
         shutdown.Serve([] {});
         SendSelf(SIGTERM);
         shutdown.AwaitSignal();
@@ -43,7 +51,7 @@ TEST_F(ShutdownDeathTest, AProcessThatDoesNotDrainEndsWithItsOwnStatus) {
 TEST_F(ShutdownDeathTest, ADrainedProcessDoesNotWaitForItsThreads) {
   EXPECT_EXIT(
       {
-        Shutdown shutdown(absl::Hours(1), StartLogWriter());
+        Shutdown shutdown(Drain(absl::Hours(1)), StartLogWriter());
         shutdown.Serve([] {});
         SendSelf(SIGINT);
         shutdown.AwaitSignal();
@@ -57,7 +65,7 @@ TEST_F(ShutdownDeathTest, ADrainedProcessDoesNotWaitForItsThreads) {
 TEST_F(ShutdownDeathTest, ASecondSignalEndsTheProcessAtOnce) {
   EXPECT_EXIT(
       {
-        Shutdown shutdown(absl::Hours(1), StartLogWriter());
+        Shutdown shutdown(Drain(absl::Hours(1)), StartLogWriter());
         shutdown.Serve([] {});
         SendSelf(SIGTERM);
         shutdown.AwaitSignal();
@@ -69,7 +77,7 @@ TEST_F(ShutdownDeathTest, ASecondSignalEndsTheProcessAtOnce) {
 TEST_F(ShutdownDeathTest, ASignalDuringTheStartEndsTheProcess) {
   EXPECT_EXIT(
       {
-        Shutdown shutdown(absl::Hours(1), StartLogWriter());
+        Shutdown shutdown(Drain(absl::Hours(1)), StartLogWriter());
         SendSelf(SIGTERM);
         WaitForEver();
       },
@@ -79,7 +87,7 @@ TEST_F(ShutdownDeathTest, ASignalDuringTheStartEndsTheProcess) {
 TEST_F(ShutdownDeathTest, AHangUpDuringTheStartIsNotLost) {
   EXPECT_EXIT(
       {
-        Shutdown shutdown(absl::Hours(1), StartLogWriter());
+        Shutdown shutdown(Drain(absl::Hours(1)), StartLogWriter());
         SendSelf(SIGHUP);
         shutdown.Serve([] { _exit(7); });
         WaitForEver();
@@ -91,7 +99,7 @@ TEST_F(ShutdownDeathTest, AProcessThatEndsInTimeChoosesItsStatus) {
   EXPECT_EXIT(
       {
         {
-          Shutdown shutdown(absl::Hours(1), StartLogWriter());
+          Shutdown shutdown(Drain(absl::Hours(1)), StartLogWriter());
           shutdown.Serve([] {});
           SendSelf(SIGTERM);
           shutdown.AwaitSignal();
@@ -100,6 +108,63 @@ TEST_F(ShutdownDeathTest, AProcessThatEndsInTimeChoosesItsStatus) {
         _exit(5);
       },
       ExitedWithCode(5), "");
+}
+
+TEST_F(ShutdownDeathTest, TheDrainTimeBeginsAfterTheDelay) {
+  EXPECT_EXIT(
+      {
+        Shutdown shutdown(
+            {.delay = absl::Milliseconds(100), .drain = absl::Hours(1)},
+            StartLogWriter());
+        shutdown.Serve([] {});
+        SendSelf(SIGTERM);
+        shutdown.AwaitSignal();
+        shutdown.AwaitDelay();
+        _exit(5);
+      },
+      ExitedWithCode(5), "");
+}
+
+TEST_F(ShutdownDeathTest, ASecondSignalEndsTheDelayAndNotTheProcess) {
+  for (const int second : {SIGTERM, SIGINT}) {
+    EXPECT_EXIT(
+        {
+          Shutdown shutdown(kLongDelay, StartLogWriter());
+          shutdown.Serve([] {});
+          SendSelf(SIGTERM);
+          shutdown.AwaitSignal();
+          SendSelf(second);
+          shutdown.AwaitDelay();
+          WaitForEver();
+        },
+        ExitedWithCode(Shutdown::kNotDrained), "not drained in time");
+  }
+}
+
+TEST_F(ShutdownDeathTest, AnInterruptFromATerminalHasNoDelay) {
+  EXPECT_EXIT(
+      {
+        Shutdown shutdown(kLongDelay, StartLogWriter());
+        shutdown.Serve([] {});
+        SendSelf(SIGINT);
+        shutdown.AwaitSignal();
+        shutdown.AwaitDelay();
+        _exit(5);
+      },
+      ExitedWithCode(5), "");
+}
+
+TEST_F(ShutdownDeathTest, AHangUpDuringTheDelayReloads) {
+  EXPECT_EXIT(
+      {
+        Shutdown shutdown(kLongDelay, StartLogWriter());
+        shutdown.Serve([] { _exit(7); });
+        SendSelf(SIGTERM);
+        shutdown.AwaitSignal();
+        SendSelf(SIGHUP);
+        WaitForEver();
+      },
+      ExitedWithCode(7), "");
 }
 
 }  // namespace

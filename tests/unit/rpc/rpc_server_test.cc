@@ -322,6 +322,24 @@ TEST_P(RpcServerTest, HealthFollowsSetServingForEachName) {
   EXPECT_EQ(Check("other", status).error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
+TEST_P(RpcServerTest, HealthListsEachNameWithItsStatus) {
+  for (const bool serving : {false, true}) {
+    server_->SetServing(serving);
+    grpc::ClientContext context;
+    grpc::health::v1::HealthListResponse list;
+    ASSERT_TRUE(health_->List(&context, {}, &list).ok());
+    std::set<std::string> names;
+    for (const auto& [name, response] : list.statuses()) {
+      names.insert(name);
+      EXPECT_EQ(response.status(), serving ? HealthCheckResponse::SERVING
+                                           : HealthCheckResponse::NOT_SERVING);
+    }
+    EXPECT_THAT(names, ::testing::ElementsAre(
+                           "", "envoy.service.ratelimit.v3.RateLimitService",
+                           "ratelimit"));
+  }
+}
+
 TEST_P(RpcServerTest, WatchersReceiveEachChangeAndTheEnd) {
   server_->SetServing(true);
   grpc::ClientContext context;

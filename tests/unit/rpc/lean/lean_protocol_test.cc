@@ -146,26 +146,11 @@ TEST_F(LeanProtocolTest, OnlyPostIsAllowed) {
 TEST_F(LeanProtocolTest, AnUnknownMethodIsUnimplemented) {
   for (const char* path :
        {"/", "/a.B/C", "/envoy.service.ratelimit.v3.RateLimitService/Other",
-        "/grpc.health.v1.Health/List"}) {
+        "/grpc.health.v1.Health/Other"}) {
     EXPECT_EQ(Request(path, {}, Prefixed("")).trailer("grpc-status"),
               kUnimplemented)
         << path;
   }
-}
-
-TEST_F(LeanProtocolTest, CompressedMessagesAreRefused) {
-  const std::string compressed = Prefixed(RateLimitMessage(), 1);
-  const Response gzip =
-      Request(kDecide, {{"grpc-encoding", "gzip"}}, compressed);
-  EXPECT_EQ(gzip.trailer("grpc-status"), kUnimplemented);
-  EXPECT_EQ(gzip.trailer("grpc-accept-encoding"), "identity");
-  EXPECT_EQ(StatusOf(compressed), kInternal);
-  const Response identity =
-      Request(kDecide, {{"grpc-encoding", "identity"}}, compressed);
-  EXPECT_EQ(identity.trailer("grpc-status"), kInternal);
-  // Each message has its own flag for compression.
-  EXPECT_EQ(StatusWith({{"grpc-encoding", "gzip"}}), kOk);
-  EXPECT_EQ(limiter_.checks(), 1);
 }
 
 TEST_F(LeanProtocolTest, AMessageMayComeInManyFrames) {
@@ -336,6 +321,14 @@ TEST_F(LeanReflectionTest, ASymbolLeadsToItsFileAndItsImports) {
   EXPECT_THAT(answer.data, HasSubstr("envoy/service/ratelimit/v3/rls.proto"));
   EXPECT_THAT(answer.data, HasSubstr("ShouldRateLimit"));
   EXPECT_THAT(answer.data, HasSubstr("google/protobuf/duration.proto"));
+}
+
+// Without them grpcurl once printed `overall_code`.
+TEST_F(LeanReflectionTest, AFileHasTheNamesOfJson) {
+  const Response answer = Request(
+      kReflect, {}, FileOf("envoy.service.ratelimit.v3.RateLimitService"));
+  EXPECT_THAT(answer.data, HasSubstr("overall_code"));
+  EXPECT_THAT(answer.data, HasSubstr("overallCode"));
 }
 
 TEST_F(LeanReflectionTest, ARepeatedRequestHasTheSameAnswer) {

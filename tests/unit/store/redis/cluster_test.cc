@@ -208,6 +208,19 @@ TEST(RedisClusterTest, AClusterThatWasDownIsUsedAgain) {
   });
 }
 
+TEST(RedisClusterTest, TheFirstAttemptEndsWithAndWithoutACluster) {
+  FakeClock clock;
+  RedisCluster cluster({.clock = &clock});
+  const RedisTarget target = TargetOf(UrlOf(cluster));
+  const auto store = NewTestRedisStore(target, clock, {});
+  WaitUntil("an attempt", [&] { return store->attempted(); });
+  EXPECT_TRUE(store->ready());
+  for (size_t i = 0; i < cluster.size(); ++i) cluster.node(i).Kill();
+  const auto other = NewTestRedisStore(target, clock, {});
+  WaitUntil("an attempt", [&] { return other->attempted(); });
+  EXPECT_FALSE(other->ready());
+}
+
 TEST(RedisClusterTest, ARememberedRefusalEndsSoon) {
   FakeClock clock;
   RedisCluster cluster({.clock = &clock});

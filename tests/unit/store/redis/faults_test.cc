@@ -187,6 +187,25 @@ TEST_F(RedisFaultsTest, AStoppedRedisIsUnavailableInTime) {
   ExpectAnswersAgain(*store);
 }
 
+// It once failed at once.
+TEST_F(RedisFaultsTest, ATakeWaitsForTheFirstAttemptToConnect) {
+  for (int i = 0; i < 50; ++i) {
+    const auto store = NewTestRedisStore(redis_, clock_, {.threads = 2});
+    EXPECT_TRUE(TakeOne(*store).ok()) << i;
+  }
+}
+
+TEST_F(RedisFaultsTest, TheFirstAttemptEndsWithAndWithoutARedis) {
+  const auto store = NewTestRedisStore(redis_, clock_, {.threads = 2});
+  WaitUntil("an attempt", [&] { return store->attempted(); });
+  EXPECT_TRUE(store->ready());
+  redis_.Kill();
+  const auto other = NewTestRedisStore(redis_, clock_, {.threads = 2});
+  WaitUntil("an attempt", [&] { return other->attempted(); });
+  EXPECT_FALSE(other->ready());
+  EXPECT_TRUE(absl::IsUnavailable(TakeOne(*other)));
+}
+
 TEST_F(RedisFaultsTest, ATimedOutChargeIsNeverMadeTwice) {
   const auto store = NewStore({.command_timeout = absl::Milliseconds(50)});
   Load load(*store);

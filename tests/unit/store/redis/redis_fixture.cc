@@ -45,6 +45,7 @@ class TestRedisStoreImpl final : public TestRedisStore {
     store_->Take(charges, accounting, deadline, std::move(done));
   }
   bool ready() const override { return store_->ready(); }
+  bool attempted() const override { return store_->attempted(); }
   std::string not_ready() const override { return store_->not_ready(); }
   Metrics& metrics() override { return *metrics_; }
 

@@ -28,6 +28,7 @@ struct TestRedisOptions {
 class TestRedisStore : public CounterStore {
  public:
   virtual bool ready() const = 0;
+  virtual bool attempted() const = 0;
   virtual std::string not_ready() const = 0;
   virtual Metrics& metrics() = 0;
 };

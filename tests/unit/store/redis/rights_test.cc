@@ -55,7 +55,7 @@ TEST_F(RedisRightsTest, ARightThatAConnectionNeedsIsNamed) {
   WaitUntil("the name of the right", [&] {
     return store_->not_ready().find("script|load") != std::string::npos;
   });
-  EXPECT_THAT(store_->not_ready(), HasSubstr("no answer from Redis: "));
+  EXPECT_THAT(store_->not_ready(), HasSubstr("no connection to Redis: "));
   SetRight("+script|load");
   WaitUntil("a store that is ready", [&] { return store_->not_ready() == ""; });
 }
