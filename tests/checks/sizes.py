@@ -19,7 +19,7 @@ DOCUMENT_COLUMNS = 120
 # Each module of server/: (files, types). The numbers may only fall. A new idea
 # that needs a file or a type raises its number here, where a reviewer sees it.
 MODULES = {
-    "admin": (11, 17),
+    "admin": (13, 17),
     "app": (16, 14),
     "base": (17, 16),
     "config": (28, 36),
@@ -31,7 +31,7 @@ MODULES = {
     "rpc/grpc": (6, 13),
     "rpc": (14, 26),
     "rpc/lean": (23, 29),
-    "rules": (18, 47),
+    "rules": (18, 49),
     "store": (4, 4),
     "store/lease": (6, 14),
     "store/memory": (4, 9),
