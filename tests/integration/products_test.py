@@ -188,7 +188,8 @@ class EnvoyGatewayTest(Case):
     def test_each_shape_of_a_rule(self):
         self.start()
         # Before the first configuration the pod is healthy. Requests pass.
-        self.assertEqual(self.server.get("/live")[0], 200)
+        harness.wait_for("readiness", lambda: self.server.get(
+            "/healthcheck")[0] == 200)
         self.assertEqual(self.statuses("/blocked"), [200, 200])
         self.xds.set(1, RULES)
         self.wait_for_rules()
@@ -302,6 +303,19 @@ class AiGatewayTest(Case):
         self.start(products.AI_GATEWAY)
         self.assertIn(f'argument "{products.AI_GATEWAY_ARGUMENT}" is ignored',
                       self.server.log())
+        self.check_quotas()
+
+    def test_our_deployment(self):
+        spec = yaml.safe_load((
+            harness.ROOT / "deploy/envoy-ai-gateway/deployment.yaml"
+            ).read_text())["spec"]["template"]["spec"]["containers"][0]
+        self.assertEqual(spec["command"], ["/bin/ratelimit"])
+        environment = {item["name"]: item["value"] for item in spec["env"]}
+        # What the controller demands is as in the manifest of its tests.
+        for name in ("CONFIG_TYPE", "CONFIG_GRPC_XDS_NODE_ID",
+                     "CONFIG_GRPC_XDS_SERVER_URL"):
+            self.assertEqual(environment[name], products.AI_GATEWAY[name])
+        self.start(environment)
         self.check_quotas()
 
     def test_a_report_uses_the_quota_up(self):
