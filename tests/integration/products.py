@@ -13,6 +13,7 @@ import sys
 import yaml
 
 import harness
+from redis_harness import wait_until_ready
 
 POD = pathlib.Path(__file__).parent / "pod.py"
 
@@ -80,8 +81,18 @@ ISTIO = {
     "GRPC_HOST": "::",
 }
 
-# What a test changes for each product.
-FREE_PORTS = {"PORT": "0", "GRPC_PORT": "0", "DEBUG_PORT": "0"}
+# In addition, with `tls` of the Redis and a `certificateRef`. There is no
+# variable for an authority: those of the system count.
+ENVOY_GATEWAY_REDIS_TLS = {
+    "REDIS_TLS": "true",
+    "REDIS_TLS_CLIENT_CERT": "/redis-certs/tls.crt",
+    "REDIS_TLS_CLIENT_KEY": "/redis-certs/tls.key",
+}
+
+# What a test changes for each product. On a busy machine an answer of Redis may
+# take longer than the default of 10 ms.
+CHANGED = {"PORT": "0", "GRPC_PORT": "0", "DEBUG_PORT": "0",
+           "REDIS_TIMEOUT": f"{harness.PATIENCE_S}s"}
 ELSEWHERE = {"PROMETHEUS_ADDR": "127.0.0.1:0",
              "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
 
@@ -133,9 +144,10 @@ class ProductTest(harness.ProcessTest):
                   "systems are not read-only", file=sys.stderr)
         server = self.start_server(
             *arguments, addresses=(), program=program,
-            environment={**environment, **FREE_PORTS, **{
+            environment={**environment, **CHANGED, **{
                 name: value for name, value in ELSEWHERE.items()
                 if name in environment}})
+        wait_until_ready(server)
         server.grpc = server.grpc.replace("[::]", "127.0.0.1")
         return server
 

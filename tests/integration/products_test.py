@@ -167,7 +167,7 @@ class EnvoyGatewayTest(Case):
                     "validation_context": {"trusted_ca": {
                         "filename": str(self.certs / "ca.crt")}}}}}
 
-    def start(self):
+    def start(self, **more):
         environment = {
             name: value.replace("/certs/", f"{self.certs}/")
             for name, value in products.ENVOY_GATEWAY.items()}
@@ -175,7 +175,7 @@ class EnvoyGatewayTest(Case):
             "CONFIG_GRPC_XDS_SERVER_URL": f"127.0.0.1:{self.xds.port}",
             "REDIS_URL": self.redis_url,
             # Kubernetes adds such variables for a service named redis.
-            "REDIS_PORT": "tcp://10.0.0.1:6379"})
+            "REDIS_PORT": "tcp://10.0.0.1:6379", **more})
         self.server = self.start_product(environment)
         self.envoy = self.start_gateway(self.server, products.gateway(
             filters(DOMAIN), yaml.safe_dump(envoy_gateway_routes()),
@@ -188,8 +188,7 @@ class EnvoyGatewayTest(Case):
     def test_each_shape_of_a_rule(self):
         self.start()
         # Before the first configuration the pod is healthy. Requests pass.
-        harness.wait_for("readiness", lambda: self.server.get(
-            "/healthcheck")[0] == 200)
+        self.assertEqual(self.server.get("/healthcheck")[0], 200)
         self.assertEqual(self.statuses("/blocked"), [200, 200])
         self.xds.set(1, RULES)
         self.wait_for_rules()
@@ -225,6 +224,29 @@ class EnvoyGatewayTest(Case):
         counts = [int(value) for value, _ in self.redis.keys().values()
                   if value and value.isdigit()]
         self.assertEqual(counts, [25])
+
+    def test_redis_over_tls_with_a_client_certificate(self):
+        authority = Certificates(self.folder, "redis")
+        server = authority.issue("server", "IP:127.0.0.1")
+        client = authority.issue("client", "DNS:ratelimit")
+        port = str(harness.free_port())
+        redis = Redis(self.folder / "secure", "--tls-port", port,
+                      "--tls-ca-cert-file", authority.ca, "--tls-cert-file",
+                      server[0], "--tls-key-file", server[1])
+        self.addCleanup(redis.stop)
+        mounted = self.folder / "redis-certs"
+        products.mount(mounted, {
+            name: pathlib.Path(source).read_bytes()
+            for name, source in zip(("tls.crt", "tls.key"), client)})
+        self.start(REDIS_URL=f"127.0.0.1:{port}", **{
+            name: value.replace("/redis-certs/", f"{mounted}/") for
+            name, value in products.ENVOY_GATEWAY_REDIS_TLS.items()},
+            # Stands for the authorities of the system.
+            SSL_CERT_FILE=str(authority.ca))
+        self.xds.set(1, RULES)
+        self.wait_for_rules()
+        self.assertEqual(self.statuses("/all"), [200, 429])
+        self.assertEqual(len(redis.keys()), 1)
 
     def test_it_writes_nothing_and_needs_no_user_of_its_own(self):
         self.start()
