@@ -55,6 +55,15 @@ struct ImportArguments {
 // the folder exists.
 int ImportLimitador(const ImportArguments& arguments);
 
+struct DumpArguments {
+  std::string address = "localhost:6070";  // of the debug port
+  absl::Duration timeout = absl::Seconds(5);
+  bool json = false;
+};
+
+// Prints the configuration that a server has, and where it comes from.
+int DumpConfig(const DumpArguments& arguments);
+
 // Gets one decision from a server and prints it.
 int Check(const CheckArguments& arguments);
 

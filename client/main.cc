@@ -16,8 +16,10 @@ struct Arguments {
   std::vector<std::string> files;
   rls::CheckArguments check;
   rls::ImportArguments import;
+  rls::DumpArguments dump;
   std::string hits = "1";
   std::string timeout = "1s";
+  std::string dump_timeout = "5s";
 };
 
 CLI::App* AddValidate(CLI::App& cli, Arguments& arguments) {
@@ -105,6 +107,33 @@ CLI::App* AddCheck(CLI::App& cli, Arguments& arguments) {
   return check;
 }
 
+CLI::App* AddDump(CLI::App& cli, Arguments& arguments) {
+  CLI::App* dump = cli.add_subcommand(
+      "dump-config",
+      "Print the configuration that a server has, and where it comes from. "
+      "Exit status: 0 OK, 2 usage, 3 no answer");
+  dump->add_option("--address", arguments.dump.address,
+                   "The server's debug port")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  dump->add_option("--timeout", arguments.dump_timeout,
+                   "How long to wait for the answer")
+      ->type_name("DURATION")
+      ->capture_default_str();
+  dump->add_flag("--json", arguments.dump.json, "Print JSON");
+  return dump;
+}
+
+// Returns false, and prints the reason, if `text` is no duration.
+bool ReadTimeout(const std::string& text, absl::Duration& timeout) {
+  if (absl::ParseDuration(text, &timeout)) return true;
+  std::fprintf(stderr,
+               "ratelimitctl: --timeout: found %s, expected a duration with "
+               "its unit, such as 1s or 500ms\n",
+               rls::Quoted(text).c_str());
+  return false;
+}
+
 // Returns the exit status if the process must end, otherwise -1. CLI11 throws
 // exceptions; this function catches them.
 int Parse(CLI::App& cli, int argc, char** argv) {
@@ -125,6 +154,7 @@ int main(int argc, char** argv) {
   cli.require_subcommand(1);
   CLI::App* validate = AddValidate(cli, arguments);
   const CLI::App* import = AddImport(cli, arguments);
+  const CLI::App* dump = AddDump(cli, arguments);
   AddCheck(cli, arguments);
   if (const int exit_status = Parse(cli, argc, argv); exit_status >= 0) {
     return exit_status;
@@ -134,6 +164,11 @@ int main(int argc, char** argv) {
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   if (validate->parsed()) return rls::ValidateConfig(arguments.files);
   if (import->parsed()) return rls::ImportLimitador(arguments.import);
+  if (dump->parsed()) {
+    return ReadTimeout(arguments.dump_timeout, arguments.dump.timeout)
+               ? rls::DumpConfig(arguments.dump)
+               : rls::kExitUsage;
+  }
   absl::string_view hits = arguments.hits;
   arguments.check.gives_back = absl::ConsumePrefix(&hits, "-");
   if (!absl::SimpleAtoi(hits, &arguments.check.hits)) {
@@ -143,11 +178,7 @@ int main(int argc, char** argv) {
                  rls::Quoted(arguments.hits).c_str());
     return rls::kExitUsage;
   }
-  if (!absl::ParseDuration(arguments.timeout, &arguments.check.timeout)) {
-    std::fprintf(stderr,
-                 "ratelimitctl: --timeout: found %s, expected a duration with "
-                 "its unit, such as 1s or 500ms\n",
-                 rls::Quoted(arguments.timeout).c_str());
+  if (!ReadTimeout(arguments.timeout, arguments.check.timeout)) {
     return rls::kExitUsage;
   }
   return rls::Check(arguments.check);

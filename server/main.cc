@@ -62,8 +62,9 @@ int main(int argc, char** argv) {
   RaiseDescriptorLimit();
   const auto line = rls::ReadCommandLine(argc, argv, rls::ProcessEnvironment);
   if (!line.ok()) {
-    std::fprintf(stderr, "ratelimitd: %s\nTry --help.\n",
-                 std::string(line.status().message()).c_str());
+    std::fprintf(stderr, "ratelimitd: %s\n%s",
+                 std::string(line.status().message()).c_str(),
+                 rls::IsReferenceName(argv[0]) ? "" : "Try --help.\n");
     return kUsageError;
   }
   if (!line->print.empty()) {
@@ -72,6 +73,10 @@ int main(int argc, char** argv) {
   }
   rls::SetLogLevelByName(line->settings.log_level);
   rls::LineWriter& log = rls::StartLogWriter();
+  for (const std::string& warning : line->lines.warnings) {
+    rls::LogWarning(warning);
+  }
+  for (const std::string& note : line->lines.notes) rls::LogInfo(note);
   const int status = Serve(line->settings, log);
   log.Flush(kFlushTime);
   return status;

@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "admin/config_page.h"
 #include "admin/debug_pages.h"
 #include "admin/failure.h"
 #include "admin/forward_auth.h"
@@ -21,6 +22,7 @@ constexpr char kExposition[] = "text/plain; version=0.0.4; charset=utf-8";
 
 constexpr char kDebugPages[] =
     "/rlconfig  the rules, one line each\n"
+    "/config  the rules and where they come from, in JSON\n"
     "POST /tiers/{user}/refresh[?domain=NAME]  looks the tier up again\n";
 
 // The debug port is for people: a few connections.
@@ -121,19 +123,24 @@ class HttpPages final : public HttpHandler {
 class DebugPages final : public HttpHandler {
  public:
   DebugPages(const RuleBookHolder& rules, LoopThreads& workers)
-      : rules_(rules), rlconfig_(workers[1], kPlainText, [&rules] {
-          return RulesPage(*rules.Get());
-        }) {}
+      : rules_(rules),
+        rlconfig_(workers[1], kPlainText,
+                  [&rules] { return RulesPage(*rules.Get()); }),
+        config_(workers[1], "application/json",
+                [&rules] { return ConfigPage(*rules.Get()); }) {}
 
   Plan PlanFor(const HttpRequest&) override { return {}; }
 
   void Handle(const HttpRequest& request, HttpReply reply) override {
     absl::string_view user = request.path;
-    if (request.path == "/" || request.path == "/rlconfig") {
+    if (request.path == "/" || request.path == "/rlconfig" ||
+        request.path == "/config") {
       if (!IsRead(request)) {
         RefuseMethod(kAllowRead, std::move(reply));
       } else if (request.path == "/") {
         SendText(200, kDebugPages, std::move(reply));
+      } else if (request.path == "/config") {
+        config_.Answer(std::move(reply));
       } else {
         rlconfig_.Answer(std::move(reply));
       }
@@ -153,6 +160,7 @@ class DebugPages final : public HttpHandler {
  private:
   const RuleBookHolder& rules_;
   SlowPage rlconfig_;
+  SlowPage config_;
 };
 
 class AdminServerImpl final : public AdminServer {

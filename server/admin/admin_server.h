@@ -59,6 +59,7 @@ struct AdminDependencies {
 //   /v1/forward-auth       any method, the same statuses (forward_auth.h)
 // Debug port:
 //   /                      a list of these pages
+//   /config                see config_page.h
 //   /rlconfig, POST /tiers/{user}/refresh   see debug_pages.h
 // GET also means HEAD.
 class AdminServer {

@@ -39,7 +39,7 @@ std::string BurstOf(const Policy& policy) {
 std::string RuleLine(const std::string& domain, const CompiledRule& rule) {
   const std::string place =
       absl::StrCat(EscapeControls(domain), ".", EscapeControls(rule.path));
-  if (rule.unlimited) return absl::StrCat(place, ": unlimited\n");
+  if (rule.unlimited) return absl::StrCat(place, ": unlimited");
   return absl::StrCat(
       place, ": limit=", rule.policy.limit, " window=", WindowOf(rule.policy),
       ", algorithm=", AlgorithmWord(rule.policy.algorithm),
@@ -48,7 +48,7 @@ std::string RuleLine(const std::string& domain, const CompiledRule& rule) {
       rule.reserves ? ", reserve: estimated" : "",
       rule.lease.has_value() ? ", lease: " + LeaseText(*rule.lease) : "",
       ", shadow_mode: ", rule.shadow ? "true" : "false",
-      ", quota_mode: ", rule.quota ? "true" : "false", "\n");
+      ", quota_mode: ", rule.quota ? "true" : "false");
 }
 
 bool HasTier(const Domain& domain, absl::string_view tier) {
@@ -112,12 +112,21 @@ class Refreshing {
 
 }  // namespace
 
+std::vector<std::string> RuleLines(const std::string& name,
+                                   const Domain& domain) {
+  std::vector<std::string> lines;
+  domain.ForEachRule([&lines, &name](const CompiledRule& rule) {
+    lines.push_back(RuleLine(name, rule));
+  });
+  return lines;
+}
+
 std::string RulesPage(const RuleBook& book) {
   std::string page;
   for (const auto& [name, domain] : Sorted(book)) {
-    domain->ForEachRule([&page, &name = name](const CompiledRule& rule) {
-      page += RuleLine(name, rule);
-    });
+    for (const std::string& line : RuleLines(name, *domain)) {
+      absl::StrAppend(&page, line, "\n");
+    }
   }
   return page;
 }

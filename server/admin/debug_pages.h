@@ -2,6 +2,7 @@
 #define RLS_ADMIN_DEBUG_PAGES_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "http/http_handler.h"
@@ -14,6 +15,10 @@ namespace rls {
 // GET /rlconfig: one line for each rule, sorted by domain. Shows only the
 // configuration, never a user.
 std::string RulesPage(const RuleBook& book);
+
+// The lines of one domain, without line breaks.
+std::vector<std::string> RuleLines(const std::string& name,
+                                   const Domain& domain);
 
 // POST /tiers/{user}/refresh: looks the user up again in the tier source of
 // each domain, or only of the domain `domain` if it is not empty. Answers with

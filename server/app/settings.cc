@@ -148,15 +148,19 @@ absl::Status CheckSettings(const Settings& settings) {
 absl::StatusOr<CommandLine> ReadCommandLine(int argc, const char* const* argv,
                                             const Environment& environment) {
   CommandLine line;
-  if (absl::Status applied = ApplyEnvironment(environment, line.settings);
+  Settings& settings = line.settings;
+  settings.reference_name = argc > 0 && IsReferenceName(argv[0]);
+  if (absl::Status applied = ApplyEnvironment(environment, settings);
       !applied.ok()) {
     return applied;
   }
-  absl::StatusOr<std::string> print = ParseFlags(argc, argv, line.settings);
+  line.lines = LinesForTheLog(argc, argv, environment);
+  absl::StatusOr<std::string> print =
+      ParseFlags(settings.reference_name ? 1 : argc, argv, settings);
   if (!print.ok()) return print.status();
   line.print = *std::move(print);
   if (!line.print.empty()) return line;
-  if (absl::Status checked = CheckSettings(line.settings); !checked.ok()) {
+  if (absl::Status checked = CheckSettings(settings); !checked.ok()) {
     return checked;
   }
   return line;

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "admin/admin_server.h"
 #include "app/redis_settings.h"
+#include "app/reference_name.h"
 #include "config/load.h"
 #include "rpc/rpc_server.h"
 #include "rpc/write_verdict.h"
@@ -19,6 +20,8 @@ namespace rls {
 
 // The settings of the process, from flags and environment variables.
 struct Settings {
+  // The process runs under the name of envoyproxy/ratelimit, `ratelimit`.
+  bool reference_name = false;
   std::vector<std::string> config_paths;
   std::optional<XdsOptions> xds;  // a value: the rules do not come from files
   RpcServerOptions grpc;
@@ -46,10 +49,12 @@ struct Settings {
 struct CommandLine {
   Settings settings;
   std::string print;  // the text of --help or --version; "" to serve
+  StartLines lines;   // for the log
 };
 
 // Flags take precedence over environment variables, and these over the
-// defaults.
+// defaults. If argv[0] is the name of envoyproxy/ratelimit, arguments have no
+// effect, and a line for the log names each.
 //
 // Failure: INVALID_ARGUMENT with the flag or variable, the value found and the
 // value expected.

@@ -168,9 +168,14 @@ class ConfigManagerImpl final : public ConfigManager {
 
   void Publish(FileStates files, absl::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    books_.Publish(BookOf(files));
+    const std::string hash = ContentHash(ContentsOf(files));
+    std::shared_ptr<RuleBook> book = BookOf(files);
+    book->origin.places = dependencies_.paths;
+    book->origin.hash = hash;
+    book->origin.loaded = now;
+    books_.Publish(std::move(book));
     files_ = std::move(files);
-    load_metrics_.SetActive(ContentHash(ContentsOf(files_)));
+    load_metrics_.SetActive(hash);
     load_metrics_.SetStale(files_);
     std::vector<std::string> stale = StaleLines(files_, now);
     LimitLines(stale);

@@ -76,6 +76,18 @@ class Settling {
   FileStates after_;
 };
 
+const char* ConditionWord(FileState::Condition condition) {
+  switch (condition) {
+    case FileState::Condition::kGood:
+      return "good";
+    case FileState::Condition::kBad:
+      return "bad";
+    case FileState::Condition::kGone:
+      return "gone";
+  }
+  return "";
+}
+
 }  // namespace
 
 FileStates Settle(const FileStates& before, std::vector<FoundFile> found,
@@ -93,9 +105,12 @@ FileStates Settle(const FileStates& before, std::vector<FoundFile> found,
 std::shared_ptr<RuleBook> BookOf(const FileStates& files) {
   auto book = std::make_shared<RuleBook>();
   book->loaded = true;
+  book->origin.source = "files";
   for (const auto& [path, state] : files) {
     for (const auto& [name, kept] : state.domains) {
       book->domains.emplace(name, kept.domain);
+      book->origin.domains[name].push_back(
+          {path, kept.hash, ConditionWord(state.condition)});
     }
   }
   return book;

@@ -64,7 +64,7 @@ FileStates Settle(const FileStates& before, std::vector<FoundFile> found,
                   const SettleOptions& options,
                   std::vector<ConfigError>& errors);
 
-// All domains of the files.
+// All domains of the files, and their files in RuleBook::origin.
 std::shared_ptr<RuleBook> BookOf(const FileStates& files);
 
 // Identifies the contents of all domains, as input for ContentHash().

@@ -2,6 +2,7 @@
 #define RLS_RULES_RULE_BOOK_H_
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -10,11 +11,31 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "base/mutex.h"
 #include "base/thread_shard.h"
 #include "rules/domain.h"
 
 namespace rls {
+
+// Where the rules of a rule book come from. For people: it decides nothing.
+struct RuleOrigin {
+  // A file or a resource that has rules of one domain.
+  struct Part {
+    std::string place;  // the path or the name
+    std::string hash;   // of the content in force
+    // "good", or the reason why the part has its last good rules: "bad" or
+    // "gone".
+    std::string state;
+  };
+
+  std::string source;               // "files", "xds"
+  std::vector<std::string> places;  // the paths, or the configuration server
+  std::string version;              // of the last response of xDS
+  std::string hash;                 // of everything, as in the metrics
+  absl::Time loaded;                // when the book came into force
+  std::map<std::string, std::vector<Part>> domains;  // by domain
+};
 
 // All domains of one load of the configuration. Immutable after publication.
 struct RuleBook {
@@ -22,6 +43,7 @@ struct RuleBook {
   // False until a configuration is loaded. Until then every request fails with
   // FAILED_PRECONDITION, instead of passing as a request of an unknown domain.
   bool loaded = false;
+  RuleOrigin origin;
 
   const Domain* Find(absl::string_view name) const {
     const auto it = domains.find(name);

@@ -27,7 +27,8 @@ RANKS = {
 
 # Third-party headers and the modules that may name them, with the modules in
 # their folders. A library has one home, but base computes digests with OpenSSL,
-# and gRPC C++ has a server in rpc/grpc and a client in xds.
+# and gRPC C++ has a server in rpc/grpc and a client in xds. admin writes JSON, and
+# tiers reads it.
 HOMES = {
     r"spdlog/": "base",
     r"prometheus/": "metrics",
@@ -42,19 +43,21 @@ HOMES = {
     r"envoy/": "rpc xds",
     r"hiredis/": "store/redis",
     r"curl/": "tiers",
-    r"nlohmann/": "tiers",
+    r"nlohmann/": "admin tiers",
     r"boost/": "http",
     r"httplib\.h": "tests/support",
     r"CLI/": "app",
 }
 
 # Folders of programs and the libraries that they may include. The client and the
-# load generator of the tests are gRPC clients with a command line. Benchmarks also
+# load generator of the tests are gRPC clients with a command line; the client also
+# reads a page of the debug port. Benchmarks also
 # contain servers to compare with. The support of the tests talks to Redis and
 # serves HTTP.
 PROGRAMS = {
     "bench": {r"grpcpp/|.*\.grpc\.pb\.h", r"grpc/", r"nghttp2/", r"google/protobuf/", r"envoy/", r"CLI/"},
-    "client": {r"grpcpp/|.*\.grpc\.pb\.h", r"grpc/", r"google/protobuf/", r"envoy/", r"CLI/"},
+    "client": {r"grpcpp/|.*\.grpc\.pb\.h", r"grpc/", r"google/protobuf/", r"envoy/", r"CLI/",
+               r"curl/", r"nlohmann/"},
     "tests/load": {r"grpcpp/|.*\.grpc\.pb\.h", r"grpc/", r"google/protobuf/", r"envoy/", r"CLI/"},
     "tests/support": {r"hiredis/", r"httplib\.h"},
     "tests/xds_probe": set(),

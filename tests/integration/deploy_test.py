@@ -4,6 +4,7 @@ other."""
 import re
 import unittest
 
+import kubernetes_validate
 import yaml
 
 import harness
@@ -16,8 +17,11 @@ def load(name):
 
 
 # The manifests with a container of this server.
-PODS = ("istio/deployment.yaml", "kubernetes/deployment.yaml",
-        "sidecar/pod.yaml")
+PODS = ("envoy-ai-gateway/deployment.yaml", "istio/deployment.yaml",
+        "kubernetes/deployment.yaml", "sidecar/pod.yaml")
+SERVICES = ("envoy-ai-gateway", "kubernetes", "istio")
+# Of Kubernetes. The newest one that kubernetes-validate has.
+SCHEMAS = "1.37"
 
 
 class DeployTest(harness.ProcessTest):
@@ -32,6 +36,43 @@ class DeployTest(harness.ProcessTest):
         self.assertGreaterEqual(len(files), 6)
         for path in files:
             self.assertIsInstance(yaml.safe_load(path.read_text()), dict, path)
+
+    def test_kubernetes_knows_every_field_of_its_objects(self):
+        count = 0
+        for path in sorted(DEPLOY.rglob("*.yaml")):
+            file = yaml.safe_load(path.read_text())
+            if "apiVersion" not in file:
+                continue
+            count += 1
+            with self.subTest(path=path):
+                kubernetes_validate.validate(file, SCHEMAS, strict=True)
+        self.assertGreaterEqual(count, 12)
+
+    def test_envoy_gateway_starts_this_image(self):
+        version = self.run_program(harness.SERVER, "--version").stdout.split()
+        values = load("envoy-gateway/values.yaml")["config"]["envoyGateway"]
+        config_map = load("envoy-gateway/configmap.yaml")
+        self.assertEqual(config_map["metadata"]["name"], "envoy-gateway-config")
+        config = yaml.safe_load(config_map["data"]["envoy-gateway.yaml"])
+        self.assertEqual((config.pop("apiVersion"), config.pop("kind")),
+                         ("gateway.envoyproxy.io/v1alpha1", "EnvoyGateway"))
+        self.assertEqual(config, values)
+        deployment = config["provider"]["kubernetes"]["rateLimitDeployment"]
+        self.assertEqual(deployment["container"]["image"].split(":"), version)
+
+    def test_the_redis_of_envoy_ai_gateway_is_the_one_that_it_uses(self):
+        service = load("envoy-ai-gateway/redis-service.yaml")
+        redis = load("envoy-ai-gateway/redis-deployment.yaml")["spec"]
+        environment = {item["name"]: item["value"] for item in self.container(
+            "envoy-ai-gateway/deployment.yaml")["env"]}
+        self.assertEqual(environment["REDIS_URL"],
+                         f"{service['metadata']['name']}:"
+                         f"{service['spec']['ports'][0]['port']}")
+        labels = redis["template"]["metadata"]["labels"]
+        self.assertEqual(redis["selector"]["matchLabels"], labels)
+        self.assertEqual(service["spec"]["selector"], labels)
+        arguments = redis["template"]["spec"]["containers"][0]["args"]
+        self.assertEqual(arguments, ["--save", "", "--appendonly", "no"])
 
     def test_the_config_maps_are_configurations(self):
         for folder in ("kubernetes", "istio"):
@@ -80,7 +121,7 @@ class DeployTest(harness.ProcessTest):
                                5 + 10 + 1)
 
     def test_the_services_lead_to_the_containers_ports(self):
-        for folder in ("kubernetes", "istio"):
+        for folder in SERVICES:
             ports = self.container(f"{folder}/deployment.yaml")["ports"]
             number = {port["containerPort"]: port["containerPort"]
                       for port in ports}
@@ -90,7 +131,7 @@ class DeployTest(harness.ProcessTest):
                                  {**named, **number}[port["targetPort"]])
 
     def test_the_pods_select_what_the_labels_say(self):
-        for folder in ("kubernetes", "istio"):
+        for folder in SERVICES:
             deployment = load(f"{folder}/deployment.yaml")["spec"]
             labels = deployment["template"]["metadata"]["labels"]
             self.assertEqual(deployment["selector"]["matchLabels"], labels)
@@ -103,7 +144,15 @@ class DeployTest(harness.ProcessTest):
         self.assertIn("--prefix /usr", text)
         for name in PODS:
             for command in self.container(name).get("command", []):
-                self.assertEqual(command, "/usr/bin/ratelimitd")
+                self.assertIn(command, ("/usr/bin/ratelimitd",
+                                        "/bin/ratelimit"))
+        # /bin is a link to /usr/bin in Debian.
+        self.assertIn("ln -s ratelimitd /out/usr/bin/ratelimit\n", text)
+
+    def test_the_labels_of_the_image_have_the_version(self):
+        version = self.run_program(harness.SERVER, "--version").stdout.split()
+        self.assertIn(f"\nARG VERSION={version[1]}\n",
+                      (harness.ROOT / "Dockerfile").read_text())
 
     def test_the_real_envoy_accepts_its_configurations(self):
         for path in sorted((DEPLOY / "envoy").iterdir()):

@@ -103,16 +103,17 @@ def send_request(port, *headers, method="POST", path="/v1/messages", body=None,
 
 
 class Server:
-    """ratelimitd on free ports. `descriptors` bounds its open files."""
+    """ratelimitd on free ports. `descriptors` bounds its open files; `program`
+    is the command that starts it."""
 
     def __init__(self, *arguments, environment=None, addresses=FREE_PORTS,
-                 descriptors=None):
+                 descriptors=None, program=(SERVER,)):
         def limit():
             resource.setrlimit(resource.RLIMIT_NOFILE,
                                (descriptors, descriptors))
         self.stderr = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            [SERVER, *addresses, *map(str, arguments)],
+            [*map(str, program), *addresses, *map(str, arguments)],
             stdout=subprocess.PIPE, stderr=self.stderr, text=True,
             env={**os.environ, **(environment or {})},
             preexec_fn=limit if descriptors else None)

@@ -31,10 +31,28 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-const (
-	node         = "envoy-ratelimit"
-	maxLineBytes = 64 << 20
-)
+const maxLineBytes = 64 << 20
+
+// The nodes of Envoy Gateway and of Envoy AI Gateway. All have one snapshot.
+var nodes = []string{"envoy-ratelimit", "envoy-ai-gateway-ratelimit"}
+
+// The field quota_mode = true of a descriptor. The release of go-control-plane
+// does not know it yet.
+var quotaMode = []byte{7 << 3, 1}
+
+type markedDescriptor struct {
+	QuotaMode   bool
+	Descriptors []markedDescriptor
+}
+
+func mark(descriptors []*config.RateLimitDescriptor, marks []markedDescriptor) {
+	for i, descriptor := range descriptors {
+		if marks[i].QuotaMode {
+			descriptor.ProtoReflect().SetUnknown(quotaMode)
+		}
+		mark(descriptor.GetDescriptors(), marks[i].Descriptors)
+	}
+}
 
 func must[T any](value T, err error) T {
 	if err != nil {
@@ -65,7 +83,10 @@ func resources(text string) map[resource.Type][]types.Resource {
 	list := make([]types.Resource, 0, len(messages))
 	for _, message := range messages {
 		read := &config.RateLimitConfig{}
-		must(0, protojson.Unmarshal(message, read))
+		must(0, protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(message, read))
+		marks := markedDescriptor{}
+		must(0, json.Unmarshal(message, &marks))
+		mark(read.GetDescriptors(), marks.Descriptors)
 		list = append(list, read)
 	}
 	return map[resource.Type][]types.Resource{resource.RateLimitConfigType: list}
@@ -103,7 +124,9 @@ func main() {
 		if words[0] == "set" {
 			version, content = words[1], resources(words[2])
 		}
-		must(0, snapshots.SetSnapshot(context.Background(), node,
-			must(cache.NewSnapshot(version, content))))
+		for _, node := range nodes {
+			must(0, snapshots.SetSnapshot(context.Background(), node,
+				must(cache.NewSnapshot(version, content))))
+		}
 	}
 }
