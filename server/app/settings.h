@@ -19,6 +19,8 @@ namespace rls {
 
 // The settings of the process, from flags and environment variables.
 struct Settings {
+  // The process runs under the name of envoyproxy/ratelimit, `ratelimit`.
+  bool reference_name = false;
   std::vector<std::string> config_paths;
   std::optional<XdsOptions> xds;  // a value: the rules do not come from files
   RpcServerOptions grpc;
