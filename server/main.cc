@@ -34,7 +34,11 @@ int Serve(const rls::Settings& settings, rls::LineWriter& log) {
   rls::Shutdown shutdown(settings.drain_time, log);
   auto app = rls::StartApp(settings, rls::ProcessEnvironment);
   if (!app.ok()) {
-    log.Write(absl::StrCat(app.status().message(), "\n"));
+    if (settings.log_format == rls::LogFormat::kJson) {
+      rls::LogError(app.status().message());
+    } else {
+      log.Write(absl::StrCat(app.status().message(), "\n"));
+    }
     return 1;
   }
   shutdown.Serve([&app] { (*app)->Reload(); });
@@ -68,7 +72,9 @@ int main(int argc, char** argv) {
     return 0;
   }
   rls::SetLogLevelByName(line->settings.log_level);
+  rls::SetLogFormat(line->settings.log_format);
   rls::LineWriter& log = rls::StartLogWriter();
+  for (const std::string& warning : line->warnings) rls::LogWarning(warning);
   const int status = Serve(line->settings, log);
   log.Flush(kFlushTime);
   return status;

@@ -20,9 +20,9 @@ DOCUMENT_COLUMNS = 120
 # that needs a file or a type raises its number here, where a reviewer sees it.
 MODULES = {
     "admin": (11, 17),
-    "app": (14, 13),
-    "base": (17, 16),
-    "config": (28, 36),
+    "app": (18, 18),
+    "base": (17, 17),
+    "config": (30, 39),
     "http": (14, 25),
     "limit": (16, 22),
     "limiter": (18, 46),
