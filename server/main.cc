@@ -35,7 +35,11 @@ int Serve(const rls::Settings& settings, rls::LineWriter& log) {
       {.delay = settings.drain_delay, .drain = settings.drain_time}, log);
   auto app = rls::StartApp(settings, rls::ProcessEnvironment);
   if (!app.ok()) {
-    log.Write(absl::StrCat(app.status().message(), "\n"));
+    if (settings.log_format == rls::LogFormat::kJson) {
+      rls::LogError(app.status().message());
+    } else {
+      log.Write(absl::StrCat(app.status().message(), "\n"));
+    }
     return 1;
   }
   shutdown.Serve([&app] { (*app)->Reload(); });
@@ -72,6 +76,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   rls::SetLogLevelByName(line->settings.log_level);
+  rls::SetLogFormat(line->settings.log_format);
   rls::LineWriter& log = rls::StartLogWriter();
   for (const std::string& warning : line->lines.warnings) {
     rls::LogWarning(warning);

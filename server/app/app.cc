@@ -16,6 +16,7 @@
 #include "app/xds_rules.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "config/config_manager.h"
 #include "limit/key_hash.h"
 #include "limiter/limiter.h"
@@ -57,10 +58,19 @@ class DroppedLinesMetric {
   DroppedLinesMetric& operator=(const DroppedLinesMetric&) = delete;
 };
 
+// envoyproxy/ratelimit always has a Redis, so its users may expect one.
+void WarnOfMemory(const Settings& settings, const RedisSettings& redis) {
+  if (!settings.reference_name || redis.in_memory) return;
+  if (!redis.server.url.empty()) return;
+  LogWarning(
+      "counters are in memory, each replica alone: REDIS_URL is not set");
+}
+
 class AppImpl final : public App {
  public:
   AppImpl(const Settings& settings, const Environment& environment)
       : drain_time_(settings.drain_time),
+        ready_with_(settings.ready_with),
         clock_(NewSystemClock()),
         metrics_(NewMetrics()),
         dropped_lines_(*metrics_),
@@ -72,18 +82,20 @@ class AppImpl final : public App {
                                   .rules = rules_,
                                   .metrics = *metrics_,
                                   .clock = *clock_,
-                                  .tier_sources = tier_sources_.get()})),
+                                  .tier_sources = tier_sources_.get(),
+                                  .merge_domains = settings.merge_domains})),
         memory_(
             NewMemoryStore(*clock_, {.max_counters = settings.max_counters,
                                      .max_bytes = settings.max_counter_bytes,
                                      .seed = RandomSeed()})) {}
 
-  // The servers end first. Then no request is held, so the loop can end.
+  // The sources of rules end first, because they call grpc_. Then the servers
+  // end. Then no request is held, so the loop can end.
   ~AppImpl() override {
-    grpc_.reset();
-    admin_.reset();
     xds_.reset();
     config_.reset();
+    grpc_.reset();
+    admin_.reset();
     tier_sources_.reset();
     loop_->Stop();
     if (loop_thread_.joinable()) loop_thread_.join();
@@ -95,6 +107,7 @@ class AppImpl final : public App {
     absl::StatusOr<RedisSettings> redis =
         RedisSettingsWith(config_->redis(), settings.redis);
     if (!redis.ok()) return redis.status();
+    WarnOfMemory(settings, *redis);
     if (absl::Status made = MakeLimiter(settings, *redis); !made.ok()) {
       return made;
     }
@@ -119,7 +132,10 @@ class AppImpl final : public App {
              [this] { return redis_ == nullptr ? "" : redis_->not_ready(); }});
     if (!admin.ok()) return admin.status();
     admin_ = *std::move(admin);
-    grpc_->SetServing(true);
+    if (ready_with_ != ReadyWith::kNothing) {
+      rules_.OnChange([this] { ShowHealth(); });
+    }
+    ShowHealth();
     if (xds_ == nullptr) config_->StartWatching(kWatchInterval);
     return absl::OkStatus();
   }
@@ -142,6 +158,7 @@ class AppImpl final : public App {
 
   void StopBeingReady() override {
     LogInfo("not ready: the process ends");
+    MutexLock lock(&health_mutex_);
     draining_ = true;
     grpc_->SetServing(false);
   }
@@ -225,11 +242,30 @@ class AppImpl final : public App {
     }
   }
 
+  // The reason of `ready_with`, or "".
+  std::string MissingRules() const {
+    if (ready_with_ == ReadyWith::kNothing) return "";
+    const auto book = rules_.Get();
+    if (!book->loaded) return "no configuration is loaded";
+    const bool needs_domain = ready_with_ == ReadyWith::kDomain;
+    return needs_domain && book->domains.empty() ? "no domain is loaded" : "";
+  }
+
+  // The thread that loads rules must not call a server that shuts down.
+  void ShowHealth() {
+    MutexLock lock(&health_mutex_);
+    if (!draining_) grpc_->SetServing(MissingRules().empty());
+  }
+
   // A missing Redis is no reason. Otherwise gateways would stop calling, and
   // on_backend_error of the rules would have no effect.
-  std::string NotReady() const { return draining_ ? "draining" : ""; }
+  std::string NotReady() const {
+    return draining_ ? "draining" : MissingRules();
+  }
 
   const absl::Duration drain_time_;
+  const ReadyWith ready_with_;
+  Mutex health_mutex_;
   std::atomic<bool> draining_{false};
   RuleBookHolder rules_;
   const std::unique_ptr<Clock> clock_;

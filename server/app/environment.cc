@@ -3,14 +3,23 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "admin/forward_auth.h"
+#include "app/ignored_variables.h"
 #include "app/redis_settings.h"
 #include "app/xds_settings.h"
 #include "base/text.h"
 
 namespace rls {
 namespace {
+
+// Whether Kubernetes has set the variable, for a Service with this name.
+bool IsServiceLink(absl::string_view name, absl::string_view value) {
+  return absl::EndsWith(name, "_PORT") && (absl::StartsWith(value, "tcp://") ||
+                                           absl::StartsWith(value, "udp://") ||
+                                           absl::StartsWith(value, "sctp://"));
+}
 
 void ReadForwardAuth(EnvironmentReader& reader, ForwardAuthSettings& settings) {
   reader.Read("FORWARD_AUTH_DOMAIN", settings.domain);
@@ -49,55 +58,142 @@ void ReadTls(EnvironmentReader& reader, const TlsNames& names,
   if (use) options = std::move(tls);
 }
 
+// The folder that envoyproxy/ratelimit reads.
+void ReadFolder(EnvironmentReader& reader, Settings& settings) {
+  std::string root = settings.reference_name ? "/srv/runtime_data/current" : "";
+  std::string subdirectory;
+  std::string app_directory = "config";
+  reader.Read("RUNTIME_ROOT", root);
+  reader.Read("RUNTIME_SUBDIRECTORY", subdirectory);
+  reader.Read("RUNTIME_APPDIRECTORY", app_directory);
+  // Both ways of change are noticed, so either value has its effect.
+  bool watch_root = true;
+  reader.Read("RUNTIME_WATCH_ROOT", watch_root);
+  reader.Read("MERGE_DOMAIN_CONFIG", settings.merge_domains);
+  bool ignore_dot_files = true;
+  reader.Read("RUNTIME_IGNOREDOTFILES", ignore_dot_files);
+  if (!ignore_dot_files) {
+    reader.Warn(
+        "RUNTIME_IGNOREDOTFILES=false has no effect: dot files and dot folders "
+        "are never read");
+  }
+  if (root.empty()) return;
+  std::vector<std::string> parts = {root};
+  if (!subdirectory.empty()) parts.push_back(subdirectory);
+  parts.push_back(app_directory);
+  settings.config_paths = {absl::StrJoin(parts, "/")};
+}
+
+// A path instead of host and port, as in envoyproxy/ratelimit.
+void ReadUnixSocket(EnvironmentReader& reader, std::string& address) {
+  std::string path;
+  reader.Read("GRPC_UDS", path);
+  if (!path.empty()) address = absl::StrCat("unix:", path);
+}
+
+// envoyproxy/ratelimit takes any other word for text.
+void ReadLogFormat(EnvironmentReader& reader, LogFormat& format) {
+  std::string word = "text";
+  reader.Read("LOG_FORMAT", word);
+  if (absl::EqualsIgnoreCase(word, "json")) {
+    format = LogFormat::kJson;
+  } else if (!absl::EqualsIgnoreCase(word, "text")) {
+    reader.Warn(absl::StrCat("LOG_FORMAT: found ", Quoted(word),
+                             ", expected text or json; the format is text"));
+  }
+}
+
+ReadyWith ReadReadyWith(EnvironmentReader& reader, bool is_xds) {
+  bool needs_domain = false;
+  reader.Read("HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED", needs_domain);
+  // Without it, envoyproxy/ratelimit opens no port until a configuration server
+  // has answered. Readiness keeps callers away just as well.
+  bool force_start = false;
+  reader.Read("FORCE_START_WITHOUT_INITIAL_CONFIG", force_start);
+  if (needs_domain) return ReadyWith::kDomain;
+  return is_xds && !force_start ? ReadyWith::kConfiguration
+                                : ReadyWith::kNothing;
+}
+
 }  // namespace
 
-std::optional<std::string> EnvironmentReader::Text(const char* name) const {
+std::optional<bool> ParseBoolean(absl::string_view text) {
+  for (const char* yes : {"1", "t", "T", "TRUE", "true", "True"}) {
+    if (text == yes) return true;
+  }
+  for (const char* no : {"0", "f", "F", "FALSE", "false", "False"}) {
+    if (text == no) return false;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> EnvironmentReader::Peek(const char* name) {
   std::optional<std::string> value = environment_(name);
-  if (value.has_value() && value->empty()) return std::nullopt;
+  if (!value.has_value() || value->empty()) return std::nullopt;
+  if (!IsServiceLink(name, *value)) return value;
+  Warn(absl::StrCat(name, " has no effect: ", Quoted(*value),
+                    " is a service link of Kubernetes"));
+  return std::nullopt;
+}
+
+std::optional<std::string> EnvironmentReader::Text(const char* name) {
+  std::optional<std::string> value = Peek(name);
+  shown_[name] = {
+      .value = value.value_or(""),
+      .origin = value.has_value() ? "environment variable" : "default"};
   return value;
 }
 
-void EnvironmentReader::Read(const char* name, std::string& into) const {
+void EnvironmentReader::Read(const char* name, std::string& into) {
   if (auto value = Text(name)) into = *std::move(value);
+  ShowValue(name, into);
 }
 
 void EnvironmentReader::ReadHeaderName(const char* name, std::string& into) {
   const auto value = Text(name);
-  if (!value.has_value()) return;
-  if (!IsHeaderName(*value)) {
+  if (value.has_value() && !IsHeaderName(*value)) {
     Fail(name, *value, "the name of a header");
     return;
   }
-  into = *value;
+  into = value.value_or(into);
+  ShowValue(name, into);
 }
 
 void EnvironmentReader::Read(const char* name, bool& into) {
   const auto value = Text(name);
-  if (!value.has_value()) return;
-  for (const char* yes : {"1", "t", "T", "TRUE", "true", "True"}) {
-    if (*value == yes) {
-      into = true;
-      return;
-    }
+  const std::optional<bool> parsed =
+      value.has_value() ? ParseBoolean(*value) : into;
+  if (!parsed.has_value()) {
+    Fail(name, *value, "true or false");
+    return;
   }
-  for (const char* no : {"0", "f", "F", "FALSE", "false", "False"}) {
-    if (*value == no) {
-      into = false;
-      return;
-    }
-  }
-  Fail(name, *value, "true or false");
+  into = *parsed;
+  ShowValue(name, into ? "true" : "false");
 }
 
 void EnvironmentReader::Read(const char* name, absl::Duration& into) {
   const auto value = Text(name);
-  if (!value.has_value()) return;
-  absl::Duration parsed;
-  if (!absl::ParseDuration(*value, &parsed) || parsed < absl::ZeroDuration()) {
+  absl::Duration parsed = into;
+  if (value.has_value() &&
+      (!absl::ParseDuration(*value, &parsed) || parsed < absl::ZeroDuration() ||
+       parsed == absl::InfiniteDuration())) {
     Fail(name, *value, "a duration with its unit, such as 30s or 24h");
     return;
   }
   into = parsed;
+  ShowValue(name, absl::FormatDuration(into));
+}
+
+void EnvironmentReader::ReadFraction(const char* name, double& into) {
+  const auto value = Text(name);
+  double parsed = into;
+  if (value.has_value() &&
+      (!absl::SimpleAtod(*value, &parsed) || !(parsed >= 0 && parsed <= 1))) {
+    Fail(name, *value, "a number from 0 to 1");
+    return;
+  }
+  into = parsed;
+  ShowValue(name, absl::StrCat(into));
 }
 
 void EnvironmentReader::ReadAddress(const char* host_name,
@@ -119,13 +215,15 @@ void EnvironmentReader::Fail(const char* name, absl::string_view found,
       absl::StrCat(name, ": found ", Quoted(found), ", expected ", expected)));
 }
 
-absl::Status ApplyEnvironment(const Environment& environment,
-                              Settings& settings) {
+absl::StatusOr<EnvironmentReport> ApplyEnvironment(
+    const Environment& environment, Settings& settings) {
   EnvironmentReader reader(environment);
   reader.ReadAddress("GRPC_HOST", "GRPC_PORT", settings.grpc.address);
   reader.ReadAddress("HOST", "PORT", settings.admin.http_address);
   reader.ReadAddress("DEBUG_HOST", "DEBUG_PORT", settings.admin.debug_address);
+  ReadUnixSocket(reader, settings.grpc.address);
   reader.Read("LOG_LEVEL", settings.log_level);
+  ReadLogFormat(reader, settings.log_format);
   reader.Read("GRPC_TRANSPORT", settings.transport);
 
   reader.ReadNumber("GRPC_THREADS", 1, 1024, settings.grpc.threads);
@@ -163,15 +261,13 @@ absl::Status ApplyEnvironment(const Environment& environment,
 
   ReadRedisSettings(reader, settings.redis);
   settings.xds = ReadXdsSettings(reader);
+  settings.ready_with = ReadReadyWith(reader, settings.xds.has_value());
 
-  // The same folder that envoyproxy/ratelimit reads.
-  if (const auto root = reader.Text("RUNTIME_ROOT")) {
-    std::vector<std::string> parts = {*root};
-    if (auto sub = reader.Text("RUNTIME_SUBDIRECTORY")) parts.push_back(*sub);
-    parts.push_back(reader.Text("RUNTIME_APPDIRECTORY").value_or("config"));
-    settings.config_paths = {absl::StrJoin(parts, "/")};
-  }
-  return reader.status();
+  ReadFolder(reader, settings);
+  CheckIgnoredVariables(reader);
+  if (!reader.status().ok()) return reader.status();
+  return EnvironmentReport{.shown = reader.shown(),
+                           .warnings = reader.warnings()};
 }
 
 }  // namespace rls

@@ -13,6 +13,9 @@ namespace {
 // The bytes of one counter in envoyproxy/ratelimit's local cache.
 constexpr size_t kLocalCacheEntryBytes = 64;
 
+// The URL of counters in memory.
+constexpr char kMemoryUrl[] = "memory:";
+
 RedisCredentials CredentialsOf(absl::string_view auth) {
   const size_t colon = auth.find(':');
   if (colon == absl::string_view::npos) {
@@ -51,13 +54,41 @@ void ReadServer(EnvironmentReader& reader, const std::string& prefix,
       type != "cluster") {
     reader.Fail(type_name.c_str(), server.type, "single, sentinel or cluster");
   }
-  std::string socket_type;
-  reader.Read((prefix + "SOCKET_TYPE").c_str(), socket_type);
+  const std::string socket_name = prefix + "SOCKET_TYPE";
+  reader.Read(socket_name.c_str(), server.socket_type);
+  absl::AsciiStrToLower(&server.socket_type);
+  const std::string& socket_type = server.socket_type;
+  if (!socket_type.empty() && socket_type != "unix" && socket_type != "tcp" &&
+      socket_type != "tls") {
+    reader.Fail(socket_name.c_str(), socket_type, "unix, tcp or tls");
+  }
   reader.Read((prefix + "TLS").c_str(), server.tls);
-  server.tls |= absl::EqualsIgnoreCase(socket_type, "tls");
+  server.tls |= socket_type == "tls";
   reader.Read((prefix + "AUTH").c_str(), server.auth);
   reader.Read((prefix + "AUTH_FILE").c_str(), server.auth_file);
   reader.Read((prefix + "SENTINEL_AUTH").c_str(), server.sentinel_auth);
+}
+
+// envoyproxy/ratelimit would try for ever to reach an address of the other
+// kind. The scheme of a URL states its kind itself.
+absl::Status CheckSocketType(const RedisServerSettings& server,
+                             const RedisTarget& target) {
+  const bool is_path = !target.endpoints.front().unix_path.empty();
+  if (absl::StrContains(server.url, "://") ||
+      target.kind != RedisTarget::Kind::kSingle) {
+    return absl::OkStatus();
+  }
+  if (server.socket_type == "unix" && !is_path) {
+    return absl::InvalidArgumentError(
+        "a Redis URL of socket type unix: expected the path of a socket; for "
+        "host:port set the socket type tcp");
+  }
+  if (server.socket_type == "tcp" && is_path) {
+    return absl::InvalidArgumentError(
+        "a Redis URL of socket type tcp: expected host:port; for the path of a "
+        "socket set the socket type unix");
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<RedisTarget> TargetOf(const RedisServerSettings& server,
@@ -66,6 +97,9 @@ absl::StatusOr<RedisTarget> TargetOf(const RedisServerSettings& server,
   if (!url.ok()) return url.status();
   absl::StatusOr<RedisTarget> target = ParseRedisUrl(*url);
   if (!target.ok()) return target.status();
+  if (absl::Status fits = CheckSocketType(server, *target); !fits.ok()) {
+    return fits;
+  }
   if (!server.auth.empty()) target->credentials = CredentialsOf(server.auth);
   if (!server.auth_file.empty()) {
     target->credentials.password_file = server.auth_file;
@@ -77,10 +111,31 @@ absl::StatusOr<RedisTarget> TargetOf(const RedisServerSettings& server,
   return target;
 }
 
+// BACKEND_TYPE=memory is our own value. A product that demands a REDIS_URL,
+// such as Envoy Gateway, can add it to keep the counters in memory.
+void ReadBackend(EnvironmentReader& reader, RedisSettings& settings) {
+  std::string backend = "redis";
+  reader.Read("BACKEND_TYPE", backend);
+  if (backend == "memcache") {
+    reader.Fail("BACKEND_TYPE", backend,
+                "redis or memory: memcached is not supported");
+  } else if (backend != "redis" && backend != "memory") {
+    reader.Fail("BACKEND_TYPE", backend, "redis or memory");
+  }
+  settings.in_memory = backend == "memory";
+  if (!settings.in_memory || settings.server.url.empty()) return;
+  if (settings.server.url != kMemoryUrl) {
+    reader.Warn(
+        absl::StrCat("REDIS_URL", " has no effect: BACKEND_TYPE=", backend));
+  }
+  settings.server.url.clear();
+}
+
 }  // namespace
 
 void ReadRedisSettings(EnvironmentReader& reader, RedisSettings& settings) {
   ReadServer(reader, "REDIS_", settings.server);
+  ReadBackend(reader, settings);
   reader.Read("REDIS_PERSECOND", settings.has_per_second);
   ReadServer(reader, "REDIS_PERSECOND_", settings.per_second);
   reader.Read("REDIS_TLS_CACERT", settings.tls_options.ca_file);
@@ -92,6 +147,9 @@ void ReadRedisSettings(EnvironmentReader& reader, RedisSettings& settings) {
   settings.tls_options.verify_hostname = !skip_hostname;
 
   reader.Read("REDIS_TIMEOUT", settings.store.command_timeout);
+  absl::Duration per_second_timeout = settings.store.command_timeout;
+  reader.Read("REDIS_PERSECOND_TIMEOUT", per_second_timeout);
+  settings.per_second_timeout = per_second_timeout;
   reader.ReadNumber("REDIS_THREADS", 1, 64, settings.store.threads);
   reader.Read("CACHE_KEY_PREFIX", settings.store.key_prefix);
   reader.Read("KEY_HASH_SECRET", settings.store.hash_secret);
@@ -102,8 +160,22 @@ void ReadRedisSettings(EnvironmentReader& reader, RedisSettings& settings) {
   settings.store.deny_cache_entries = cache_bytes / kLocalCacheEntryBytes;
 }
 
+absl::Status SettleMemory(RedisSettings& settings) {
+  if (settings.server.url == kMemoryUrl) {
+    settings.in_memory = true;
+    settings.server.url.clear();
+  }
+  if (settings.in_memory && !settings.server.url.empty()) {
+    return absl::InvalidArgumentError(
+        "--redis-url cannot be combined with BACKEND_TYPE=memory");
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<RedisSettings> RedisSettingsWith(const RedisPlace& place,
                                                 RedisSettings settings) {
+  settings.in_memory |= settings.server.url.empty() && place.url == kMemoryUrl;
+  if (settings.in_memory) return settings;
   if (settings.server.url.empty()) settings.server.url = place.url;
   if (settings.server.url.empty()) {
     if (!settings.has_per_second) return settings;
@@ -136,6 +208,13 @@ absl::StatusOr<RedisStoreOptions> RedisOptionsOf(
   absl::StatusOr<RedisTarget> per_second =
       TargetOf(settings.per_second, settings.tls_options);
   if (!per_second.ok()) return per_second.status();
+  if (settings.per_second_timeout <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(
+        "REDIS_PERSECOND_TIMEOUT: expected more than 0");
+  }
+  if (settings.per_second_timeout != options.command_timeout) {
+    options.per_second_timeout = settings.per_second_timeout;
+  }
   options.per_second = *std::move(per_second);
   return options;
 }

@@ -19,6 +19,7 @@ class EnvironmentReader;
 struct RedisServerSettings {
   std::string url;
   std::string type;           // _TYPE: single, sentinel or cluster, any case
+  std::string socket_type;    // _SOCKET_TYPE: unix, tcp, tls or ""
   std::string auth;           // _AUTH: password, or user:password
   std::string auth_file;      // _AUTH_FILE: a file with the password
   std::string sentinel_auth;  // _SENTINEL_AUTH, in the syntax of _AUTH
@@ -29,14 +30,23 @@ struct RedisServerSettings {
 struct RedisSettings {
   // `url` is REDIS_URL, --redis-url or `redis:`. "": counters are in memory.
   RedisServerSettings server;
-  bool has_per_second = false;     // REDIS_PERSECOND
-  RedisServerSettings per_second;  // for limits per second
-  TlsOptions tls_options;          // REDIS_TLS_..., for both servers
-  RedisStoreOptions store;         // all options except the targets
+  // BACKEND_TYPE=memory, or the URL `memory:`. Counters are in memory, whatever
+  // `redis:` of a file says.
+  bool in_memory = false;
+  bool has_per_second = false;        // REDIS_PERSECOND
+  RedisServerSettings per_second;     // for limits per second
+  absl::Duration per_second_timeout;  // default: that of `store`
+  TlsOptions tls_options;             // REDIS_TLS_..., for both servers
+  RedisStoreOptions store;            // all options except the targets
 };
 
 // Reads the variables. The reader keeps the first error.
 void ReadRedisSettings(EnvironmentReader& reader, RedisSettings& settings);
+
+// Replaces the URL `memory:` by `in_memory`. Call it after the flags are read.
+//
+// Failure: INVALID_ARGUMENT if a flag names a Redis beside BACKEND_TYPE=memory.
+absl::Status SettleMemory(RedisSettings& settings);
 
 // Returns `settings` with the URL of `place`, unless `settings` has its own
 // URL.

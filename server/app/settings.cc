@@ -1,11 +1,16 @@
 #include "app/settings.h"
 
 #include <CLI/CLI.hpp>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "app/environment.h"
+#include "app/shown_settings.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -41,10 +46,35 @@ void AddDrainDelay(CLI::App& cli, absl::Duration& delay) {
       ->type_name("DURATION");
 }
 
+// The variables that a flag replaces, from `[env: A, B]` in its description.
+std::vector<std::string> VariablesOf(absl::string_view description) {
+  const size_t begin = description.find("[env: ");
+  if (begin == absl::string_view::npos) return {};
+  description.remove_prefix(begin + 6);
+  description = description.substr(0, description.find(']'));
+  return absl::StrSplit(description, ", ");
+}
+
+// Adds the flags to the settings from the environment. A flag that is given
+// replaces the variables of its description.
+void ShowFlags(const CLI::App& cli, ShownSettings& shown) {
+  for (const CLI::Option* flag : cli.get_options()) {
+    if (flag->get_items_expected_max() == 0) continue;  // --help
+    const auto variables = VariablesOf(flag->get_description());
+    if (flag->count() > 0) {
+      for (const std::string& name : variables) shown.erase(name);
+      shown[flag->get_name()] = {absl::StrJoin(flag->results(), ","), "flag"};
+    } else if (variables.empty()) {
+      shown[flag->get_name()] = {flag->get_default_str(), "default"};
+    }
+  }
+}
+
 // Returns the text to print for --help and --version, otherwise "". CLI11
 // throws exceptions; this function catches them.
 absl::StatusOr<std::string> ParseFlags(int argc, const char* const* argv,
-                                       Settings& settings) {
+                                       Settings& settings, bool& print_settings,
+                                       ShownSettings& shown) {
   std::vector<std::string> paths;
   CLI::App cli(kAbout, "ratelimitd");
   cli.add_option("--config", paths,
@@ -83,6 +113,8 @@ absl::StatusOr<std::string> ParseFlags(int argc, const char* const* argv,
       ->type_name("LEVEL")
       ->capture_default_str();
   AddDrainDelay(cli, settings.drain_delay);
+  cli.add_flag("--print-settings", print_settings,
+               "Print every setting with its value and origin, and exit");
   cli.set_version_flag("--version", "ratelimitd " RLS_VERSION);
   try {
     cli.parse(argc, argv);
@@ -93,6 +125,7 @@ absl::StatusOr<std::string> ParseFlags(int argc, const char* const* argv,
   } catch (const CLI::ParseError& error) {
     return absl::InvalidArgumentError(error.what());
   }
+  ShowFlags(cli, shown);
   if (paths.empty()) return std::string();
   if (settings.xds.has_value()) {
     return absl::InvalidArgumentError(
@@ -135,12 +168,30 @@ absl::Status CheckSettings(const Settings& settings) {
   if (!settings.redis.server.url.empty()) {
     status.Update(RedisOptionsOf(settings.redis).status());
   }
-  if (settings.config_paths.empty() && !settings.xds.has_value()) {
-    status.Update(absl::InvalidArgumentError(
-        "no configuration: give --config PATH or set RUNTIME_ROOT, or "
-        "CONFIG_TYPE=GRPC_XDS_SOTW"));
-  }
   return status;
+}
+
+absl::Status CheckHasRules(const Settings& settings) {
+  if (!settings.config_paths.empty() || settings.xds.has_value()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "no configuration: give --config PATH or set RUNTIME_ROOT, or "
+      "CONFIG_TYPE=GRPC_XDS_SOTW");
+}
+
+// `redis:` of a file holds if neither a flag nor a variable names the Redis.
+std::string PrintSettings(const Settings& settings, ShownSettings shown,
+                          const Environment& environment) {
+  if (settings.redis.server.url.empty() && !settings.redis.in_memory &&
+      !settings.xds.has_value()) {
+    const RedisPlace place = RedisOfFiles(settings.config_paths, environment);
+    if (!place.url.empty()) {
+      shown["REDIS_URL"] = {place.url,
+                            absl::StrCat("configuration file ", place.origin)};
+    }
+  }
+  return SettingsText(shown);
 }
 
 }  // namespace
@@ -150,18 +201,26 @@ absl::StatusOr<CommandLine> ReadCommandLine(int argc, const char* const* argv,
   CommandLine line;
   Settings& settings = line.settings;
   settings.reference_name = argc > 0 && IsReferenceName(argv[0]);
-  if (absl::Status applied = ApplyEnvironment(environment, settings);
-      !applied.ok()) {
-    return applied;
-  }
+  absl::StatusOr<EnvironmentReport> report =
+      ApplyEnvironment(environment, settings);
+  if (!report.ok()) return report.status();
   line.lines = LinesForTheLog(argc, argv, environment);
+  for (std::string& warning : report->warnings) {
+    line.lines.warnings.push_back(std::move(warning));
+  }
+  bool print_settings = false;
   absl::StatusOr<std::string> print =
-      ParseFlags(settings.reference_name ? 1 : argc, argv, settings);
+      ParseFlags(settings.reference_name ? 1 : argc, argv, settings,
+                 print_settings, report->shown);
   if (!print.ok()) return print.status();
   line.print = *std::move(print);
   if (!line.print.empty()) return line;
-  if (absl::Status checked = CheckSettings(settings); !checked.ok()) {
-    return checked;
+  absl::Status checked = SettleMemory(settings.redis);
+  checked.Update(CheckSettings(settings));
+  if (!print_settings) checked.Update(CheckHasRules(settings));
+  if (!checked.ok()) return checked;
+  if (print_settings) {
+    line.print = PrintSettings(settings, std::move(report->shown), environment);
   }
   return line;
 }

@@ -11,6 +11,7 @@
 #include "admin/admin_server.h"
 #include "app/redis_settings.h"
 #include "app/reference_name.h"
+#include "base/log.h"
 #include "config/load.h"
 #include "rpc/rpc_server.h"
 #include "rpc/write_verdict.h"
@@ -18,17 +19,27 @@
 
 namespace rls {
 
+// The rules without which the process is not ready.
+enum class ReadyWith {
+  kNothing,
+  kConfiguration,  // a configuration is loaded, which may be empty
+  kDomain,         // at least one domain is loaded
+};
+
 // The settings of the process, from flags and environment variables.
 struct Settings {
   // The process runs under the name of envoyproxy/ratelimit, `ratelimit`.
   bool reference_name = false;
   std::vector<std::string> config_paths;
+  bool merge_domains = false;  // several files may contain one domain
+  ReadyWith ready_with = ReadyWith::kNothing;
   std::optional<XdsOptions> xds;  // a value: the rules do not come from files
   RpcServerOptions grpc;
   std::string transport = "lean";  // or "grpc"
   AdminOptions admin;
   AnswerSettings answers;
   std::string log_level = "info";
+  LogFormat log_format = LogFormat::kText;
   RedisSettings redis;
   // The number of processes that share the traffic. With on_backend_error:
   // local, each process allows its share of a limit.
@@ -48,8 +59,9 @@ struct Settings {
 // print before the process ends.
 struct CommandLine {
   Settings settings;
-  std::string print;  // the text of --help or --version; "" to serve
-  StartLines lines;   // for the log
+  // The text of --help, --version or --print-settings; "" to serve.
+  std::string print;
+  StartLines lines;  // for the log, before serving
 };
 
 // Flags take precedence over environment variables, and these over the

@@ -97,6 +97,7 @@ class XdsRulesImpl final : public XdsRules {
     for (const auto& [name, compiled] : domains_) {
       book->domains.emplace(name, compiled.domain);
     }
+    loads_.SetDomains(book->domains.size());
     books_.Publish(std::move(book));
   }
 

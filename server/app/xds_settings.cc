@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "app/environment.h"
 
@@ -46,15 +45,8 @@ void ReadTls(EnvironmentReader& reader, XdsOptions& options) {
 void ReadBackoff(EnvironmentReader& reader, XdsOptions& options) {
   reader.Read("XDS_CLIENT_BACKOFF_INITIAL_INTERVAL", options.backoff_initial);
   reader.Read("XDS_CLIENT_BACKOFF_MAX_INTERVAL", options.backoff_max);
-  const char* const factor_name = "XDS_CLIENT_BACKOFF_RANDOM_FACTOR";
-  if (const auto text = reader.Text(factor_name)) {
-    double factor = 0;
-    if (absl::SimpleAtod(*text, &factor) && factor >= 0 && factor <= 1) {
-      options.backoff_random_factor = factor;
-    } else {
-      reader.Fail(factor_name, *text, "a number from 0 to 1");
-    }
-  }
+  reader.ReadFraction("XDS_CLIENT_BACKOFF_RANDOM_FACTOR",
+                      options.backoff_random_factor);
   bool jitter = true;
   reader.Read("XDS_CLIENT_BACKOFF_JITTER", jitter);
   if (!jitter) options.backoff_random_factor = 0;
@@ -63,7 +55,8 @@ void ReadBackoff(EnvironmentReader& reader, XdsOptions& options) {
 }  // namespace
 
 std::optional<XdsOptions> ReadXdsSettings(EnvironmentReader& reader) {
-  const std::string type = reader.Text("CONFIG_TYPE").value_or("FILE");
+  std::string type = "FILE";
+  reader.Read("CONFIG_TYPE", type);
   XdsOptions options;
   if (type == "GRPC_XDS_DELTA") {
     options.protocol = XdsProtocol::kDelta;

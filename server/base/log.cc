@@ -38,19 +38,43 @@ spdlog::level::level_enum ToSpdlog(LogLevel level) {
 // process ends.
 std::atomic<LineWriter*> log_writer{nullptr};
 
+std::atomic<LogFormat> log_format{LogFormat::kText};
+
+std::string JsonLine(absl::string_view time, absl::string_view level,
+                     absl::string_view message) {
+  return absl::StrCat("{\"time\":\"", time, "\",\"level\":\"", level,
+                      "\",\"msg\":", JsonText(message), "}\n");
+}
+
+std::string TimeText(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", time, absl::UTCTimeZone());
+}
+
 class LogSink final : public spdlog::sinks::base_sink<std::mutex> {
  private:
   void sink_it_(const spdlog::details::log_msg& message) override {
-    spdlog::memory_buf_t line;
-    formatter_->format(message, line);
+    std::string line = LineOf(message);
     LineWriter* const writer = log_writer.load(std::memory_order_acquire);
     if (writer != nullptr) {
-      writer->Write(std::string(line.data(), line.size()));
+      writer->Write(std::move(line));
     } else {
       std::fwrite(line.data(), 1, line.size(), stderr);
       std::fflush(stderr);
     }
   }
+
+  std::string LineOf(const spdlog::details::log_msg& message) {
+    if (log_format.load(std::memory_order_relaxed) == LogFormat::kJson) {
+      const auto level = spdlog::level::to_string_view(message.level);
+      return JsonLine(TimeText(absl::FromChrono(message.time)),
+                      {level.data(), level.size()},
+                      {message.payload.data(), message.payload.size()});
+    }
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    return {line.data(), line.size()};
+  }
+
   void flush_() override {}
 };
 
@@ -66,10 +90,13 @@ spdlog::logger& Logger() {
 }
 
 std::string DroppedNotice(int64_t dropped) {
-  return absl::StrCat(absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(),
-                                       absl::UTCTimeZone()),
-                      " warning ", dropped,
-                      " log lines were dropped, because stderr was not read\n");
+  const std::string time = TimeText(absl::Now());
+  const std::string text = absl::StrCat(
+      dropped, " log lines were dropped, because stderr was not read");
+  if (log_format.load(std::memory_order_relaxed) == LogFormat::kJson) {
+    return JsonLine(time, "warning", text);
+  }
+  return absl::StrCat(time, " warning ", text, "\n");
 }
 
 std::optional<LogLevel> LevelOfName(absl::string_view name) {
@@ -99,6 +126,8 @@ void SetOnDroppedLogLine(std::function<void()> on_drop) {
 
 void SetLogLevel(LogLevel level) { Logger().set_level(ToSpdlog(level)); }
 
+void SetLogFormat(LogFormat format) { log_format = format; }
+
 bool IsLogLevelName(absl::string_view name) {
   return LevelOfName(name).has_value();
 }
@@ -111,6 +140,12 @@ bool SetLogLevelByName(absl::string_view name) {
 }
 
 void Log(LogLevel level, absl::string_view message) {
+  if (log_format.load(std::memory_order_relaxed) == LogFormat::kJson) {
+    // JSON has its own escapes, which its readers undo.
+    Logger().log(ToSpdlog(level),
+                 spdlog::string_view_t(message.data(), message.size()));
+    return;
+  }
   const std::string escaped = EscapeControls(message);
   Logger().log(ToSpdlog(level), escaped);
 }

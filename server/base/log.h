@@ -33,6 +33,13 @@ void SetOnDroppedLogLine(std::function<void()> on_drop);
 
 void SetLogLevel(LogLevel level);
 
+// kJson: each line is one JSON object with time (RFC 3339), level and msg.
+// Bytes of a message that are not valid UTF-8 become U+FFFD.
+enum class LogFormat { kText, kJson };
+
+// Default: text. Call it before other threads exist.
+void SetLogFormat(LogFormat format);
+
 // Whether `name` is a value of LOG_LEVEL, in any letter case: trace, debug,
 // info, warn, warning, error, fatal, panic.
 bool IsLogLevelName(absl::string_view name);

@@ -82,6 +82,29 @@ std::string EscapeControls(absl::string_view text) {
   return out;
 }
 
+std::string JsonText(absl::string_view text) {
+  std::string out = "\"";
+  out.reserve(text.size() + 2);
+  while (!text.empty()) {
+    const size_t length = Utf8Length(text);
+    const auto lead = static_cast<uint8_t>(text[0]);
+    if (length == 0) {
+      out += "\uFFFD";
+    } else if (lead == '"' || lead == '\\') {
+      absl::StrAppend(&out, "\\", text.substr(0, 1));
+    } else if (lead == '\n') {
+      out += "\\n";
+    } else if (lead < 0x20 || lead == 0x7F) {
+      absl::StrAppend(&out, "\\u", absl::Hex(lead, absl::kZeroPad4));
+    } else {
+      out.append(text.data(), length);
+    }
+    text.remove_prefix(std::max<size_t>(length, 1));
+  }
+  out += '"';
+  return out;
+}
+
 std::string Quoted(absl::string_view text) {
   if (text.size() <= kQuotedBytes) {
     return absl::StrCat("\"", EscapeControls(text), "\"");

@@ -14,6 +14,10 @@ bool IsUtf8(absl::string_view text);
 // is not part of valid UTF-8.
 std::string EscapeControls(absl::string_view text);
 
+// `text` as a JSON string, with its quotes. Each byte that is not part of valid
+// UTF-8 becomes U+FFFD.
+std::string JsonText(absl::string_view text);
+
 // `text` in double quotes, for an error message: escaped by EscapeControls()
 // and cut to a readable length, so that a value of 60 KiB cannot flood a log.
 std::string Quoted(absl::string_view text);

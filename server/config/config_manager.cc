@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "config/file_states.h"
+#include "config/merge_domains.h"
 #include "config/reload.h"
 
 namespace rls {
@@ -68,6 +69,12 @@ class ConfigManagerImpl final : public ConfigManager {
     bool all_listed = true;
     std::vector<FoundFile> found = ReadAll(errors, all_listed);
     if (stopped_) return absl::CancelledError("the server is ending");
+    if (dependencies_.merge_domains) {
+      MergeDomains(
+          files_, found,
+          [this](DomainSpec spec) { return CompileSpec(std::move(spec)); },
+          errors);
+    }
     const absl::Time now = dependencies_.clock.Now();
     // A path that cannot be listed may contain any domain, so keep all domains.
     FileStates files =
@@ -134,7 +141,8 @@ class ConfigManagerImpl final : public ConfigManager {
     }
     std::string hash = ContentHash(*text);
     const auto known = files_.find(path);
-    if (known != files_.end() && known->second.hash == hash &&
+    if (!dependencies_.merge_domains && known != files_.end() &&
+        known->second.hash == hash &&
         known->second.condition == FileState::Condition::kGood) {
       found.good = known->second;
       return found;
@@ -152,10 +160,12 @@ class ConfigManagerImpl final : public ConfigManager {
     FileState state{.hash = std::move(hash),
                     .domain_line = file.domain_line,
                     .redis = std::move(file.redis)};
-    if (file.domain.has_value()) {
-      auto compiled =
-          CompileDomain(*std::move(file.domain), dependencies_.metrics,
-                        dependencies_.tier_sources);
+    if (file.domain.has_value() && dependencies_.merge_domains &&
+        !file.domain->tiers.has_value()) {
+      found.spec = *std::move(file.domain);
+      found.node_lines = std::move(file.node_lines);
+    } else if (file.domain.has_value()) {
+      auto compiled = CompileSpec(*std::move(file.domain));
       if (!compiled.ok()) {
         errors.push_back({.origin = found.path,
                           .text = std::string(compiled.status().message())});
@@ -166,6 +176,21 @@ class ConfigManagerImpl final : public ConfigManager {
     found.good = std::move(state);
   }
 
+  absl::StatusOr<std::shared_ptr<const Domain>> CompileSpec(
+      DomainSpec spec) const {
+    return CompileDomain(std::move(spec), dependencies_.metrics,
+                         dependencies_.tier_sources);
+  }
+
+  // An empty or wrongly mounted folder looks like this. Every request passes
+  // then.
+  void WarnIfEmpty(const RuleBook& book) const {
+    if (!book.domains.empty()) return;
+    LogWarning(absl::StrCat(
+        "no domain is loaded, so every request passes: found no rules below ",
+        absl::StrJoin(dependencies_.paths, ", "), " (dot files are not read)"));
+  }
+
   void Publish(FileStates files, absl::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const std::string hash = ContentHash(ContentsOf(files));
@@ -173,6 +198,8 @@ class ConfigManagerImpl final : public ConfigManager {
     book->origin.places = dependencies_.paths;
     book->origin.hash = hash;
     book->origin.loaded = now;
+    load_metrics_.SetDomains(book->domains.size());
+    WarnIfEmpty(*book);
     books_.Publish(std::move(book));
     files_ = std::move(files);
     load_metrics_.SetActive(hash);

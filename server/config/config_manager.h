@@ -64,6 +64,7 @@ struct ConfigDependencies {
   Metrics& metrics;
   const Clock& clock;
   TierSources* tier_sources = nullptr;  // passed to CompileDomain()
+  bool merge_domains = false;           // see config/merge_domains.h
 };
 
 std::unique_ptr<ConfigManager> NewConfigManager(

@@ -40,12 +40,6 @@ std::optional<absl::Duration> WindowLength(YamlReader& reader,
   return length;
 }
 
-// The value in the path of a rule, which metrics and pages show.
-std::string ShownValue(const RuleNode& node) {
-  const bool is_secret = node.secret.value_or(HoldsSecrets(node.key));
-  return is_secret ? ShownSecret(node.value) : node.value;
-}
-
 class DescriptorFormat {
  public:
   DescriptorFormat(YamlReader& reader, OnBackendError on_backend_error)
@@ -244,6 +238,11 @@ class DescriptorFormat {
 
 }  // namespace
 
+std::string ShownValue(const RuleNode& node) {
+  const bool is_secret = node.secret.value_or(HoldsSecrets(node.key));
+  return is_secret ? ShownSecret(node.value) : node.value;
+}
+
 void ReadDescriptorFormat(YamlReader& reader, const YamlNode& root,
                           LoadedFile& file) {
   const YamlMap map(
@@ -260,6 +259,11 @@ void ReadDescriptorFormat(YamlReader& reader, const YamlNode& root,
   if (const YamlNode* list = map.Find("descriptors")) {
     DescriptorFormat(reader, on_backend_error)
         .ReadLevel(*list, "", 1, domain.nodes);
+    if (!list->IsSequence()) return;
+    for (const YamlNode& item : list->Items()) {
+      if (file.node_lines.size() == domain.nodes.size()) break;
+      file.node_lines.push_back(item.line());
+    }
   }
 }
 

@@ -22,12 +22,13 @@ class Settling {
   }
 
   void AddGood(FoundFile& file, std::vector<ConfigError>& errors) {
-    for (const auto& [name, unused] : file.good->domains) {
+    for (const auto& [name, kept] : file.good->domains) {
       const auto owner = owner_.find(name);
-      if (owner == owner_.end()) continue;
+      if (owner == owner_.end() || owner->second.domain == kept.domain)
+        continue;
       errors.push_back(DomainTwice(
           name, {.origin = file.path, .line = file.good->domain_line},
-          owner->second));
+          owner->second.path));
       file.good.reset();
       return;
     }
@@ -53,10 +54,17 @@ class Settling {
   FileStates TakeAfter() { return std::move(after_); }
 
  private:
+  struct Owner {
+    std::string path;
+    std::shared_ptr<const Domain> domain;
+  };
+
   void Add(const std::string& path, FileState state) {
     // Domains that another file has taken over are no longer kept.
     std::erase_if(state.domains, [&](const auto& domain) {
-      return !owner_.emplace(domain.first, path).second;
+      const auto [owner, is_new] =
+          owner_.emplace(domain.first, Owner{path, domain.second.domain});
+      return !is_new && owner->second.domain != domain.second.domain;
     });
     after_.emplace(path, std::move(state));
   }
@@ -72,7 +80,7 @@ class Settling {
   const FileStates& before_;
   const SettleOptions& options_;
   absl::flat_hash_map<std::string, const KeptDomain*> active_;
-  absl::flat_hash_map<std::string, std::string> owner_;  // domain -> path
+  absl::flat_hash_map<std::string, Owner> owner_;  // by domain
   FileStates after_;
 };
 

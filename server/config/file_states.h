@@ -42,7 +42,11 @@ using FileStates = std::map<std::string, FileState>;  // by path
 struct FoundFile {
   std::string path;
   std::optional<FileState> good;  // nullopt: the file has an error
-  std::string named_domain;       // of a bad file; "" if it is not readable
+  std::string named_domain;       // "" if the file is not readable
+  // Of a good file whose domain MergeDomains() has to compile, with the lines
+  // of its top-level descriptors.
+  std::optional<DomainSpec> spec = std::nullopt;
+  std::vector<int> node_lines = {};
 };
 
 struct SettleOptions {
@@ -59,7 +63,8 @@ struct SettleOptions {
 // earlier domain removes that domain.
 //
 // If two good files contain one domain, the later file gets an error and counts
-// as bad.
+// as bad. After MergeDomains() they have the same compiled domain, and share
+// it.
 FileStates Settle(const FileStates& before, std::vector<FoundFile> found,
                   const SettleOptions& options,
                   std::vector<ConfigError>& errors);

@@ -54,6 +54,12 @@ std::optional<YamlFault> Parse(absl::string_view yaml,
 // Adds the error of a file without the top-level key of a format. Usually the
 // key is misspelled.
 void FailFormat(YamlReader& reader, const YamlNode& root) {
+  if (root["apiVersion"] && root["kind"]) {
+    reader.Fail(root,
+                "found a Kubernetes manifest, expected rules; give what is "
+                "under data: of the ConfigMap");
+    return;
+  }
   size_t looked_at = 0;
   for (const auto& entry : root.Entries()) {
     if (++looked_at > kMaxConfigErrors) break;

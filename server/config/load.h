@@ -56,7 +56,8 @@ struct LoadedFile {
   // The domain's name, if it could be read. It is set even if there are errors,
   // so that a reload can keep the last good rules of this domain.
   std::string domain_name;
-  int domain_line = 0;  // the line of `domain_name`
+  int domain_line = 0;          // the line of `domain_name`
+  std::vector<int> node_lines;  // of the top-level nodes of `domain`
   std::optional<TierSummary> tiers;
   RedisPlace redis;
   std::vector<ConfigError> errors;  // all errors of the file, in line order

@@ -172,6 +172,9 @@ LoadMetrics::LoadMetrics(Metrics& metrics)
       successes_(LoadCounter(metrics, "success")),
       failures_(LoadCounter(metrics, "failure")),
       incomplete_(LoadCounter(metrics, "incomplete")),
+      domains_(metrics.GetGauge(
+          {.name = "ratelimitd_config_domains",
+           .help = "Domains in force; 0: every request passes"})),
       last_success_(metrics.GetGauge(
           {.name = "ratelimitd_config_last_success_timestamp_seconds",
            .help = "When the configuration was last loaded without error"})),

@@ -72,6 +72,11 @@ class LoadMetrics {
   // oldest of these files became so.
   void SetStale(const FileStates& files);
 
+  // The number of domains in force.
+  void SetDomains(size_t domains) {
+    domains_.Set(static_cast<double>(domains));
+  }
+
   // `hash` identifies the active contents.
   void SetActive(const std::string& hash);
 
@@ -82,6 +87,7 @@ class LoadMetrics {
   Counter& successes_;
   Counter& failures_;
   Counter& incomplete_;
+  Gauge& domains_;
   Gauge& last_success_;
   Gauge& bad_domains_;
   Gauge& gone_domains_;

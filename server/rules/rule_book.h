@@ -76,13 +76,19 @@ class RuleBookHolder {
   // A Get() that starts after Set() has returned gets `book` or a later book.
   void Set(std::shared_ptr<const RuleBook> book) {
     Replace(std::move(book));
-    if (changed_) changed_();
+    std::vector<std::function<void()>> changed;
+    {
+      MutexLock lock(&replacing_);
+      changed = changed_;
+    }
+    for (const auto& run : changed) run();
   }
 
-  // Runs `changed` after each later Set(), on the thread of that Set(). Call
-  // OnChange() once, before another thread may call Set().
+  // Runs `changed` after each later Set(), on the thread of that Set(). The
+  // functions of several calls run in their order.
   void OnChange(std::function<void()> changed) {
-    changed_ = std::move(changed);
+    MutexLock lock(&replacing_);
+    changed_.push_back(std::move(changed));
   }
 
  private:
@@ -108,7 +114,7 @@ class RuleBookHolder {
 
   Mutex replacing_;  // makes all shards end with the same book
   std::vector<Shard> shards_;
-  std::function<void()> changed_;
+  std::vector<std::function<void()>> changed_ ABSL_GUARDED_BY(replacing_);
 };
 
 }  // namespace rls

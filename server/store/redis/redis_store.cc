@@ -46,10 +46,12 @@ struct WorkerDependencies {
   Refusals& refusals;
   absl::string_view key_prefix;
   SteadyDuration command_timeout;
+  SteadyDuration per_second_timeout;  // of `per_second`
   EventLoop* loop = nullptr;  // null: the worker creates a loop and a thread
 };
 
 std::unique_ptr<Router> RouterTo(const RedisServers& servers,
+                                 SteadyDuration command_timeout,
                                  const WorkerDependencies& dependencies,
                                  EventLoop& loop) {
   return NewRouter(
@@ -59,7 +61,7 @@ std::unique_ptr<Router> RouterTo(const RedisServers& servers,
        .clock = dependencies.clock,
        .listener = dependencies.listener,
        .refusals = dependencies.refusals,
-       .command_timeout = dependencies.command_timeout,
+       .command_timeout = command_timeout,
        .access = {.credentials = servers.target.credentials,
                   .database = servers.target.database,
                   .key_prefix = std::string(dependencies.key_prefix)}},
@@ -68,12 +70,15 @@ std::unique_ptr<Router> RouterTo(const RedisServers& servers,
 
 std::unique_ptr<Router> RouterOf(const WorkerDependencies& dependencies,
                                  EventLoop& loop) {
-  std::unique_ptr<Router> router =
-      RouterTo(dependencies.servers, dependencies, loop);
+  std::unique_ptr<Router> router = RouterTo(
+      dependencies.servers, dependencies.command_timeout, dependencies, loop);
   if (dependencies.per_second == nullptr) return router;
   return NewPerSecondRouter(
-      loop, dependencies.command_timeout, std::move(router),
-      RouterTo(*dependencies.per_second, dependencies, loop));
+      loop,
+      std::max(dependencies.command_timeout, dependencies.per_second_timeout),
+      std::move(router),
+      RouterTo(*dependencies.per_second, dependencies.per_second_timeout,
+               dependencies, loop));
 }
 
 // An event loop with its router, and an inbox for takes from all threads.
@@ -185,6 +190,8 @@ class RedisStoreImpl final : public RedisStore, private CounterListener {
         .refusals = refusals_,
         .key_prefix = options_.key_prefix,
         .command_timeout = absl::ToChronoNanoseconds(options_.command_timeout),
+        .per_second_timeout = absl::ToChronoNanoseconds(
+            options_.per_second_timeout.value_or(options_.command_timeout)),
     };
     for (EventLoop* const loop : options_.loops) {
       dependencies.loop = loop;
@@ -230,8 +237,10 @@ class RedisStoreImpl final : public RedisStore, private CounterListener {
     take->accounting = accounting;
     take->done = std::move(done);
     take->taken_at = elapsed;
-    take->by_caller = left < options_.command_timeout;
-    take->time_limit = std::min(left, options_.command_timeout);
+    const absl::Duration time_limit = TimeLimitOf(
+        charges, options_.command_timeout, options_.per_second_timeout);
+    take->by_caller = left < time_limit;
+    take->time_limit = std::min(left, time_limit);
     NameCounters(*take);
     worker.Add(std::move(take));
   }

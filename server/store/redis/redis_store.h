@@ -27,6 +27,9 @@ struct RedisStoreOptions {
   std::string hash_secret;  // the key of the hashes of secrets; see KeyText
   // The time limit of a take. The caller's deadline applies if it is sooner.
   absl::Duration command_timeout = absl::Milliseconds(10);
+  // The same for the counters on `per_second`. Default: `command_timeout`. Must
+  // not be set without `per_second`.
+  std::optional<absl::Duration> per_second_timeout;
   int threads = 1;  // event loops, each with its own connections
   // Existing loops to use instead of own threads. They must not run while the
   // store is created or destroyed. A take on one of these loops is sent and

@@ -290,6 +290,17 @@ class PerSecondRouter final : public Router {
 
 }  // namespace
 
+absl::Duration TimeLimitOf(absl::Span<const Charge> charges,
+                           absl::Duration rest,
+                           std::optional<absl::Duration> per_second) {
+  if (!per_second.has_value()) return rest;
+  absl::Duration limit;
+  for (const Charge& charge : charges) {
+    limit = std::max(limit, RouterOf(charge) == kRest ? rest : *per_second);
+  }
+  return limit;
+}
+
 std::unique_ptr<Router> NewRouter(const PipelineDependencies& dependencies,
                                   const RedisTarget& target) {
   switch (target.kind) {

@@ -3,8 +3,11 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "net/event_loop.h"
 #include "store/redis/pipeline.h"
 #include "store/redis/redis_target.h"
@@ -50,6 +53,12 @@ class Router {
 // Lifetime: the members of `dependencies` must outlive the router.
 std::unique_ptr<Router> NewRouter(const PipelineDependencies& dependencies,
                                   const RedisTarget& target);
+
+// The time limit of a take: `per_second` of counters with windows of one
+// second, `rest` of all others, and the longer one of a take with both.
+absl::Duration TimeLimitOf(absl::Span<const Charge> charges,
+                           absl::Duration rest,
+                           std::optional<absl::Duration> per_second);
 
 // Sends counters with windows of one second to `per_second`, and all others to
 // `rest`. Splits a take that has both: see SplitTakes.

@@ -6,11 +6,14 @@
 
 #include <fstream>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "app/environment.h"
+#include "app/ignored_variables.h"
 #include "app/settings.h"
 
 namespace rls {
@@ -118,13 +121,52 @@ TEST(MigrateTest, TheTableHasEachVariableOfTheReferenceOnce) {
   EXPECT_EQ(listed, Names());
 }
 
+// A value that envoyproxy/ratelimit accepts.
+const char* GoodValue(ValueKind kind) {
+  switch (kind) {
+    case ValueKind::kText:
+    case ValueKind::kPoolBehavior:
+      return "WAIT";
+    case ValueKind::kBoolean:
+      return "true";
+    case ValueKind::kInteger:
+    case ValueKind::kNumber:
+      return "1";
+    case ValueKind::kDuration:
+      return "1s";
+    case ValueKind::kPairs:
+      return "a:b";
+  }
+  return "";
+}
+
 TEST(MigrateTest, TheTableSaysWhichVariablesAreRead) {
-  std::set<std::string> read;
-  EXPECT_TRUE(ReadWith({}, read).ok());
+  Settings settings;
+  const auto report = ApplyEnvironment(
+      [](const std::string&) { return std::nullopt; }, settings);
+  ASSERT_TRUE(report.ok()) << report.status();
+  std::set<std::string> ignored;
+  for (const IgnoredVariable& variable : IgnoredVariables()) {
+    ignored.insert(variable.name);
+  }
   for (const auto& [name, row] : ReadTable()) {
     EXPECT_THAT(row.here, ::testing::AnyOf("supported", "differs", "ignored"))
         << name;
-    EXPECT_EQ(read.count(name) == 1, row.here != "ignored") << name;
+    EXPECT_EQ(report->shown.count(name) == 1, row.here != "ignored") << name;
+    EXPECT_EQ(ignored.count(name) == 1, row.here == "ignored") << name;
+  }
+}
+
+TEST(MigrateTest, EachIgnoredVariableIsNamedIfItIsSet) {
+  for (const IgnoredVariable& variable : IgnoredVariables()) {
+    std::set<std::string> read;
+    const auto line =
+        ReadWith({{variable.name, GoodValue(variable.kind)}}, read);
+    ASSERT_TRUE(line.ok()) << line.status();
+    EXPECT_THAT(line->lines.warnings,
+                ::testing::ElementsAre(::testing::StartsWith(
+                    std::string(variable.name) + " has no effect: ")));
+    EXPECT_EQ(Names().count(variable.name), 1u) << variable.name;
   }
 }
 

@@ -210,6 +210,7 @@ TEST_F(SettingsTest, ASecondRedisMayHaveTheLimitsPerSecond) {
   variables_ = {{"REDIS_URL", "main:6379"},
                 {"REDIS_PERSECOND", "true"},
                 {"REDIS_PERSECOND_URL", "fast:6380"},
+                {"REDIS_PERSECOND_TIMEOUT", "3ms"},
                 {"REDIS_PERSECOND_AUTH", "pass"}};
   const auto options = RedisOptionsOf(MustRead({"--config", "a"}).redis);
   ASSERT_TRUE(options.ok()) << options.status();
@@ -217,11 +218,109 @@ TEST_F(SettingsTest, ASecondRedisMayHaveTheLimitsPerSecond) {
   EXPECT_EQ(options->per_second->endpoints[0].ToString(), "fast:6380");
   EXPECT_EQ(options->per_second->credentials.password, "pass");
   EXPECT_EQ(options->target.credentials.password, "");
+  EXPECT_EQ(options->per_second_timeout, absl::Milliseconds(3));
+  EXPECT_EQ(options->command_timeout, absl::Milliseconds(10));
   variables_.erase("REDIS_PERSECOND");
   EXPECT_FALSE(RedisOptionsOf(MustRead({"--config", "a"}).redis)
                    ->per_second.has_value());
   variables_ = {{"REDIS_URL", "main:6379"}, {"REDIS_PERSECOND", "true"}};
   EXPECT_THAT(MustFail({"--config", "a"}), HasSubstr("REDIS_PERSECOND_URL"));
+}
+
+TEST_F(SettingsTest, TheSocketTypeOfTheReferenceMustFitTheAddress) {
+  struct Case {
+    const char* type;
+    const char* url;
+    const char* error;  // "" for none
+  };
+  for (const Case& one :
+       {Case{"tcp", "redis:6379", ""}, Case{"TLS", "redis:6379", ""},
+        Case{"unix", "/run/redis.sock", ""}, Case{"", "redis:6379", ""},
+        Case{"unix", "redis://h:1", ""},
+        Case{"unix", "redis:6379", "socket type unix"},
+        Case{"tcp", "/run/redis.sock", "socket type tcp"},
+        Case{"udp", "redis:6379",
+             "REDIS_SOCKET_TYPE: found \"udp\", expected unix, tcp or tls"}}) {
+    variables_ = {{"REDIS_SOCKET_TYPE", one.type}, {"REDIS_URL", one.url}};
+    const auto line = Read({"--config", "a"});
+    EXPECT_EQ(line.ok(), one.error[0] == '\0') << one.type << one.url;
+    EXPECT_THAT(std::string(line.status().message()), HasSubstr(one.error));
+  }
+  variables_ = {{"REDIS_URL", "h:1"},
+                {"REDIS_PERSECOND", "1"},
+                {"REDIS_PERSECOND_URL", "h:1"},
+                {"REDIS_PERSECOND_SOCKET_TYPE", "sctp"}};
+  EXPECT_THAT(MustFail({"--config", "a"}),
+              HasSubstr("REDIS_PERSECOND_SOCKET_TYPE: found \"sctp\""));
+}
+
+TEST_F(SettingsTest, CountersCanBeInMemoryBesideAREDIS_URL) {
+  variables_ = {{"BACKEND_TYPE", "memory"}, {"REDIS_URL", "redis:6379"}};
+  const auto line = Read({"--config", "a"});
+  ASSERT_TRUE(line.ok()) << line.status();
+  EXPECT_TRUE(line->settings.redis.in_memory);
+  EXPECT_EQ(line->settings.redis.server.url, "");
+  EXPECT_THAT(line->lines.warnings,
+              ElementsAre(HasSubstr("REDIS_URL has no effect")));
+  EXPECT_THAT(MustFail({"--config", "a", "--redis-url", "h:1"}),
+              HasSubstr("BACKEND_TYPE=memory"));
+  variables_ = {{"REDIS_URL", "memory:"}, {"REDIS_PERSECOND", "true"}};
+  const RedisSettings redis = MustRead({"--config", "a"}).redis;
+  const RedisPlace place{.url = "redis://file:1", .origin = "c.yaml:3"};
+  EXPECT_EQ(RedisSettingsWith(place, redis)->server.url, "");
+  variables_ = {{"REDIS_URL", "h:1"}};
+  EXPECT_TRUE(
+      MustRead({"--config", "a", "--redis-url", "memory:"}).redis.in_memory);
+}
+
+TEST_F(SettingsTest, OtherBackendsAreRefused) {
+  for (const char* backend : {"redis", ""}) {
+    variables_ = {{"BACKEND_TYPE", backend}, {"REDIS_URL", "h:1"}};
+    EXPECT_EQ(MustRead({"--config", "a"}).redis.server.url, "h:1");
+  }
+  variables_ = {{"BACKEND_TYPE", "memcache"}};
+  EXPECT_THAT(MustFail({"--config", "a"}),
+              HasSubstr("memcached is not supported"));
+  variables_ = {{"BACKEND_TYPE", "Redis"}};
+  EXPECT_THAT(MustFail({"--config", "a"}),
+              HasSubstr("found \"Redis\", expected redis or memory"));
+}
+
+TEST_F(SettingsTest, AUnixSocketReplacesTheAddressOfGrpc) {
+  variables_ = {{"GRPC_UDS", "/tmp/rl.sock"}, {"GRPC_PORT", "7"}};
+  EXPECT_EQ(MustRead({"--config", "a"}).grpc.address, "unix:/tmp/rl.sock");
+  EXPECT_EQ(MustRead({"--config", "a", "--grpc-address", "h:1"}).grpc.address,
+            "h:1");
+}
+
+TEST_F(SettingsTest, TheFormatOfTheLogIsTextOrJson) {
+  EXPECT_EQ(MustRead({"--config", "a"}).log_format, LogFormat::kText);
+  variables_ = {{"LOG_FORMAT", "JSON"}};
+  EXPECT_EQ(MustRead({"--config", "a"}).log_format, LogFormat::kJson);
+  variables_ = {{"LOG_FORMAT", "logfmt"}};
+  const auto line = Read({"--config", "a"});
+  ASSERT_TRUE(line.ok()) << line.status();
+  EXPECT_EQ(line->settings.log_format, LogFormat::kText);
+  EXPECT_THAT(line->lines.warnings, ElementsAre(HasSubstr("LOG_FORMAT")));
+}
+
+TEST_F(SettingsTest, ReadinessMayNeedRules) {
+  const auto ready_with = [this](std::map<std::string, std::string> variables) {
+    variables_ = std::move(variables);
+    variables_.emplace("RUNTIME_ROOT", "/data");
+    return MustRead({}).ready_with;
+  };
+  const char* const kDomain = "HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED";
+  const char* const kForce = "FORCE_START_WITHOUT_INITIAL_CONFIG";
+  const std::pair<const std::string, std::string> xds = {"CONFIG_TYPE",
+                                                         "GRPC_XDS_SOTW"};
+  EXPECT_EQ(ready_with({}), ReadyWith::kNothing);
+  EXPECT_EQ(ready_with({{kForce, "false"}}), ReadyWith::kNothing);
+  EXPECT_EQ(ready_with({{kDomain, "true"}}), ReadyWith::kDomain);
+  EXPECT_EQ(ready_with({xds}), ReadyWith::kConfiguration);
+  EXPECT_EQ(ready_with({xds, {kForce, "true"}}), ReadyWith::kNothing);
+  EXPECT_EQ(ready_with({xds, {kForce, "true"}, {kDomain, "true"}}),
+            ReadyWith::kDomain);
 }
 
 TEST_F(SettingsTest, AFlagWinsOverTheRedisOfAFile) {

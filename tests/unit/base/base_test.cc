@@ -56,6 +56,29 @@ TEST(LogTest, KnowsTheWordsOfLevelsInAnyCase) {
   EXPECT_FALSE(SetLogLevelByName(""));
 }
 
+TEST(TextTest, JsonTextEscapesAndReplacesBrokenBytes) {
+  EXPECT_EQ(JsonText("a \"b\" \\ c"), R"("a \"b\" \\ c")");
+  EXPECT_EQ(JsonText("a\nb\tc\x7f"), R"("a\nb\u0009c\u007f")");
+  EXPECT_EQ(JsonText(absl::string_view("\0", 1)), R"("\u0000")");
+  EXPECT_EQ(JsonText("Gr\xC3\xB6\xC3"), "\"Gr\xC3\xB6\xEF\xBF\xBD\"");
+  EXPECT_EQ(JsonText(""), "\"\"");
+}
+
+TEST(LogTest, WritesOneJsonObjectForEachLine) {
+  SetLogFormat(LogFormat::kJson);
+  ::testing::internal::CaptureStderr();
+  LogWarning("found \"x\"\nforged line");
+  LogInfo("ok");
+  const std::string text = ::testing::internal::GetCapturedStderr();
+  SetLogFormat(LogFormat::kText);
+  const std::string time = "....-..-..T..:..:..\\....Z\",\"level\":\"";
+  EXPECT_THAT(text, ::testing::MatchesRegex(
+                        "\\{\"time\":\"" + time +
+                        R"(warning","msg":"found \\"x\\"\\nforged line"\})"
+                        "\n\\{\"time\":\"" +
+                        time + "info\",\"msg\":\"ok\"\\}\n"));
+}
+
 class FilesTest : public ::testing::Test {
  protected:
   std::string Write(const std::string& name, const std::string& text) {

@@ -48,7 +48,8 @@ class ConfigManagerTest : public ::testing::Test {
          .rules = rules_,
          .metrics = *metrics_,
          .clock = clock_,
-         .tier_sources = &tier_sources_});
+         .tier_sources = &tier_sources_,
+         .merge_domains = merge_domains_});
     return *manager_;
   }
 
@@ -77,6 +78,7 @@ class ConfigManagerTest : public ::testing::Test {
   Environment environment_ = [](const std::string&) { return std::nullopt; };
   std::unique_ptr<Metrics> metrics_ = NewMetrics();
   FakeTierSources tier_sources_;
+  bool merge_domains_ = false;
   RuleBookHolder rules_;
   std::unique_ptr<ConfigManager> manager_;
 };

@@ -407,6 +407,13 @@ TEST(LoadTest, FindsTheLineOfADomain) {
       "it");
 }
 
+TEST(LoadTest, AManifestGetsAHint) {
+  EXPECT_EQ(ErrorsOf("apiVersion: v1\nkind: ConfigMap\ndata:\n  a.yaml: |\n"
+                     "    domain: d\n"),
+            "f.yaml:1: found a Kubernetes manifest, expected rules; give what "
+            "is under data: of the ConfigMap");
+}
+
 TEST(LoadTest, BoundsAliasesAndNesting) {
   std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 9; ++i) {

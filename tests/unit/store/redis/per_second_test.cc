@@ -74,5 +74,20 @@ TEST_F(RedisPerSecondTest, ALostRedisFailsOnlyItsOwnLimits) {
   rest_.Start();
 }
 
+// With the time limit of the other Redis, the take would wait an hour.
+TEST_F(RedisPerSecondTest, ItsTimeLimitIsItsOwn) {
+  const auto store =
+      NewReadyRedisStore(rest_, clock_,
+                         {.command_timeout = absl::Hours(1),
+                          .per_second = &per_second_,
+                          .per_second_timeout = absl::Milliseconds(50)});
+  per_second_.Stop();
+  EXPECT_TRUE(absl::IsUnavailable(TakeAndWait(*store, {PerSecond(5)},
+                                              Accounting::kAllOrNothing,
+                                              absl::InfiniteFuture())
+                                      .status()));
+  per_second_.Continue();
+}
+
 }  // namespace
 }  // namespace rls

@@ -31,6 +31,7 @@ RedisStoreOptions OptionsFor(RedisTarget target,
   made.deny_cache_entries = options.deny_cache_entries;
   if (options.per_second != nullptr) {
     made.per_second = TargetFor(*options.per_second);
+    made.per_second_timeout = options.per_second_timeout;
   }
   return made;
 }

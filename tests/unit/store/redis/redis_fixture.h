@@ -2,6 +2,7 @@
 #define RLS_TESTS_UNIT_STORE_REDIS_REDIS_FIXTURE_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/time/time.h"
@@ -22,6 +23,7 @@ struct TestRedisOptions {
   size_t deny_cache_entries = 1000;
   // The Redis for windows of one second; null: the same Redis as all others.
   const RedisProcess* per_second = nullptr;
+  std::optional<absl::Duration> per_second_timeout = std::nullopt;
 };
 
 // A Redis store with its metrics. The test owns the servers.

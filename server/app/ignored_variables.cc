@@ -1,0 +1,156 @@
+#include "app/ignored_variables.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <optional>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "app/environment.h"
+
+namespace rls {
+namespace {
+
+constexpr char kMetrics[] =
+    "metrics are always on PORT under /metrics, with names of their own";
+constexpr char kNoMemcached[] = "memcached is not supported";
+constexpr char kNoStatsd[] = "there is no StatsD";
+constexpr char kNoTraces[] = "there are no traces";
+constexpr char kNoWait[] = "the start never waits for Redis";
+constexpr char kPipeline[] =
+    "calls that wait for a connection are always sent together";
+constexpr char kPool[] = "there is no pool: each thread has its connection";
+
+constexpr IgnoredVariable kIgnored[] = {
+    {"CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL", ValueKind::kDuration,
+     "the variables XDS_CLIENT_BACKOFF_... set the time between attempts"},
+    {"DISABLE_STATS", ValueKind::kBoolean, kNoStatsd},
+    {"EXPIRATION_JITTER_MAX_SECONDS", ValueKind::kInteger,
+     "keys expire without jitter"},
+    {"EXTRA_TAGS", ValueKind::kPairs, kNoStatsd},
+    {"MEMCACHE_HOST_PORT", ValueKind::kText, kNoMemcached},
+    {"MEMCACHE_MAX_IDLE_CONNS", ValueKind::kInteger, kNoMemcached},
+    {"MEMCACHE_SRV", ValueKind::kText, kNoMemcached},
+    {"MEMCACHE_SRV_REFRESH", ValueKind::kDuration, kNoMemcached},
+    {"MEMCACHE_TLS", ValueKind::kBoolean, kNoMemcached},
+    {"MEMCACHE_TLS_CACERT", ValueKind::kText, kNoMemcached},
+    {"MEMCACHE_TLS_CLIENT_CERT", ValueKind::kText, kNoMemcached},
+    {"MEMCACHE_TLS_CLIENT_KEY", ValueKind::kText, kNoMemcached},
+    {"MEMCACHE_TLS_SKIP_HOSTNAME_VERIFICATION", ValueKind::kBoolean,
+     kNoMemcached},
+    {"NEAR_LIMIT_RATIO", ValueKind::kNumber,
+     "there is no statistic near_limit"},
+    {"PROMETHEUS_ADDR", ValueKind::kText, kMetrics},
+    {"PROMETHEUS_MAPPER_YAML", ValueKind::kText, kMetrics},
+    {"PROMETHEUS_PATH", ValueKind::kText, kMetrics},
+    {"PROMETHEUS_RESPONSE_TIME_AS_MILLISECONDS", ValueKind::kBoolean, kMetrics},
+    {"QUOTA_MODE", ValueKind::kBoolean,
+     "limits are enforced; quota_mode of the descriptors is supported"},
+    {"REDIS_CLUSTER_PIPELINE_PARALLELISM", ValueKind::kInteger, kPipeline},
+    {"REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", ValueKind::kBoolean,
+     "/healthcheck always shows whether Redis answers"},
+    {"REDIS_PERSECOND_CLUSTER_PIPELINE_PARALLELISM", ValueKind::kInteger,
+     kPipeline},
+    {"REDIS_PERSECOND_PIPELINE_LIMIT", ValueKind::kInteger, kPipeline},
+    {"REDIS_PERSECOND_PIPELINE_WINDOW", ValueKind::kDuration, kPipeline},
+    {"REDIS_PERSECOND_POOL_ON_EMPTY_BEHAVIOR", ValueKind::kPoolBehavior, kPool},
+    {"REDIS_PERSECOND_POOL_SIZE", ValueKind::kInteger, kPool},
+    {"REDIS_PIPELINE_LIMIT", ValueKind::kInteger, kPipeline},
+    {"REDIS_PIPELINE_WINDOW", ValueKind::kDuration, kPipeline},
+    {"REDIS_POOL_ON_EMPTY_BEHAVIOR", ValueKind::kPoolBehavior, kPool},
+    {"REDIS_POOL_SIZE", ValueKind::kInteger, kPool},
+    {"REDIS_STARTUP_INITIAL_INTERVAL", ValueKind::kDuration, kNoWait},
+    {"REDIS_STARTUP_MAX_ELAPSED_TIME", ValueKind::kDuration, kNoWait},
+    {"REDIS_STARTUP_MAX_INTERVAL", ValueKind::kDuration, kNoWait},
+    {"SHADOW_MODE", ValueKind::kBoolean,
+     "limits are enforced; shadow_mode of the descriptors is supported"},
+    {"STATSD_HOST", ValueKind::kText, kNoStatsd},
+    {"STATSD_PORT", ValueKind::kInteger, kNoStatsd},
+    {"STATS_FLUSH_INTERVAL", ValueKind::kDuration, kNoStatsd},
+    {"STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", ValueKind::kBoolean,
+     "accounting: all_or_nothing, the default of a file, never counts refused "
+     "hits"},
+    {"TRACING_ENABLED", ValueKind::kBoolean, kNoTraces},
+    {"TRACING_EXPORTER_PROTOCOL", ValueKind::kText, kNoTraces},
+    {"TRACING_SAMPLING_RATE", ValueKind::kNumber, kNoTraces},
+    {"TRACING_SERVICE_INSTANCE_ID", ValueKind::kText, kNoTraces},
+    {"TRACING_SERVICE_NAME", ValueKind::kText, kNoTraces},
+    {"TRACING_SERVICE_NAMESPACE", ValueKind::kText, kNoTraces},
+    {"USE_DOG_STATSD", ValueKind::kBoolean, kNoStatsd},
+    {"USE_DOG_STATSD_MOGRIFIERS", ValueKind::kText, kNoStatsd},
+    {"USE_PROMETHEUS", ValueKind::kBoolean, kMetrics},
+    {"USE_STATSD", ValueKind::kBoolean, kNoStatsd},
+};
+
+// As Go reads it: 0x10 is 16 and 010 is 8.
+bool IsInteger(const std::string& text) {
+  char* end = nullptr;
+  errno = 0;
+  (void)std::strtoll(text.c_str(), &end, 0);
+  return errno == 0 && end == text.c_str() + text.size() &&
+         !absl::ascii_isspace(text[0]);
+}
+
+bool IsDuration(const std::string& text) {
+  absl::Duration duration;
+  return absl::ParseDuration(text, &duration) &&
+         duration < absl::InfiniteDuration() &&
+         duration > -absl::InfiniteDuration();
+}
+
+bool IsPairs(const std::string& text) {
+  for (const absl::string_view pair : absl::StrSplit(text, ',')) {
+    if (!absl::StrContains(pair, ':')) return false;
+  }
+  return true;
+}
+
+// The text expected instead of `text`, or null if `text` is good.
+const char* Expected(ValueKind kind, const std::string& text) {
+  double number = 0;
+  switch (kind) {
+    case ValueKind::kText:
+      return nullptr;
+    case ValueKind::kBoolean:
+      return ParseBoolean(text).has_value() ? nullptr : "true or false";
+    case ValueKind::kInteger:
+      return IsInteger(text) ? nullptr : "a whole number";
+    case ValueKind::kNumber:
+      return absl::SimpleAtod(text, &number) ? nullptr : "a number";
+    case ValueKind::kDuration:
+      return IsDuration(text) ? nullptr
+                              : "a duration with its unit, such as 30s or 24h";
+    case ValueKind::kPairs:
+      return IsPairs(text) ? nullptr : "key:value,key:value";
+    case ValueKind::kPoolBehavior:
+      // Like the reference, which cannot do either any more.
+      return absl::EqualsIgnoreCase(text, "CREATE") ||
+                     absl::EqualsIgnoreCase(text, "ERROR")
+                 ? "WAIT"
+                 : nullptr;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+absl::Span<const IgnoredVariable> IgnoredVariables() { return kIgnored; }
+
+void CheckIgnoredVariables(EnvironmentReader& reader) {
+  for (const IgnoredVariable& variable : kIgnored) {
+    if (reader.HasRead(variable.name)) continue;
+    const std::optional<std::string> text = reader.Peek(variable.name);
+    if (!text.has_value()) continue;
+    if (const char* expected = Expected(variable.kind, *text)) {
+      reader.Fail(variable.name, *text, expected);
+    }
+    reader.Warn(
+        absl::StrCat(variable.name, " has no effect: ", variable.reason));
+  }
+}
+
+}  // namespace rls

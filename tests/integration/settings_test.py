@@ -1,0 +1,104 @@
+"""Settings of the reference, with the real programs: where the server listens,
+when it is ready, and what it prints and logs."""
+
+import json
+import subprocess
+import unittest
+
+import harness
+
+RULES = ("domain: d\ndescriptors:\n- key: a\n  rate_limit: {unit: day, "
+         "requests_per_unit: 3}\n")
+
+
+class SettingsTest(harness.ProcessTest):
+    def health(self, address):
+        done = subprocess.run(
+            [harness.GRPCURL, "-plaintext", address,
+             "grpc.health.v1.Health/Check"], capture_output=True, text=True,
+            timeout=harness.PATIENCE_S)
+        return json.loads(done.stdout or "{}").get("status")
+
+    def folder_of_rules(self):
+        folder = self.folder / "ratelimit" / "config"
+        folder.mkdir(parents=True)
+        return {"RUNTIME_ROOT": str(self.folder),
+                "RUNTIME_SUBDIRECTORY": "ratelimit"}
+
+    def test_readiness_follows_the_first_domain(self):
+        server = self.start_server(environment={
+            **self.folder_of_rules(),
+            "HEALTHY_WITH_AT_LEAST_ONE_CONFIG_LOADED": "true"})
+        status, text = server.get("/healthcheck")
+        self.assertEqual(status, 503)
+        self.assertIn("no domain is loaded", text)
+        self.assertEqual(self.health(server.grpc), "NOT_SERVING")
+        self.assertEqual(server.get("/live")[0], 200)
+        self.assertIn("no domain is loaded, so every request passes",
+                      server.log())
+        self.write("ratelimit/config/a.yaml", RULES)
+        harness.wait_for("readiness",
+                         lambda: server.get("/healthcheck")[0] == 200)
+        harness.wait_for("gRPC health",
+                         lambda: self.health(server.grpc) == "SERVING")
+
+    def test_without_the_setting_an_empty_folder_is_healthy(self):
+        server = self.start_server(environment=self.folder_of_rules())
+        self.assertEqual(server.get("/healthcheck")[0], 200)
+        self.assertEqual(self.health(server.grpc), "SERVING")
+
+    def test_xds_without_force_start_is_not_ready(self):
+        xds = {"CONFIG_TYPE": "GRPC_XDS_SOTW",
+               "CONFIG_GRPC_XDS_SERVER_URL":
+                   f"127.0.0.1:{harness.free_port()}"}
+        server = self.start_server(environment=xds)
+        status, text = server.get("/healthcheck")
+        self.assertEqual(status, 503)
+        self.assertIn("no configuration is loaded", text)
+        server = self.start_server(environment={
+            **xds, "FORCE_START_WITHOUT_INITIAL_CONFIG": "true"})
+        self.assertEqual(server.get("/healthcheck")[0], 200)
+
+    def test_a_unix_socket_instead_of_the_port(self):
+        path = self.folder / "rl.sock"
+        rules = self.write("a.yaml", RULES)
+        server = self.start_server(
+            "--config", rules, environment={"GRPC_UDS": str(path)},
+            addresses=["--http-address=127.0.0.1:0",
+                       "--debug-address=127.0.0.1:0"])
+        self.assertEqual(server.grpc, f"unix:{path}")
+        self.assertEqual(self.health(f"unix://{path}"), "SERVING")
+
+    def test_each_line_of_a_json_log_is_an_object(self):
+        server = self.start_server(
+            "--config", self.write("a.yaml", RULES),
+            environment={"LOG_FORMAT": "JSON", "REDIS_POOL_SIZE": "5"})
+        harness.wait_for("a line", lambda: "REDIS_POOL_SIZE" in server.log())
+        for line in server.log().splitlines():
+            self.assertEqual({"time", "level", "msg"}, set(json.loads(line)))
+
+    def test_a_merged_domain(self):
+        folder = self.folder_of_rules()
+        self.write("ratelimit/config/a.yaml", RULES)
+        self.write("ratelimit/config/b.yaml", RULES.replace("key: a", "key: b"))
+        server = self.start_server(
+            environment={**folder, "MERGE_DOMAIN_CONFIG": "true"})
+        for key in "ab":
+            answers = [server.ask((key, "x"), domain="d")[0] for _ in range(4)]
+            self.assertEqual(answers, [200, 200, 200, 429])
+
+    def test_print_settings(self):
+        done = self.run_program(harness.SERVER, "--print-settings",
+                                "--redis-url", "redis://u:hunter2@h:1")
+        self.assertNotIn("hunter2", done.stdout)
+        self.assertIn("--redis-url = redis://***@h:1 (flag)\n", done.stdout)
+        self.assertIn("LOG_LEVEL = info (default)\n", done.stdout)
+
+    def test_validate_config_names_an_empty_folder(self):
+        done = self.run_program(harness.CTL, "validate-config",
+                                self.folder, expect=1)
+        self.assertIn("no file in this folder", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
