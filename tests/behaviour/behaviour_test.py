@@ -59,13 +59,15 @@ class CallSteps:
     def message(self, step):
         if (raw := step.get("raw")) is not None:
             return bytes.fromhex(raw)
-        return wire.encode_request(step.get("domain", self.case.domain),
-                                   step.descriptors, step.get("hits", 0))
+        domain = cases.repeat(step.get("domain", self.case.domain))
+        return wire.encode_request(domain, step.descriptors,
+                                   step.get("hits", 0))
 
     def run_call(self, step):
         error = step.get("error")
         try:
-            answer = wire.Answer(self.world.call(self.message(step)))
+            answer = wire.Answer(self.world.call(
+                self.message(step), step.get("method", worlds.METHOD)))
         except grpc.RpcError as failure:
             found = f"{failure.code().name}: {failure.details()}"
             self.check_equal(failure.code().name, error, found)
@@ -152,17 +154,18 @@ class BehaviourTest(unittest.TestCase):
             self.check_refusal(case)
         else:
             world = self.worlds.of(case)
-            self.assertEqual(self.worlds.errors_of(world, case), [])
+            self.assertEqual(world.errors.get(case.method, []), [])
             CallSteps(self, world, case).run()
 
     def check_refusal(self, case):
         """ratelimitctl and the server refuse the file and name the place."""
-        path = self.worlds.folder / f"{case.method}.yaml"
-        path.write_bytes(case.text.encode())
-        place = f"{path}:{case.line}: " if case.line else str(path)
-        for command in ([harness.CTL, "validate-config", path],
+        folder = case.write(self.worlds.folder)
+        place = str(folder)
+        if case.line:
+            place = f"{folder / case.filename}:{case.line}: "
+        for command in ([harness.CTL, "validate-config", folder],
                         [harness.SERVER, *harness.FREE_PORTS, "--config",
-                         path]):
+                         folder]):
             self.check_failure(command, 1, place, case)
 
     def check_end(self, case):

@@ -27,11 +27,17 @@ EXPECTED = re.compile(
     r"( reset (?P<reset>\d+|any))?)")
 
 CASE_KEYS = {"name", "rules", "file", "accounting", "domain", "env", "steps",
-             "only", "refused", "ends", "says", "line"}
+             "only", "refused", "ends", "says", "line", "filename", "more"}
 STEP_KEYS = {"ask", "domain", "hits", "times", "expect", "overall", "headers",
              "metadata", "body", "raw", "error", "says", "json", "status",
-             "answer", "pass", "set", "get"}
+             "answer", "pass", "set", "get", "method"}
 FILE_KEYS = {"about", "env", "rules", "accounting", "cases"}
+
+
+def repeat(text):
+    """The text, but 1024 times "a" for aX1024."""
+    match = re.fullmatch(r"(.)X(\d+)", text)
+    return match[1] * int(match[2]) if match else text
 
 
 def check_keys(where, found, known):
@@ -51,7 +57,8 @@ def read_descriptor(ask):
         if "limit" in ask:
             requests, unit = ask["limit"].split("/")
             limit = int(requests), unit_number(unit)
-        entries = [tuple(map(str, entry)) for entry in ask.get("entries", [])]
+        entries = [tuple(repeat(str(text)) for text in entry)
+                   for entry in ask.get("entries", [])]
         return Descriptor(entries * ask.get("repeat", 1), limit,
                           ask.get("hits"), ask.get("negative", False))
     match = ASK.fullmatch(ask)
@@ -114,6 +121,8 @@ class Case:
         self.refused = case.get("refused", False)
         self.ends, self.says = case.get("ends"), case.get("says")
         self.line = case.get("line")
+        self.filename = case.get("filename", "limits.yaml")
+        self.more = case.get("more", [])
         self.domain = case.get("domain", f"{topic}{number}")
         self.text = case.get("file")
         if self.text is None and (rules := case.get("rules",
@@ -124,6 +133,8 @@ class Case:
                          f"descriptors:\n{rules}")
         elif self.text is not None:
             self.text = self.text.replace("$DOMAIN", self.domain)
+        self.more = [text.replace("$DOMAIN", self.domain)
+                     for text in self.more]
         self.steps = [Step(self.where, step) for step in case.get("steps", [])]
         if not (self.steps or self.refused or self.ends):
             raise ValueError(f"{self.where}: nothing is checked")
@@ -131,6 +142,17 @@ class Case:
     @property
     def where(self):
         return f"{self.topic}: {self.name}"
+
+    def write(self, folder):
+        """Writes the files of the case into a folder of its own."""
+        folder = folder / self.method
+        path = folder / self.filename
+        path.parent.mkdir(parents=True)
+        # Surrogates stand for bytes that are not UTF-8.
+        path.write_bytes(self.text.encode("utf-8", "surrogateescape"))
+        for number, text in enumerate(self.more):
+            (folder / f"more{number}.yaml").write_text(text)
+        return folder
 
     @property
     def method(self):

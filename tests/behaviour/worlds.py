@@ -10,6 +10,7 @@ import http.client
 import os
 import pathlib
 import re
+import shutil
 import struct
 import subprocess
 import tempfile
@@ -91,8 +92,8 @@ class World:
         (self.folder / "probe.yaml").write_text(PROBE)
         self.errors = self.validate()
         # A file with an error would prevent the start, and hide all cases.
-        for path in self.errors:
-            pathlib.Path(path).unlink()
+        for name in self.errors:
+            shutil.rmtree(self.folder / name)
         store = {"REDIS_URL": redis.url, "REDIS_TIMEOUT": "20s"} if redis \
             else {}
         self.server = harness.Server(
@@ -101,7 +102,6 @@ class World:
         self.channel = grpc.insecure_channel(
             self.server.grpc, [("grpc.max_receive_message_length", -1),
                                ("grpc.max_send_message_length", -1)])
-        self.method = self.channel.unary_unary(METHOD)
 
     def set_clock(self, seconds):
         """Sets the clock and waits until the server has noticed.
@@ -119,21 +119,22 @@ class World:
         return reset == YEAR_S - self.clock.now_s % YEAR_S
 
     def validate(self):
-        """{path: errors} of the files that ratelimitctl refuses."""
+        """{case: errors} of the files that ratelimitctl refuses."""
         done = subprocess.run(
             [harness.CTL, "validate-config", self.folder], text=True,
             capture_output=True, timeout=harness.PATIENCE_S)
         errors = {}
         for line in done.stderr.splitlines():
-            match = re.match(rf".*?({re.escape(str(self.folder))}/[^:]+):",
+            match = re.match(rf"{re.escape(str(self.folder))}/([^:/]+)[:/]",
                              line)
             if match:
                 errors.setdefault(match[1], []).append(line)
         return errors
 
-    def call(self, message):
+    def call(self, message, method=METHOD):
         """The bytes of the answer. Raises grpc.RpcError."""
-        return self.method(message, timeout=harness.PATIENCE_S)
+        return self.channel.unary_unary(method)(message,
+                                                timeout=harness.PATIENCE_S)
 
     def http(self, method, path, body=None):
         """(status, content type, body)"""
@@ -176,17 +177,10 @@ class Worlds:
         for case in self.table:
             if (tuple(sorted(case.env.items())) == environment and case.text
                     and not case.refused and not case.ends):
-                self.path(folder, case).write_bytes(case.text.encode())
+                case.write(folder)
         world = World(folder, self.clock, dict(environment), self.redis)
         self.stack.callback(world.stop)
         return world
-
-    @staticmethod
-    def path(folder, case):
-        return folder / f"{case.method}.yaml"
-
-    def errors_of(self, world, case):
-        return world.errors.get(str(self.path(world.folder, case)), [])
 
     def close(self):
         self.stack.close()
