@@ -132,7 +132,8 @@ class Case:
             self.text = (f"domain: {self.domain}\naccounting: {accounting}\n"
                          f"descriptors:\n{rules}")
         elif self.text is not None:
-            self.text = self.text.replace("$DOMAIN", self.domain)
+            self.text = self.text.replace("$DOMAIN", self.domain).replace(
+                "$BAD_BYTE", "\udcff")
         self.more = [text.replace("$DOMAIN", self.domain)
                      for text in self.more]
         self.steps = [Step(self.where, step) for step in case.get("steps", [])]
@@ -148,7 +149,7 @@ class Case:
         folder = folder / self.method
         path = folder / self.filename
         path.parent.mkdir(parents=True)
-        # Surrogates stand for bytes that are not UTF-8.
+        # U+DCFF stands for the byte 255.
         path.write_bytes(self.text.encode("utf-8", "surrogateescape"))
         for number, text in enumerate(self.more):
             (folder / f"more{number}.yaml").write_text(text)
