@@ -30,7 +30,8 @@ CASE_KEYS = {"name", "rules", "file", "accounting", "domain", "env", "steps",
              "only", "refused", "ends", "says", "line", "filename", "more"}
 STEP_KEYS = {"ask", "domain", "hits", "times", "expect", "overall", "headers",
              "metadata", "body", "raw", "error", "says", "json", "status",
-             "answer", "pass", "set", "get", "method"}
+             "answer", "pass", "set", "get", "method", "compression", "health",
+             "health_list"}
 FILE_KEYS = {"about", "env", "rules", "accounting", "cases"}
 
 
@@ -143,6 +144,10 @@ class Case:
     @property
     def where(self):
         return f"{self.topic}: {self.name}"
+
+    @property
+    def needs_no_store(self):
+        return self.refused or self.ends is not None
 
     def write(self, folder):
         """Writes the files of the case into a folder of its own."""

@@ -90,7 +90,7 @@ class World:
         self.clock = clock
         self.folder = pathlib.Path(folder)
         (self.folder / "probe.yaml").write_text(PROBE)
-        self.errors = self.validate()
+        self.errors = self.validate(environment)
         # A file with an error would prevent the start, and hide all cases.
         for name in self.errors:
             shutil.rmtree(self.folder / name)
@@ -118,11 +118,12 @@ class World:
         reset = wire.Answer(self.call(LOOK)).statuses[0].reset
         return reset == YEAR_S - self.clock.now_s % YEAR_S
 
-    def validate(self):
+    def validate(self, environment):
         """{case: errors} of the files that ratelimitctl refuses."""
         done = subprocess.run(
             [harness.CTL, "validate-config", self.folder], text=True,
-            capture_output=True, timeout=harness.PATIENCE_S)
+            capture_output=True, timeout=harness.PATIENCE_S,
+            env={**os.environ, **environment})
         errors = {}
         for line in done.stderr.splitlines():
             match = re.match(rf"{re.escape(str(self.folder))}/([^:/]+)[:/]",
@@ -131,10 +132,11 @@ class World:
                 errors.setdefault(match[1], []).append(line)
         return errors
 
-    def call(self, message, method=METHOD):
+    def call(self, message, method=METHOD, compression="NoCompression"):
         """The bytes of the answer. Raises grpc.RpcError."""
-        return self.channel.unary_unary(method)(message,
-                                                timeout=harness.PATIENCE_S)
+        return self.channel.unary_unary(method)(
+            message, timeout=harness.PATIENCE_S,
+            compression=getattr(grpc.Compression, compression))
 
     def http(self, method, path, body=None):
         """(status, content type, body)"""
