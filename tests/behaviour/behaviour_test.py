@@ -144,7 +144,8 @@ class CallSteps:
         requests, unit = status.limit
         unit = {number: name for name, number in wire.UNITS.items()}.get(
             unit, unit)
-        return (f"{status.code} {status.remaining} of {requests}/{unit} "
+        name = f" named {status.name}" if status.name else ""
+        return (f"{status.code} {status.remaining} of {requests}/{unit}{name} "
                 f"reset {number(status.reset or 0)}")
 
     def describe_expected(self, expected, found):
@@ -157,8 +158,9 @@ class CallSteps:
             # Even then it must be in the window, in whole seconds.
             inside = (found.reset or 0) in range(1, length + 1)
             reset = f"{number(found.reset)}" if inside else f"1 to {length}"
-        return (f"{expected.code} {expected.remaining} of {requests}/{unit} "
-                f"reset {reset}")
+        name = f" named {expected.name}" if expected.name else ""
+        return (f"{expected.code} {expected.remaining} of {requests}/{unit}"
+                f"{name} reset {reset}")
 
     def run_json(self, step, text):
         if isinstance(text, dict):

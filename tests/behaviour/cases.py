@@ -16,7 +16,7 @@ UNLIMITED = 2**32 - 1
 
 Descriptor = collections.namedtuple("Descriptor",
                                     "entries limit hits negative")
-Expected = collections.namedtuple("Expected", "code remaining limit reset")
+Expected = collections.namedtuple("Expected", "code remaining limit name reset")
 
 ASK = re.compile(r"(?P<entries>.*?)"
                  r"( \[(?P<requests>\d+)/(?P<unit>\w+)\])?"
@@ -24,14 +24,14 @@ ASK = re.compile(r"(?P<entries>.*?)"
 EXPECTED = re.compile(
     r"(?P<code>OK|OVER) ((?P<nothing>no limit)|(?P<unlimited>unlimited)|"
     r"(?P<remaining>\d+) of (?P<requests>\d+)/(?P<unit>\w+)"
-    r"( reset (?P<reset>\d+|any))?)")
+    r"( named (?P<name>.+?))?( reset (?P<reset>\d+|any))?)")
 
 CASE_KEYS = {"name", "rules", "file", "accounting", "domain", "env", "steps",
              "only", "refused", "ends", "says", "line", "filename", "more"}
 STEP_KEYS = {"ask", "domain", "hits", "times", "expect", "overall", "headers",
              "metadata", "body", "raw", "error", "says", "json", "status",
              "answer", "pass", "set", "get", "method", "compression", "health",
-             "health_list"}
+             "health_list", "copies"}
 FILE_KEYS = {"about", "env", "rules", "accounting", "cases"}
 
 
@@ -76,11 +76,12 @@ def read_expected(text):
     if not match:
         raise ValueError(f"expected status: {text!r}")
     if match["nothing"]:
-        return Expected(match["code"], 0, None, None)
+        return Expected(match["code"], 0, None, "", None)
     if match["unlimited"]:
-        return Expected(match["code"], UNLIMITED, None, None)
+        return Expected(match["code"], UNLIMITED, None, "", None)
     return Expected(match["code"], int(match["remaining"]),
-                    (int(match["requests"]), match["unit"]), match["reset"])
+                    (int(match["requests"]), match["unit"]),
+                    match["name"] or "", match["reset"])
 
 
 def as_list(value):
@@ -96,10 +97,18 @@ class Step:
         check_keys(where, step, STEP_KEYS)
         self.raw_step = step
         self.descriptors = [read_descriptor(ask)
-                            for ask in as_list(step.get("ask", []))]
+                            for ask in self.copies("ask")]
         self.expected = [read_expected(text)
-                         for text in as_list(step.get("expect", []))]
+                         for text in self.copies("expect")]
         self.times = step.get("times", 1)
+
+    def copies(self, key):
+        """The items, `copies` times, with the number of the copy for COPY."""
+        items = as_list(self.raw_step.get(key, []))
+        if "copies" not in self.raw_step:
+            return items
+        return [item.replace("COPY", str(copy))
+                for copy in range(self.raw_step["copies"]) for item in items]
 
     def get(self, key, default=None):
         return self.raw_step.get(key, default)

@@ -107,17 +107,19 @@ def decode_struct(data):
 
 
 class Status:
-    """The answer to one descriptor. limit is (requests, unit) or None, and
-    reset is in seconds or None."""
+    """The answer to one descriptor. limit is (requests, unit) or None, name is
+    that of the limit, and reset is in seconds or None."""
 
     def __init__(self, data):
         message = fields(data)
         self.code = CODES.get(first(message, 1, 0), "UNKNOWN")
         self.remaining = first(message, 3, 0)
         self.limit = self.reset = None
+        self.name = ""
         if 2 in message:
             limit = fields(message[2][0])
             self.limit = (first(limit, 1, 0), first(limit, 2, 0))
+            self.name = first(limit, 3, b"").decode()
         if 4 in message:
             duration = fields(message[4][0])
             self.reset = first(duration, 1, 0) + first(duration, 2, 0) / 1e9
