@@ -16,6 +16,7 @@
 #include "net/tls.h"
 #include "rpc/write_verdict.h"
 #include "rules/rule_book.h"
+#include "trace/tracer.h"
 
 namespace rls {
 
@@ -38,6 +39,7 @@ struct AdminDependencies {
   AnswerSettings answers;  // of /json, and the header names of /v1/forward-auth
   // Returns "" if the process is ready, else the reason in one line.
   std::function<std::string()> not_ready;
+  Tracer* tracer = nullptr;  // null: nothing is traced
 };
 
 // HTTP for people, probes and scrapers, and for gateways that do not speak

@@ -13,6 +13,7 @@
 #include "config/load.h"
 #include "rpc/rpc_server.h"
 #include "rpc/write_verdict.h"
+#include "trace/tracer.h"
 #include "xds/xds_client.h"
 
 namespace rls {
@@ -21,6 +22,7 @@ namespace rls {
 struct Settings {
   std::vector<std::string> config_paths;
   std::optional<XdsOptions> xds;  // a value: the rules do not come from files
+  std::optional<TracerOptions> trace;  // nullopt: nothing is traced
   RpcServerOptions grpc;
   std::string transport = "lean";  // or "grpc"
   AdminOptions admin;
