@@ -29,14 +29,18 @@ std::array<uint8_t, kSize> NewId() {
   return id;
 }
 
-// Compares the last 63 bits of the trace id with the rate. All services that do
-// the same with the same rate choose the same traces.
-bool IsChosen(const TraceId& id, double rate) {
-  if (rate >= 1) return true;
+constexpr uint64_t kAllTraces = uint64_t{1} << 63;
+
+// The last 63 bits of the trace ids below this number are traced. All services
+// that do the same with the same rate choose the same traces.
+uint64_t BoundOf(double rate) {
+  return static_cast<uint64_t>(rate * static_cast<double>(kAllTraces));
+}
+
+bool IsChosen(const TraceId& id, uint64_t bound) {
   uint64_t number = 0;
   for (size_t i = 8; i < id.size(); ++i) number = number << 8 | id[i];
-  constexpr double kRange = 9223372036854775808.0;  // 2^63
-  return static_cast<double>(number >> 1) < rate * kRange;
+  return (number >> 1) < bound;
 }
 
 class TracerImpl final : public Tracer {
@@ -44,7 +48,7 @@ class TracerImpl final : public Tracer {
   TracerImpl(TracerOptions options, std::unique_ptr<SpanExporter> exporter,
              const Clock& clock, Metrics& metrics)
       : formats_(options.formats),
-        sampling_rate_(options.sampling_rate),
+        bound_(BoundOf(options.sampling_rate)),
         clock_(clock),
         sender_({.resource = std::move(options.resource),
                  .max_queue = options.max_queue,
@@ -59,7 +63,7 @@ class TracerImpl final : public Tracer {
     Span span;
     span.trace_id =
         caller.has_ids() ? caller.trace_id : NewId<sizeof(TraceId)>();
-    if (!caller.sampled.value_or(IsChosen(span.trace_id, sampling_rate_))) {
+    if (!caller.sampled.value_or(IsChosen(span.trace_id, bound_))) {
       return nullptr;
     }
     span.span_id = NewId<sizeof(SpanId)>();
@@ -77,7 +81,7 @@ class TracerImpl final : public Tracer {
   void Finish(Span span) override { sender_.Add(std::move(span)); }
 
   const TraceFormats formats_;
-  const double sampling_rate_;
+  const uint64_t bound_;
   const Clock& clock_;
   SpanSender sender_;
 };

@@ -53,8 +53,8 @@ class Tracer {
   virtual std::unique_ptr<RequestTrace> Start(absl::string_view name,
                                               const TraceHeaders* headers) = 0;
 
-  // Sends the spans that wait, for at most `most`, and drops the others. Later
-  // spans are dropped.
+  // Sends the spans that wait, for at most `most`, which is finite, and drops
+  // the others. Later spans are dropped.
   virtual void Stop(absl::Duration most) = 0;
 
  private:

@@ -19,13 +19,13 @@ DOCUMENT_COLUMNS = 120
 # Each module of server/: (files, types). The numbers may only fall. A new idea
 # that needs a file or a type raises its number here, where a reviewer sees it.
 MODULES = {
-    "admin": (11, 17),
-    "app": (14, 13),
+    "admin": (12, 17),
+    "app": (16, 14),
     "base": (17, 16),
     "config": (28, 36),
     "http": (14, 25),
     "limit": (16, 22),
-    "limiter": (18, 46),
+    "limiter": (21, 48),
     "metrics": (2, 10),
     "net": (26, 48),
     "rpc/grpc": (6, 13),
@@ -37,6 +37,7 @@ MODULES = {
     "store/memory": (4, 9),
     "store/redis": (28, 67),
     "tiers": (14, 26),
+    "trace": (13, 20),
     "xds": (10, 20),
 }
 
