@@ -151,6 +151,10 @@ void ReadTarget(EnvironmentReader& reader, OtlpOptions& options) {
     options.endpoint = endpoint.host_and_port;
     return;
   }
+  if (endpoint.variable != nullptr && !endpoint.has_scheme) {
+    reader.Fail(endpoint.variable, endpoint.host_and_port,
+                "http://HOST:PORT or https://HOST:PORT");
+  }
   if (!endpoint.is_complete) {
     endpoint.path =
         absl::StrCat(absl::StripSuffix(endpoint.path, "/"), kTracesPath);

@@ -19,6 +19,10 @@ namespace {
 using opentelemetry::proto::collector::trace::v1::TraceService;
 
 constexpr size_t kMaxPemBytes = size_t{1} << 20;
+constexpr int kMaxBackoffMs = 5'000;
+// Servers in Go end a connection with a PING more often than every 5 minutes.
+constexpr int kPingIntervalMs = 310'000;
+constexpr int kPingTimeoutMs = 20'000;
 
 absl::StatusOr<std::string> ReadPem(const std::string& path) {
   if (path.empty()) return std::string();
@@ -96,6 +100,11 @@ class GrpcExporter final : public SpanExporter {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+    // By default a collector that returns is not noticed for up to 2 minutes.
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxBackoffMs);
+    // A PING finds out that the collector has vanished without a word.
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingIntervalMs);
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs);
     return arguments;
   }
 

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -68,7 +69,7 @@ class SpanSender {
   std::mutex mutex_;  // guards the members below, except thread_
   std::condition_variable wake_;
   std::condition_variable ended_;
-  std::vector<Span> queue_;
+  std::deque<Span> queue_;
   bool stopping_ = false;
   bool has_ended_ = false;
   std::thread thread_;

@@ -4,6 +4,7 @@ messages."""
 import collections
 import concurrent.futures
 import http.server
+import ssl
 import threading
 
 import grpc
@@ -72,9 +73,11 @@ def read_spans(request):
 
 
 class Collector:
-    """Keeps all spans. Both ports are free ones."""
+    """Keeps all spans. Both ports are free ones. With files of TLS, (CA,
+    certificate, key), clients need a certificate."""
 
-    def __init__(self):
+    def __init__(self, files=None):
+        self.files = files
         self.lock = threading.Lock()
         self.kept = []
         self.headers = []  # of each request, with lower-case names
@@ -114,7 +117,13 @@ class Collector:
 
         self.grpc = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
         self.grpc.add_generic_rpc_handlers((Handler(),))
-        self.grpc_port = self.grpc.add_insecure_port("127.0.0.1:0")
+        if self.files is None:
+            self.grpc_port = self.grpc.add_insecure_port("127.0.0.1:0")
+        else:
+            ca, certificate, key = [path.read_bytes() for path in self.files]
+            self.grpc_port = self.grpc.add_secure_port(
+                "127.0.0.1:0", grpc.ssl_server_credentials(
+                    [(key, certificate)], ca, require_client_auth=True))
         self.grpc.start()
 
     def start_http(self):
@@ -137,6 +146,14 @@ class Collector:
                 pass
 
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if self.files is not None:
+            ca, certificate, key = self.files
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH,
+                                                 cafile=ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_cert_chain(certificate, key)
+            self.http.socket = context.wrap_socket(self.http.socket,
+                                                   server_side=True)
         self.http_port = self.http.server_address[1]
         self.thread = threading.Thread(target=self.http.serve_forever)
         self.thread.start()

@@ -7,6 +7,7 @@ import grpc
 import yaml
 
 import harness
+from certificates import Certificates
 from collector import Collector
 from redis_harness import Redis
 
@@ -161,6 +162,48 @@ class SpansTest(TraceTest):
         self.assertEqual(take.trace_id, TRACE)
         self.assertEqual(take.parent_id, request_span.span_id)
         self.assertEqual(take.attributes, {"ratelimit.charges": 1})
+
+
+class TlsTest(TraceTest):
+    def setUp(self):
+        super().setUp()
+        certificates = Certificates(self.folder, "collector")
+        self.client = certificates.issue("client", "DNS:client")
+        self.ca = certificates.ca
+        self.tls_collector = Collector(
+            (self.ca, *certificates.issue("server", "DNS:localhost")))
+        self.addCleanup(self.tls_collector.stop)
+
+    def start_with(self, protocol, ca):
+        port = getattr(self.tls_collector, f"{protocol}_port")
+        certificate, key = map(str, self.client)
+        self.start(
+            protocol, DRAIN_TIME="1s",
+            OTEL_EXPORTER_OTLP_ENDPOINT=f"https://localhost:{port}",
+            OTEL_EXPORTER_OTLP_CERTIFICATE=str(ca),
+            OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=certificate,
+            OTEL_EXPORTER_OTLP_CLIENT_KEY=key)
+        self.call(SAMPLED)
+
+    def test_with_a_client_certificate(self):
+        for protocol in ("grpc", "http"):
+            with self.subTest(protocol):
+                self.tls_collector.kept.clear()
+                self.start_with(protocol, self.ca)
+                harness.wait_for("the span", self.tls_collector.spans)
+
+    def test_another_authority_is_not_trusted(self):
+        other = Certificates(self.folder, "other").ca
+        for protocol in ("grpc", "http"):
+            with self.subTest(protocol):
+                self.start_with(protocol, other)
+                self.server.stop()
+                self.assertIn("spans are dropped", self.server.log())
+                self.assertEqual(self.tls_collector.spans(), [])
+
+    def test_a_missing_file_ends_the_start(self):
+        with self.assertRaisesRegex(AssertionError, "no-such-file"):
+            self.start_with("grpc", self.folder / "no-such-file")
 
 
 class SamplingTest(TraceTest):

@@ -165,6 +165,7 @@ TEST(TraceSettingsTest, BadValuesAreNamed) {
       {"TRACING_EXPORTER_PROTOCOL", "http/protobuf"},
       {"OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"},
       {"OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://a"},
+      {"OTEL_EXPORTER_OTLP_ENDPOINT", "a:4318"},
       {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://"},
       {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:0"},
       {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:b"},
