@@ -41,7 +41,7 @@ constexpr absl::Duration kReturnTime = absl::Milliseconds(400);
 // How long Drain() waits until the last spans are sent: the rest of the drain
 // time, within these bounds. The lower one and kReturnTime fit into kGrace.
 constexpr absl::Duration kTraceTime = absl::Seconds(5);
-constexpr absl::Duration kLeastTraceTime = absl::Milliseconds(150);
+constexpr absl::Duration kLeastTraceTime = absl::Milliseconds(100);
 
 // Counts the log lines that are dropped while it exists.
 class DroppedLinesMetric {

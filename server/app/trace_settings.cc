@@ -35,6 +35,20 @@ std::string NewInstanceId() {
                          (c >> 16 & 0x3fff) | 0x8000, c & 0xffff, d);
 }
 
+// gRPC ends the process if a header has other bytes.
+bool IsMetadata(absl::string_view name, absl::string_view value) {
+  for (const char c : name) {
+    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) &&
+        !absl::StrContains("-_.", c)) {
+      return false;
+    }
+  }
+  for (const char c : value) {
+    if (c < ' ' || c > '~') return false;
+  }
+  return !name.empty();
+}
+
 // Reads "a=b,c=d" with percent-encoded values.
 Pairs ReadPairs(EnvironmentReader& reader, const char* name, bool are_headers) {
   Pairs pairs;
@@ -46,8 +60,7 @@ Pairs ReadPairs(EnvironmentReader& reader, const char* name, bool are_headers) {
         absl::StrSplit(pair, absl::MaxSplits('=', 1));
     const absl::string_view key = absl::StripAsciiWhitespace(parts.first);
     std::string value = DecodePercent(absl::StripAsciiWhitespace(parts.second));
-    const bool is_good =
-        are_headers ? IsHeaderName(key) && !HasControls(value) : !key.empty();
+    const bool is_good = are_headers ? IsMetadata(key, value) : !key.empty();
     if (!is_good || !absl::StrContains(pair, '=')) {
       // The error does not show the text, which may be a secret.
       reader.Fail(name, "another form", "key=value,key=value");

@@ -12,7 +12,6 @@ namespace rls {
 namespace {
 
 constexpr size_t kMaxResponseBytes = size_t{64} << 10;
-constexpr long kOk = 200;
 constexpr int kPollMs = 1000;
 
 // libcurl is initialised while at least one CurlLibrary lives.
@@ -52,7 +51,7 @@ class HttpExporter final : public SpanExporter {
     if (!done.ok()) return done;
     long status = 0;
     curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
-    if (status == kOk) return Rejected();
+    if (status / 100 == 2) return Rejected();
     const std::string text = absl::StrCat("the collector answered ", status);
     if (IsRetryable(status)) return absl::UnavailableError(text);
     return absl::InternalError(text);

@@ -29,6 +29,7 @@ std::array<uint8_t, kSize> NewId() {
   return id;
 }
 
+constexpr size_t kUsualAttributes = 4;
 constexpr uint64_t kAllTraces = uint64_t{1} << 63;
 
 // The last 63 bits of the trace ids below this number are traced. All services
@@ -71,6 +72,7 @@ class TracerImpl final : public Tracer {
     span.state = std::move(caller.state);
     span.name = name;
     span.start = Now();
+    span.attributes.reserve(kUsualAttributes);
     return std::make_unique<RequestTrace>(*this, std::move(span));
   }
 
