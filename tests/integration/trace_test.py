@@ -249,12 +249,16 @@ class CollectorFaultsTest(TraceTest):
 
     def test_a_full_queue_drops_spans_and_no_requests(self):
         self.collector.open.clear()
-        self.start(OTEL_BSP_MAX_QUEUE_SIZE="5", OTEL_BSP_MAX_EXPORT_BATCH_SIZE="1")
+        self.start(OTEL_BSP_MAX_QUEUE_SIZE="5",
+                   OTEL_BSP_MAX_EXPORT_BATCH_SIZE="1")
+
         def dropped():
             self.call(SAMPLED)
             return self.metric("ratelimitd_trace_spans_dropped_total")
+
         harness.wait_for("a dropped span", dropped)
-        self.assertIn("spans are dropped", self.server.log())
+        harness.wait_for("the warning", lambda: "spans are dropped"
+                         in self.server.log())
         self.collector.open.set()
 
     def check_stop_with(self, protocol):
@@ -327,7 +331,8 @@ class PortTest(TraceTest):
         self.start(TRACING_EXPORTER_PROTOCOL="",
                    OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4317",
                    DRAIN_TIME="1s")
-        self.assertIn("so spans are sent over gRPC", self.server.log())
+        harness.wait_for("the warning", lambda: "so spans are sent over gRPC"
+                         in self.server.log())
 
 
 if __name__ == "__main__":
