@@ -67,7 +67,8 @@ class HttpPages final : public HttpHandler {
         json_({.limiter = dependencies.limiter,
                .clock = dependencies.clock,
                .answers = dependencies.answers,
-               .worker = workers[1]}) {}
+               .worker = workers[1],
+               .tracer = dependencies.tracer}) {}
 
   Plan PlanFor(const HttpRequest& request) override {
     return {.needs_body = request.path == "/json",
@@ -81,7 +82,7 @@ class HttpPages final : public HttpHandler {
       if (request.method != "POST") {
         RefuseMethod(kAllowPost, std::move(reply));
       } else {
-        json_.Answer(request.body, std::move(reply));
+        json_.Answer(request, std::move(reply));
       }
     } else if (request.path != "/metrics" && !IsHealth(request)) {
       SendText(404, "no such page\n", std::move(reply));
@@ -231,9 +232,9 @@ class AdminServerImpl final : public AdminServer {
 
 absl::StatusOr<std::unique_ptr<AdminServer>> NewAdminServer(
     const AdminOptions& options, const AdminDependencies& dependencies) {
-  absl::StatusOr<ForwardAuth> forward_auth =
-      ForwardAuth::Make(options.forward_auth, dependencies.answers,
-                        dependencies.limiter, dependencies.clock);
+  absl::StatusOr<ForwardAuth> forward_auth = ForwardAuth::Make(
+      options.forward_auth, dependencies.answers, dependencies.limiter,
+      dependencies.clock, dependencies.tracer);
   if (!forward_auth.ok()) return forward_auth.status();
   auto server =
       std::make_unique<AdminServerImpl>(dependencies, *std::move(forward_auth));

@@ -16,6 +16,7 @@
 #include "net/tls.h"
 #include "rpc/write_verdict.h"
 #include "rules/rule_book.h"
+#include "trace/tracer.h"
 
 namespace rls {
 
@@ -41,6 +42,7 @@ struct AdminDependencies {
   // Returns "" if the store of the counters can be used, else the reason in one
   // line. The process is ready nevertheless: the rules say how to decide.
   std::function<std::string()> store_state = [] { return std::string(); };
+  Tracer* tracer = nullptr;  // null: nothing is traced
 };
 
 // HTTP for people, probes and scrapers, and for gateways that do not speak

@@ -11,8 +11,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "admin/failure.h"
+#include "admin/http_trace.h"
 #include "base/recycled.h"
 #include "base/text.h"
+#include "limiter/end_trace.h"
 #include "rpc/read_query.h"
 
 namespace rls {
@@ -121,22 +123,24 @@ absl::StatusOr<HeaderDescriptors> ParseHeaderDescriptors(
 absl::StatusOr<ForwardAuth> ForwardAuth::Make(ForwardAuthSettings settings,
                                               AnswerSettings answers,
                                               Limiter& limiter,
-                                              const Clock& clock) {
+                                              const Clock& clock,
+                                              Tracer* tracer) {
   auto descriptors = ParseHeaderDescriptors(settings.descriptors);
   if (!descriptors.ok()) return descriptors.status();
   answers.headers = true;
   return ForwardAuth(std::move(settings), std::move(answers),
-                     *std::move(descriptors), limiter, clock);
+                     *std::move(descriptors), limiter, clock, tracer);
 }
 
 ForwardAuth::ForwardAuth(ForwardAuthSettings settings, AnswerSettings answers,
                          HeaderDescriptors descriptors, Limiter& limiter,
-                         const Clock& clock)
+                         const Clock& clock, Tracer* tracer)
     : settings_(std::move(settings)),
       answers_(std::move(answers)),
       descriptors_(std::move(descriptors)),
       limiter_(&limiter),
-      clock_(&clock) {}
+      clock_(&clock),
+      tracer_(tracer) {}
 
 // The state of a request until the limiter answers, possibly on another thread.
 struct ForwardAuth::Call : Recycled<Call> {
@@ -144,7 +148,8 @@ struct ForwardAuth::Call : Recycled<Call> {
 
   HttpReply reply;
   Query query;
-  std::string values;  // of the headers
+  std::string values;                   // of the headers
+  std::unique_ptr<RequestTrace> trace;  // null: not traced
   bool body_as_header = false;
 };
 
@@ -152,10 +157,13 @@ void ForwardAuth::Decide(const HttpRequest& request, HttpReply reply) const {
   auto call = std::make_unique<Call>(std::move(reply));
   Query& query = call->query;
   query.domain = settings_.domain;
+  call->trace = StartTrace(tracer_, "/v1/forward-auth", request);
+  query.trace = call->trace.get();
   AddDescriptors(descriptors_, request, call->values, query);
   absl::Status status = CheckQuery(query);
   status.Update(ReadOptions(request.query, *call));
   if (!status.ok()) {
+    EndTrace(call->trace, query, status);
     SendFailure(status, call->reply);
     return;
   }
@@ -163,6 +171,7 @@ void ForwardAuth::Decide(const HttpRequest& request, HttpReply reply) const {
   // allocation.
   limiter_->Check(query, [this, call = std::move(call)](
                              absl::StatusOr<const Verdict*> verdict) {
+    EndTrace(call->trace, call->query, verdict);
     if (verdict.ok()) {
       Answer(*call, **verdict);
     } else {

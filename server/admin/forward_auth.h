@@ -11,6 +11,7 @@
 #include "http/http_handler.h"
 #include "limiter/limiter.h"
 #include "rpc/write_verdict.h"
+#include "trace/tracer.h"
 
 namespace rls {
 
@@ -62,11 +63,13 @@ class ForwardAuth {
  public:
   // Always shows the limit in headers, even if answers.headers is false: the
   // answer has no other place for the limit.
-  // Lifetime: `limiter` and `clock` must outlive the result.
+  // `tracer` may be null: then nothing is traced.
+  // Lifetime: `limiter`, `clock` and `tracer` must outlive the result.
   // Failure: INVALID_ARGUMENT (settings.descriptors).
   static absl::StatusOr<ForwardAuth> Make(ForwardAuthSettings settings,
                                           AnswerSettings answers,
-                                          Limiter& limiter, const Clock& clock);
+                                          Limiter& limiter, const Clock& clock,
+                                          Tracer* tracer = nullptr);
 
   // Answers 200, 429 over the limit, 400 (a bad request), or 503. With
   // the query "body=header" the body of a refusal is also in the header
@@ -77,7 +80,7 @@ class ForwardAuth {
  private:
   ForwardAuth(ForwardAuthSettings settings, AnswerSettings answers,
               HeaderDescriptors descriptors, Limiter& limiter,
-              const Clock& clock);
+              const Clock& clock, Tracer* tracer);
 
   struct Call;
   absl::Status ReadOptions(absl::string_view query, Call& call) const;
@@ -88,6 +91,7 @@ class ForwardAuth {
   HeaderDescriptors descriptors_;
   Limiter* limiter_;
   const Clock* clock_;
+  Tracer* tracer_;
 };
 
 }  // namespace rls

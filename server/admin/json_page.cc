@@ -7,6 +7,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "admin/failure.h"
+#include "admin/http_trace.h"
+#include "limiter/end_trace.h"
 #include "rpc/json.h"
 
 namespace rls {
@@ -28,13 +30,15 @@ struct JsonPage::Call {
   JsonRequest request;
   JsonResponse response;
   bool over_limit = false;
+  std::unique_ptr<RequestTrace> trace;  // null: not traced
 };
 
 JsonPage::JsonPage(Dependencies dependencies)
     : dependencies_(std::move(dependencies)),
       large_(std::make_shared<std::atomic<int>>(0)) {}
 
-void JsonPage::Answer(absl::string_view body, HttpReply reply) {
+void JsonPage::Answer(const HttpRequest& request, HttpReply reply) {
+  const absl::string_view body = request.body;
   const bool is_large = body.size() > kMaxQuickBytes;
   if (is_large && large_->load() >= kMaxLarge) {
     SendFailure(absl::UnavailableError("too many large requests"), reply);
@@ -43,6 +47,7 @@ void JsonPage::Answer(absl::string_view body, HttpReply reply) {
   auto call =
       std::make_unique<Call>(std::move(reply), is_large ? large_ : nullptr);
   call->deadline = dependencies_.clock.Now() + kTimeout;
+  call->trace = StartTrace(dependencies_.tracer, "/json", request);
   if (!is_large) {
     Decide(std::move(call), body);
     return;
@@ -55,15 +60,18 @@ void JsonPage::Answer(absl::string_view body, HttpReply reply) {
 
 void JsonPage::Decide(std::unique_ptr<Call> call, absl::string_view body) {
   if (absl::Status read = call->request.Read(body); !read.ok()) {
+    EndTrace(call->trace, call->request.query(), read);
     SendFailure(read, call->reply);
     return;
   }
   Query& query = call->request.query();
   if (dependencies_.clock.Now() >= call->deadline) {
-    SendFailure(absl::DeadlineExceededError("the deadline has passed"),
-                call->reply);
+    const auto late = absl::DeadlineExceededError("the deadline has passed");
+    EndTrace(call->trace, query, late);
+    SendFailure(late, call->reply);
     return;
   }
+  query.trace = call->trace.get();
   query.deadline = call->deadline;
   query.caller = &call->reply.caller();
   dependencies_.limiter.Check(
@@ -75,6 +83,7 @@ void JsonPage::Decide(std::unique_ptr<Call> call, absl::string_view body) {
 
 void JsonPage::OnVerdict(std::unique_ptr<Call> call,
                          const absl::StatusOr<const Verdict*>& verdict) {
+  EndTrace(call->trace, call->request.query(), verdict);
   if (!verdict.ok()) {
     SendFailure(verdict.status(), call->reply);
     return;

@@ -13,6 +13,7 @@
 #include "limiter/limiter.h"
 #include "net/event_loop.h"
 #include "rpc/write_verdict.h"
+#include "trace/tracer.h"
 
 namespace rls {
 
@@ -37,12 +38,13 @@ class JsonPage {
     const Clock& clock;
     AnswerSettings answers;
     EventLoop& worker;
+    Tracer* tracer = nullptr;  // null: nothing is traced
   };
   explicit JsonPage(Dependencies dependencies);
   JsonPage(const JsonPage&) = delete;
   JsonPage& operator=(const JsonPage&) = delete;
 
-  void Answer(absl::string_view body, HttpReply reply);
+  void Answer(const HttpRequest& request, HttpReply reply);
 
  private:
   struct Call;

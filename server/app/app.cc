@@ -30,6 +30,7 @@
 #include "store/memory/memory_store.h"
 #include "store/redis/redis_store.h"
 #include "tiers/tier_sources.h"
+#include "trace/tracer.h"
 
 namespace rls {
 namespace {
@@ -38,11 +39,14 @@ constexpr absl::Duration kWatchInterval = absl::Milliseconds(250);
 // How long Drain() waits until leases are given back. Redis answers or fails
 // within its command timeout. The default timeout is much shorter.
 constexpr absl::Duration kReturnTime = absl::Milliseconds(400);
-static_assert(kReturnTime < Shutdown::kGrace);
 // The least time for which the start waits for the first attempt to connect to
 // Redis. REDIS_TIMEOUT may be shorter than one TLS handshake for each loop.
 constexpr absl::Duration kFirstAttempt = absl::Milliseconds(250);
 constexpr absl::Duration kAttemptLook = absl::Milliseconds(1);
+// How long Drain() waits until the last spans are sent: the rest of the drain
+// time, within these bounds. The lower one and kReturnTime fit into kGrace.
+constexpr absl::Duration kTraceTime = absl::Seconds(5);
+constexpr absl::Duration kLeastTraceTime = absl::Milliseconds(100);
 
 // Counts the log lines that are dropped while it exists.
 class DroppedLinesMetric {
@@ -103,6 +107,7 @@ class AppImpl final : public App {
   }
 
   absl::Status Start(const Settings& settings) {
+    if (absl::Status made = MakeTracer(settings); !made.ok()) return made;
     if (absl::Status loaded = LoadRules(settings); !loaded.ok()) return loaded;
     absl::StatusOr<RedisSettings> redis =
         RedisSettingsWith(config_->redis(), settings.redis);
@@ -129,7 +134,8 @@ class AppImpl final : public App {
          .answers = settings.answers,
          .not_ready = [this] { return NotReady(); },
          .store_state =
-             [this] { return redis_ == nullptr ? "" : redis_->not_ready(); }});
+             [this] { return redis_ == nullptr ? "" : redis_->not_ready(); },
+         .tracer = tracer_.get()});
     if (!admin.ok()) return admin.status();
     admin_ = *std::move(admin);
     if (ready_with_ != ReadyWith::kNothing) {
@@ -177,9 +183,21 @@ class AppImpl final : public App {
     admin_->Shutdown(std::max(end - absl::Now(), absl::ZeroDuration()));
     enter("leases to be given back");
     ReturnLeases();
+    enter("traces to be sent");
+    if (tracer_ != nullptr) {
+      tracer_->Stop(std::clamp(end - absl::Now(), kLeastTraceTime, kTraceTime));
+    }
   }
 
  private:
+  absl::Status MakeTracer(const Settings& settings) {
+    if (!settings.trace.has_value()) return absl::OkStatus();
+    auto tracer = NewTracer(*settings.trace, *clock_, *metrics_);
+    if (!tracer.ok()) return tracer.status();
+    tracer_ = *std::move(tracer);
+    return absl::OkStatus();
+  }
+
   absl::Status LoadRules(const Settings& settings) {
     if (!settings.xds.has_value()) return config_->Load();
     auto xds = NewXdsRules(*settings.xds, rules_, *metrics_, *clock_);
@@ -219,15 +237,17 @@ class AppImpl final : public App {
       leases_ = NewLeaseStore(*redis_, *loop_, *clock_, *metrics_);
       store = leases_.get();
     }
-    limiter_ = NewLimiter({.rules = rules_,
-                           .loop = *loop_,
-                           .store = *store,
-                           .local_store = *memory_,
-                           .replicas = settings.replicas,
-                           .clock = *clock_,
-                           .metrics = *metrics_});
+    limiter_ =
+        NewLimiter({.rules = rules_,
+                    .loop = *loop_,
+                    .store = *store,
+                    .local_store = *memory_,
+                    .replicas = settings.replicas,
+                    .clock = *clock_,
+                    .metrics = *metrics_,
+                    .traces_takes = tracer_ != nullptr && redis_ != nullptr});
     loop_thread_ = std::thread([this] { loop_->Run(); });
-    handler_.emplace(*limiter_, *clock_, settings.answers);
+    handler_.emplace(*limiter_, *clock_, settings.answers, tracer_.get());
     return absl::OkStatus();
   }
 
@@ -271,6 +291,7 @@ class AppImpl final : public App {
   const std::unique_ptr<Clock> clock_;
   const std::unique_ptr<Metrics> metrics_;
   const DroppedLinesMetric dropped_lines_;
+  std::unique_ptr<Tracer> tracer_;  // null: nothing is traced
   const bool is_lean_;
   // Run the HTTP ports, and with the lean transport also that and its
   // connections to Redis.

@@ -3,11 +3,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "admin/forward_auth.h"
 #include "app/ignored_variables.h"
 #include "app/redis_settings.h"
+#include "app/trace_settings.h"
 #include "app/xds_settings.h"
 #include "base/text.h"
 
@@ -215,6 +217,19 @@ void EnvironmentReader::Fail(const char* name, absl::string_view found,
       absl::StrCat(name, ": found ", Quoted(found), ", expected ", expected)));
 }
 
+bool IsMetadata(absl::string_view name, absl::string_view value) {
+  for (const char c : name) {
+    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) &&
+        !absl::StrContains("-_.", c)) {
+      return false;
+    }
+  }
+  for (const char c : value) {
+    if (c < ' ' || c > '~') return false;
+  }
+  return !name.empty();
+}
+
 absl::StatusOr<EnvironmentReport> ApplyEnvironment(
     const Environment& environment, Settings& settings) {
   EnvironmentReader reader(environment);
@@ -262,6 +277,7 @@ absl::StatusOr<EnvironmentReport> ApplyEnvironment(
   ReadRedisSettings(reader, settings.redis);
   settings.xds = ReadXdsSettings(reader);
   settings.ready_with = ReadReadyWith(reader, settings.xds.has_value());
+  settings.trace = ReadTraceSettings(reader);
 
   ReadFolder(reader, settings);
   CheckIgnoredVariables(reader);

@@ -90,6 +90,9 @@ class EnvironmentReader {
   std::vector<std::string> warnings_;
 };
 
+// True if gRPC can send the header. With other bytes it ends the process.
+bool IsMetadata(absl::string_view name, absl::string_view value);
+
 // The by-products of reading the environment.
 struct EnvironmentReport {
   ShownSettings shown;

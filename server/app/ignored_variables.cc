@@ -19,7 +19,6 @@ constexpr char kMetrics[] =
     "metrics are always on PORT under /metrics, with names of their own";
 constexpr char kNoMemcached[] = "memcached is not supported";
 constexpr char kNoStatsd[] = "there is no StatsD";
-constexpr char kNoTraces[] = "there are no traces";
 constexpr char kNoWait[] = "the start never waits for Redis";
 constexpr char kPipeline[] =
     "calls that wait for a connection are always sent together";
@@ -52,7 +51,7 @@ constexpr IgnoredVariable kIgnored[] = {
      "limits are enforced; quota_mode of the descriptors is supported"},
     {"REDIS_CLUSTER_PIPELINE_PARALLELISM", ValueKind::kInteger, kPipeline},
     {"REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", ValueKind::kBoolean,
-     "/healthcheck always shows whether Redis answers"},
+     "/healthcheck does not depend on Redis; /ready shows its state"},
     {"REDIS_PERSECOND_CLUSTER_PIPELINE_PARALLELISM", ValueKind::kInteger,
      kPipeline},
     {"REDIS_PERSECOND_PIPELINE_LIMIT", ValueKind::kInteger, kPipeline},
@@ -74,12 +73,6 @@ constexpr IgnoredVariable kIgnored[] = {
     {"STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", ValueKind::kBoolean,
      "accounting: all_or_nothing, the default of a file, never counts refused "
      "hits"},
-    {"TRACING_ENABLED", ValueKind::kBoolean, kNoTraces},
-    {"TRACING_EXPORTER_PROTOCOL", ValueKind::kText, kNoTraces},
-    {"TRACING_SAMPLING_RATE", ValueKind::kNumber, kNoTraces},
-    {"TRACING_SERVICE_INSTANCE_ID", ValueKind::kText, kNoTraces},
-    {"TRACING_SERVICE_NAME", ValueKind::kText, kNoTraces},
-    {"TRACING_SERVICE_NAMESPACE", ValueKind::kText, kNoTraces},
     {"USE_DOG_STATSD", ValueKind::kBoolean, kNoStatsd},
     {"USE_DOG_STATSD_MOGRIFIERS", ValueKind::kText, kNoStatsd},
     {"USE_PROMETHEUS", ValueKind::kBoolean, kMetrics},

@@ -15,6 +15,7 @@
 #include "config/load.h"
 #include "rpc/rpc_server.h"
 #include "rpc/write_verdict.h"
+#include "trace/tracer.h"
 #include "xds/xds_client.h"
 
 namespace rls {
@@ -34,6 +35,7 @@ struct Settings {
   bool merge_domains = false;  // several files may contain one domain
   ReadyWith ready_with = ReadyWith::kNothing;
   std::optional<XdsOptions> xds;  // a value: the rules do not come from files
+  std::optional<TracerOptions> trace;  // nullopt: nothing is traced
   RpcServerOptions grpc;
   std::string transport = "lean";  // or "grpc"
   AdminOptions admin;

@@ -69,6 +69,11 @@ std::optional<XdsOptions> ReadXdsSettings(EnvironmentReader& reader) {
             options.node_metadata);
   ReadPairs(reader, "CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS", ':',
             "name:value,name:value", options.headers);
+  for (const auto& [name, value] : options.headers) {
+    if (IsMetadata(name, value)) continue;
+    reader.Fail("CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS", "another form",
+                "names of letters, digits, - _ and ., and printable values");
+  }
   ReadTls(reader, options);
   ReadBackoff(reader, options);
   reader.ReadNumber<size_t>("XDS_CLIENT_MAX_MSG_SIZE_IN_BYTES", 1024,

@@ -26,12 +26,18 @@ class LimiterImpl final : public Limiter {
                          .loop = dependencies.loop,
                          .store = dependencies.store,
                          .clock = dependencies.clock,
-                         .metrics = dependencies.metrics})) {
+                         .metrics = dependencies.metrics})),
+        take_begin_(NewTakeBegin(flow_)),
+        take_end_(NewTakeEnd(flow_)) {
     // Match, plan:
     flow_.Add(*tier_lookup_);
     // Before the take. Usage decides the costs for which the queue books.
     flow_.Add(*usage_);
     flow_.Add(static_cast<Step<Demand>&>(*queue_));
+    if (dependencies.traces_takes) {
+      flow_.Add(*take_begin_);
+      flow_.Add(*take_end_);
+    }
     // After the take. A request waits only if it could not degrade.
     flow_.Add(*without_store_);
     flow_.Add(*degrade_);
@@ -53,6 +59,8 @@ class LimiterImpl final : public Limiter {
   const std::unique_ptr<Step<Taken>> without_store_;
   const std::unique_ptr<Step<Taken>> degrade_;
   const std::unique_ptr<Queue> queue_;
+  const std::unique_ptr<Step<Demand>> take_begin_;
+  const std::unique_ptr<Step<Taken>> take_end_;
 };
 
 }  // namespace

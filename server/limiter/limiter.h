@@ -48,6 +48,8 @@ struct LimiterDependencies {
   int replicas = 1;           // processes that share the limit of such a rule
   const Clock& clock;
   Metrics& metrics;
+  // True: the takes of a traced request are spans of their own.
+  bool traces_takes = false;
 };
 
 // Lifetime: the dependencies must outlive the limiter. The limiter must not be

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "limiter/caller.h"
 #include "rules/domain.h"
+#include "trace/tracer.h"
 
 namespace rls {
 
@@ -37,6 +38,8 @@ struct Query {
   // Null: the transport cannot notice that the client is gone, so the request
   // is never held.
   Caller* caller = nullptr;
+  // Null: the request is not traced. Lives until the answer.
+  RequestTrace* trace = nullptr;
 };
 
 }  // namespace rls

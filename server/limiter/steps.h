@@ -43,6 +43,11 @@ std::unique_ptr<Step<Taken>> NewWithoutStore(
 // the limits of degraded traffic.
 std::unique_ptr<Step<Taken>> NewDegrade(Flow& flow);
 
+// Traced requests get a span for each take: NewTakeBegin() must be the last
+// step before the take, and NewTakeEnd() the first one after it.
+std::unique_ptr<Step<Demand>> NewTakeBegin(Flow& flow);
+std::unique_ptr<Step<Taken>> NewTakeEnd(Flow& flow);
+
 }  // namespace rls
 
 #endif  // RLS_LIMITER_STEPS_H_

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/recycled.h"
+#include "limiter/end_trace.h"
 #include "limiter/query.h"
 #include "rpc/read_query.h"
 
@@ -14,7 +15,12 @@ namespace {
 struct Request : Recycled<Request> {
   Query query;
   RateLimitHandler::AnswerCallback done;
+  std::unique_ptr<RequestTrace> trace;  // null: not traced
 };
+
+// As the instrumentation of gRPC for Go names it.
+constexpr char kSpanName[] =
+    "envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";
 
 // Lends `to` the memory of the previous answer of this thread, so that an
 // answer needs no allocation. If that memory is already lent, `to` starts
@@ -44,12 +50,16 @@ class LentString {
 }  // namespace
 
 RateLimitHandler::RateLimitHandler(Limiter& limiter, const Clock& clock,
-                                   AnswerSettings settings)
-    : limiter_(limiter), clock_(clock), settings_(std::move(settings)) {}
+                                   AnswerSettings settings, Tracer* tracer)
+    : limiter_(limiter),
+      clock_(clock),
+      settings_(std::move(settings)),
+      tracer_(tracer) {}
 
 void RateLimitHandler::ShouldRateLimit(absl::string_view request,
                                        absl::Time deadline, Caller* caller,
-                                       AnswerCallback done) {
+                                       AnswerCallback done,
+                                       const TraceHeaders* trace) {
   if (clock_.Now() >= deadline) {
     done({.status = absl::DeadlineExceededError("the deadline has passed")});
     return;
@@ -58,7 +68,12 @@ void RateLimitHandler::ShouldRateLimit(absl::string_view request,
   Query& query = waiting->query;
   query.deadline = deadline;
   query.caller = caller;
+  if (tracer_ != nullptr) {
+    waiting->trace = tracer_->Start(kSpanName, trace);
+    query.trace = waiting->trace.get();
+  }
   if (absl::Status read = ReadQuery(request, query); !read.ok()) {
+    EndTrace(waiting->trace, query, read);
     done({.status = std::move(read)});
     return;
   }
@@ -67,6 +82,7 @@ void RateLimitHandler::ShouldRateLimit(absl::string_view request,
   // allocation.
   limiter_.Check(query, [this, waiting = std::move(waiting)](
                             absl::StatusOr<const Verdict*> verdict) {
+    EndTrace(waiting->trace, waiting->query, verdict);
     if (!verdict.ok()) {
       waiting->done({.status = verdict.status()});
       return;

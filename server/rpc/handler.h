@@ -12,6 +12,7 @@
 #include "limiter/limiter.h"
 #include "metrics/metrics.h"
 #include "rpc/write_verdict.h"
+#include "trace/tracer.h"
 
 namespace rls {
 
@@ -29,28 +30,36 @@ class RateLimitHandler {
   // The answer is valid only while the callback runs.
   using AnswerCallback = absl::AnyInvocable<void(const Answer&)>;
 
-  // `limiter` and `clock` must outlive the handler.
+  // `tracer` may be null: then nothing is traced.
+  // Lifetime: `limiter`, `clock` and `tracer` must outlive the handler.
   RateLimitHandler(Limiter& limiter, const Clock& clock,
-                   AnswerSettings settings);
+                   AnswerSettings settings, Tracer* tracer = nullptr);
   RateLimitHandler(const RateLimitHandler&) = delete;
   RateLimitHandler& operator=(const RateLimitHandler&) = delete;
 
   // `request` is a serialized RateLimitRequest. Its strings may hold any bytes,
   // because gateways send header values unchanged. If `caller` is null, the
-  // request is never held.
+  // request is never held. `trace` holds the trace headers of the request, or
+  // is null.
   //
   // Threads: `done` may run on any thread, even before this function returns.
-  // Lifetime: `request` and `caller` must live until `done` has run.
+  // Lifetime: `request` and `caller` must live until `done` has run, `trace`
+  // until this function returns.
   // Failure: INVALID_ARGUMENT (the text names the field), DEADLINE_EXCEEDED (a
   // request that arrives after its deadline is not charged), and the codes of
   // the limiter.
   void ShouldRateLimit(absl::string_view request, absl::Time deadline,
-                       Caller* caller, AnswerCallback done);
+                       Caller* caller, AnswerCallback done,
+                       const TraceHeaders* trace = nullptr);
+
+  // False: the transport need not read trace headers.
+  bool traces() const { return tracer_ != nullptr; }
 
  private:
   Limiter& limiter_;
   const Clock& clock_;
   const AnswerSettings settings_;
+  Tracer* const tracer_;
 };
 
 // Counts ShouldRateLimit calls and measures their duration, for every

@@ -14,7 +14,7 @@ import sys
 RANKS = {
     "base": 0,
     "metrics": 1, "limit": 1,
-    "store": 2, "rules": 2, "net": 2,
+    "store": 2, "rules": 2, "net": 2, "trace": 2,
     "store/memory": 3, "store/lease": 3, "store/redis": 3, "config": 3, "tiers": 3,
     "limiter": 4, "xds": 4,
     "rpc": 5,
@@ -27,22 +27,24 @@ RANKS = {
 
 # Third-party headers and the modules that may name them, with the modules in
 # their folders. A library has one home, but base computes digests with OpenSSL,
-# and gRPC C++ has a server in rpc/grpc and a client in xds. admin writes JSON, and
-# tiers reads it.
+# and gRPC C++ has a server in rpc/grpc and clients in xds and trace. libcurl gets
+# for tiers, on an event loop, and posts for trace, on a thread. admin writes JSON,
+# and tiers reads it.
 HOMES = {
     r"spdlog/": "base",
     r"prometheus/": "metrics",
     r"openssl/(evp|hmac|sha)\.h": "base net",
     r"openssl/(?!(evp|hmac|sha)\.h)": "net",
     r"yaml-cpp/": "config",
-    r"grpcpp/|.*\.grpc\.pb\.h": "rpc/grpc xds",
+    r"grpcpp/|.*\.grpc\.pb\.h": "rpc/grpc trace xds",
     r"grpc/": "rpc",
     r"nghttp2/": "rpc/lean",
     r"google/protobuf/": "rpc xds",
     r"google/rpc/|ratelimit/": "xds",
     r"envoy/": "rpc xds",
+    r"opentelemetry/": "trace",
     r"hiredis/": "store/redis",
-    r"curl/": "tiers",
+    r"curl/": "tiers trace",
     r"nlohmann/": "admin tiers",
     r"boost/": "http",
     r"httplib\.h": "tests/support",

@@ -130,7 +130,8 @@ void FeedH2Session(absl::string_view input) {
                             .memory = memory,
                             .handler = handler,
                             .report = report,
-                            .max_request_bytes = kMaxRequestBytes},
+                            .max_request_bytes = kMaxRequestBytes,
+                            .reads_trace_headers = true},
       [] {});
   for (size_t turn = 0; !input.empty() && !session->over(); ++turn) {
     const bool good = session->Receive(input.substr(0, portion));

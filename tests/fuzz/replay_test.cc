@@ -39,6 +39,7 @@ constexpr Target kTargets[] = {
     {"rules", FuzzRules},
     {"script_reply", FuzzScriptReply},
     {"tier_reply", FuzzTierReply},
+    {"trace_headers", FuzzTraceHeaders},
 };
 
 std::vector<std::string> Corpus(const std::filesystem::path& folder) {

@@ -25,6 +25,7 @@ void FuzzRequest(const uint8_t* bytes, size_t size);
 void FuzzRules(const uint8_t* bytes, size_t size);
 void FuzzScriptReply(const uint8_t* bytes, size_t size);
 void FuzzTierReply(const uint8_t* bytes, size_t size);
+void FuzzTraceHeaders(const uint8_t* bytes, size_t size);
 
 }  // namespace rls
 

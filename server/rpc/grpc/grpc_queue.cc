@@ -7,6 +7,7 @@
 #include "base/thread_shard.h"
 #include "limiter/caller.h"
 #include "rpc/grpc/grpc_health.h"
+#include "trace/trace_context.h"
 
 namespace rls {
 namespace {
@@ -85,11 +86,23 @@ class GrpcQueue::Call final : public QueueClient {
     owner_.context_.handler.ShouldRateLimit(
         {reinterpret_cast<const char*>(bytes_.begin()), bytes_.size()},
         absl::FromChrono(context_->deadline()), &*caller_,
-        [this](const RateLimitHandler::Answer& answer) { Answer(answer); });
+        [this](const RateLimitHandler::Answer& answer) { Answer(answer); },
+        ReadTraceHeaders());
   }
 
  private:
   enum { kArrived, kOver, kFinished };
+
+  // Null: requests are not traced.
+  const TraceHeaders* ReadTraceHeaders() {
+    if (!owner_.context_.handler.traces()) return nullptr;
+    trace_headers_.Clear();
+    for (const auto& [name, value] : context_->client_metadata()) {
+      trace_headers_.Add({name.data(), name.size()},
+                         {value.data(), value.size()});
+    }
+    return &trace_headers_;
+  }
 
   void Answer(const RateLimitHandler::Answer& answer) {
     owner_.context_.metrics.Count(answer.status.code(),
@@ -114,6 +127,7 @@ class GrpcQueue::Call final : public QueueClient {
   grpc::Slice bytes_;
   absl::Time started_;
   std::optional<Caller> caller_;
+  TraceHeaders trace_headers_;
   Handover answered_;
   bool cancelled_ = false;
   int ends_ = 0;

@@ -95,6 +95,14 @@ void Call::Begin(H2Session& session, int32_t stream_id, absl::Time now) {
   ClearLarge(inflated_);
   sending_.Clear();
   caller_.emplace();
+  if (trace_headers_ != nullptr) trace_headers_->Clear();
+}
+
+void Call::AddTraceHeader(absl::string_view name, absl::string_view value) {
+  if (trace_headers_ == nullptr) {
+    trace_headers_ = std::make_unique<TraceHeaders>();
+  }
+  trace_headers_->Add(name, value);
 }
 
 void Call::Append(absl::string_view message) {

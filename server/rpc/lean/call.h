@@ -17,6 +17,7 @@
 #include "net/socket.h"
 #include "rpc/handler.h"
 #include "rpc/lean/inflate.h"
+#include "trace/trace_context.h"
 
 namespace rls {
 
@@ -118,6 +119,14 @@ class Call {
   // caller().Leave().
   Caller& caller() { return *caller_; }
 
+  // The trace headers of the request; null: it has none, or requests are not
+  // traced.
+  const TraceHeaders* trace_headers() const {
+    return trace_headers_ == nullptr || trace_headers_->empty()
+               ? nullptr
+               : trace_headers_.get();
+  }
+
   // Carries an answer from another thread to the loop. The other thread writes
   // it before the hand-over; the loop reads it after.
   RateLimitHandler::Answer answer;
@@ -128,6 +137,7 @@ class Call {
   friend struct H2Response;
 
   void Append(absl::string_view message);
+  void AddTraceHeader(absl::string_view name, absl::string_view value);
   void AddReceived(absl::string_view bytes);
   void DropReceived();
   // In received_ and inflated_.
@@ -167,6 +177,8 @@ class Call {
   Unsent sending_;        // messages with their prefixes
   absl::Status status_;
   std::optional<Caller> caller_;
+  // Made for the first request with trace headers, and kept for later ones.
+  std::unique_ptr<TraceHeaders> trace_headers_;
 };
 
 // The calls of one loop, and the bounds on their number and memory. Reuses the

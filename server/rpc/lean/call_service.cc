@@ -72,7 +72,8 @@ void CallService::Decide(Call& call, absl::string_view request) {
           call.answer = answer;
           HandOver(call);
         }
-      });
+      },
+      call.trace_headers());
 }
 
 void CallService::Answer(Call& call, const RateLimitHandler::Answer& answer) {

@@ -153,6 +153,8 @@ void H2Session::AddHeader(absl::string_view name, absl::string_view value) {
     if (timeout.has_value()) call.deadline_ = now_ + *timeout;
   } else if (name == "grpc-encoding") {
     call.encoding_ = EncodingOf(value);
+  } else if (dependencies_.reads_trace_headers) {
+    call.AddTraceHeader(name, value);
   }
 }
 

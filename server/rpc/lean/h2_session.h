@@ -40,6 +40,7 @@ struct H2SessionDependencies {
   CallHandler& handler;
   BoundReport& report;
   size_t max_request_bytes = 0;
+  bool reads_trace_headers = false;
   PeerAddress peer = {};
 };
 

@@ -180,6 +180,7 @@ void LeanLoop::Add(FileDescriptor socket, Admission::Ticket ticket) {
                       .report = dependencies_.report,
                       .max_request_bytes = static_cast<size_t>(
                           dependencies_.options.max_request_bytes),
+                      .reads_trace_headers = dependencies_.handler.traces(),
                       .peer = ticket.peer()},
           .pending = on_pending_,
           .closed = on_closed_,

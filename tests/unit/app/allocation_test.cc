@@ -18,6 +18,7 @@
 #include "rpc/wire.h"
 #include "rules/rule_book.h"
 #include "store/memory/memory_store.h"
+#include "trace/tracer.h"
 #include "unit/app/allocations.h"
 #include "unit/rpc/lean/h2_frames.h"
 #include "unit/rpc/raw_client.h"
@@ -160,6 +161,25 @@ TEST_P(AllocationOfDescriptorsTest, TheHandlerAnswersWithoutAny) {
   EXPECT_GT(bytes, 0u);
 }
 
+TEST_F(AllocationTest, ARequestThatIsNotSampledIsAnsweredWithoutAny) {
+  const std::unique_ptr<Tracer> tracer =
+      NewTracer({.sampling_rate = 0}, *clock_, *metrics_).value();
+  RateLimitHandler handler(*limiter_, *clock_, {}, tracer.get());
+  const std::string request = Request(1);
+  TraceHeaders headers;
+  ExpectNoAllocations([&] {
+    headers.Clear();
+    headers.Add("traceparent",
+                "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00");
+    handler.ShouldRateLimit(
+        request, absl::InfiniteFuture(), nullptr,
+        [](const RateLimitHandler::Answer& reply) {
+          EXPECT_TRUE(reply.status.ok());
+        },
+        &headers);
+  });
+}
+
 // A client that makes concurrent calls to a server with one loop.
 class AllocationClient {
  public:
@@ -169,11 +189,16 @@ class AllocationClient {
 
   void Call(int rounds, absl::string_view request) {
     constexpr int32_t kAtOnce = 16;
+    // Requests are not traced, so the server must not keep their trace headers.
+    const Fields trace_headers = {
+        {"traceparent",
+         "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}};
     for (int round = 0; round < rounds; ++round) {
       std::string bytes;
       const int32_t first = next_;
       for (; next_ < first + 2 * kAtOnce; next_ += 2) {
-        bytes += RequestHead(next_, kDecide) + Data(next_, Prefixed(request));
+        bytes += RequestHead(next_, kDecide, trace_headers) +
+                 Data(next_, Prefixed(request));
       }
       client_.Send(bytes);
       for (int32_t id = first; id < next_; id += 2) {

@@ -408,6 +408,11 @@ TEST_F(SettingsTest, BadSettingsOfXdsAreNamed) {
               HasSubstr("CONFIG_TYPE: found \"XDS\", expected FILE"));
   variables_ = {{"CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS", "secret"}};
   EXPECT_THAT(MustFail({"--config", "a"}), HasSubstr("ADDITIONAL_HEADERS"));
+  // gRPC would end the process.
+  for (const char* header : {"a!b:c", "a b:c", "a:\x01", "a:\xc3\xa9"}) {
+    variables_ = {{"CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS", header}};
+    EXPECT_THAT(MustFail({"--config", "a"}), HasSubstr("ADDITIONAL_HEADERS"));
+  }
   variables_ = {{"XDS_CLIENT_BACKOFF_RANDOM_FACTOR", "1.1"}};
   EXPECT_THAT(MustFail({"--config", "a"}), HasSubstr("a number from 0 to 1"));
 }
