@@ -183,6 +183,7 @@ class AppImpl final : public App {
                            .store = *store,
                            .local_store = *memory_,
                            .replicas = settings.replicas,
+                           .modes = settings.decisions,
                            .clock = *clock_,
                            .metrics = *metrics_});
     loop_thread_ = std::thread([this] { loop_->Run(); });

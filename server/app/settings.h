@@ -11,6 +11,7 @@
 #include "admin/admin_server.h"
 #include "app/redis_settings.h"
 #include "config/load.h"
+#include "limiter/modes.h"
 #include "rpc/rpc_server.h"
 #include "rpc/write_verdict.h"
 #include "xds/xds_client.h"
@@ -25,6 +26,7 @@ struct Settings {
   std::string transport = "lean";  // or "grpc"
   AdminOptions admin;
   AnswerSettings answers;
+  DecisionModes decisions;
   std::string log_level = "info";
   RedisSettings redis;
   // The number of processes that share the traffic. With on_backend_error:

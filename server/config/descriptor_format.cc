@@ -254,7 +254,9 @@ void ReadDescriptorFormat(YamlReader& reader, const YamlNode& root,
     reader.Fail(root, "domain: found nothing, expected a name");
   }
   file.domain_name = domain.name;
-  ReadAccounting(map, domain.accounting);
+  if (map.Find("accounting") != nullptr) {
+    ReadAccounting(map, domain.accounting.emplace());
+  }
   OnBackendError on_backend_error = OnBackendError::kError;
   ReadOnBackendError(map, on_backend_error);
   if (const YamlNode* list = map.Find("descriptors")) {

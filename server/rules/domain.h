@@ -2,6 +2,7 @@
 #define RLS_RULES_DOMAIN_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -73,7 +74,8 @@ class Domain {
   virtual ~Domain() = default;
 
   virtual const std::string& name() const = 0;
-  virtual Accounting accounting() const = 0;
+  // Nullopt: the configuration does not state it.
+  virtual std::optional<Accounting> accounting() const = 0;
 
   // Overwrites `match`, so that the memory of `match` can be reused.
   virtual void Find(absl::Span<const Entry> entries, Match& match) const = 0;

@@ -207,7 +207,8 @@ struct TierSpec {
 // A domain has either a tree of nodes or tiers.
 struct DomainSpec {
   std::string name;
-  Accounting accounting = Accounting::kAllOrNothing;
+  // Nullopt: DecisionModes::default_accounting.
+  std::optional<Accounting> accounting;
   std::vector<RuleNode> nodes;
   std::optional<TierSpec> tiers;
 };
