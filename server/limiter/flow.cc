@@ -45,6 +45,7 @@ void Flow::Start(const Query& query, Phase::DoneCallback done) {
   if (domain == nullptr) {
     unknown_domain_.Add(1);
     Verdict verdict;
+    verdict.query = &query;
     verdict.statuses.resize(query.descriptors.size());
     done(&verdict);
     return;

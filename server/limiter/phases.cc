@@ -30,6 +30,7 @@ struct Decision : Recycled<Decision> {
         done(std::move(callback)),
         deadline(asked.deadline),
         matches(asked.descriptors.size()) {
+    verdict.query = &query;
     verdict.statuses.resize(matches.size());
   }
 
@@ -147,6 +148,7 @@ void AddLimit(Decision& d, size_t descriptor, const CompiledRule* rule,
   limit.kind = kind;
   limit.status.policy = &policy;
   limit.status.rule = rule;
+  limit.status.secret = match.secret;
 }
 
 void AddLimits(Decision& d, size_t descriptor) {

@@ -24,6 +24,7 @@ struct LimitStatus {
   const Policy* policy = nullptr;
   const CompiledRule* rule = nullptr;  // null for a limit override
   bool unlimited = false;
+  bool secret = false;    // Match::secret
   int64_t remaining = 0;  // 0 when over
   // Until the limit resets; when over, until the same charge could pass.
   absl::Duration reset;
@@ -42,6 +43,7 @@ struct Verdict {
   bool over_limit = false;
   // SHADOW_MODE lets the request pass, although it is over its limit.
   bool shadowed = false;
+  const Query* query = nullptr;  // the request; null in some tests
   // In the order of the descriptors.
   absl::InlinedVector<LimitStatus, kUsualDescriptors> statuses;
   // The status that speaks for the request: see limiter/leading.h. Null if no

@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kMaxDepth = 8;
 constexpr size_t kMaxFields = 8;  // of one object; each message has fewer
 
-absl::Status Invalid(absl::string_view field, absl::string_view problem) {
+absl::Status BadShape(absl::string_view field, absl::string_view problem) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", problem));
 }
 
@@ -83,10 +83,10 @@ class JsonShape {
     frame.wants_name = false;
     std::string name = FieldName(text);
     if (text.find('\\') != text.npos || frame.fields.size() == kMaxFields) {
-      status_ = Invalid(Quoted(text), "unknown field");
+      status_ = BadShape(Quoted(text), "unknown field");
     } else if (std::find(frame.fields.begin(), frame.fields.end(), name) !=
                frame.fields.end()) {
-      status_ = Invalid(Quoted(text), "the field is repeated");
+      status_ = BadShape(Quoted(text), "the field is repeated");
     } else {
       frame.fields.push_back(std::move(name));
     }
@@ -96,9 +96,9 @@ class JsonShape {
     if (c == '{' || c == '[') return Open(c == '{');
     if (c == '}' || c == ']') return Close();
     if (c == '\'' || (WantsName() && c != ',')) {
-      status_ = Invalid("JSON", "expected a name or text in double quotes");
+      status_ = BadShape("JSON", "expected a name or text in double quotes");
     } else if (c == ',') {
-      if (after_comma_) status_ = Invalid("JSON", "found two commas");
+      if (after_comma_) status_ = BadShape("JSON", "found two commas");
       if (!frames_.empty())
         frames_.back().wants_name = frames_.back().is_object;
     }
@@ -106,13 +106,14 @@ class JsonShape {
 
   void Open(bool is_object) {
     if (WantsName()) {
-      status_ = Invalid("JSON", "expected a name in double quotes");
+      status_ = BadShape("JSON", "expected a name in double quotes");
     } else if (IsInList() == is_object) {
-      status_ = is_object ? Invalid(frames_.back().fields.back(),
-                                    "found an object, expected a list")
-                          : Invalid("JSON", "found a list, expected one value");
+      status_ = is_object
+                    ? BadShape(frames_.back().fields.back(),
+                               "found an object, expected a list")
+                    : BadShape("JSON", "found a list, expected one value");
     } else if (frames_.size() == kMaxDepth) {
-      status_ = Invalid("JSON", "nested too deep");
+      status_ = BadShape("JSON", "nested too deep");
     } else {
       frames_.push_back({.is_object = is_object, .wants_name = is_object});
       if (is_object) Count();
@@ -120,7 +121,7 @@ class JsonShape {
   }
 
   void Close() {
-    if (after_comma_) status_ = Invalid("JSON", "found a comma at the end");
+    if (after_comma_) status_ = BadShape("JSON", "found a comma at the end");
     if (!frames_.empty()) frames_.pop_back();
   }
 
@@ -129,11 +130,11 @@ class JsonShape {
       entries_ = 0;
       if (++descriptors_ <= kMaxDescriptors) return;
       status_ =
-          Invalid("descriptors", absl::StrCat("more than ", kMaxDescriptors));
+          BadShape("descriptors", absl::StrCat("more than ", kMaxDescriptors));
     } else if (frames_.size() == kEntryDepth && ++entries_ > kMaxEntries) {
       status_ =
-          Invalid(absl::StrCat("descriptors[", descriptors_ - 1, "].entries"),
-                  absl::StrCat("more than ", kMaxEntries));
+          BadShape(absl::StrCat("descriptors[", descriptors_ - 1, "].entries"),
+                   absl::StrCat("more than ", kMaxEntries));
     }
   }
 

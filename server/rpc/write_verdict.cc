@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/service/ratelimit/v3/rls.pb.h"
+#include "rpc/dynamic_metadata.h"
 #include "rpc/wire.h"
 
 namespace rls {
@@ -245,9 +246,9 @@ void FillOptionalFields(const AnswerSettings& settings, const Verdict& verdict,
   const absl::string_view body = RefusalBody(verdict);
   if (!body.empty()) out.mutable_raw_body()->assign(body.data(), body.size());
   if (verdict.degraded != nullptr) AddDegradedMetadata(verdict, out);
-  if (settings.dynamic_metadata && verdict.leading != nullptr) {
-    AddLimitMetadata(*verdict.leading, out);
-  }
+  if (!settings.dynamic_metadata) return;
+  if (verdict.leading != nullptr) AddLimitMetadata(*verdict.leading, out);
+  AddRequestMetadata(verdict, *out.mutable_dynamic_metadata());
 }
 
 // The message of a refusal's body; null if the answer has no body.
@@ -335,6 +336,19 @@ absl::string_view RefusalBody(const Verdict& verdict) {
   if (known != bodies.end()) return known->second;
   if (bodies.size() >= kMaxBodies) bodies.clear();
   return bodies[*message] = MakeBody(*message);
+}
+
+std::string OverrideText(const Policy& policy) {
+  const WireWindow window = WindowOnTheWire(policy);
+  const std::string number =
+      policy.limit == 0 ? ""
+                        : absl::StrCat("requests_per_unit:", policy.limit, " ");
+  const std::string multiplier =
+      window.multiplier == 1
+          ? ""
+          : absl::StrCat(" unit_multiplier:{value:", window.multiplier, "}");
+  return absl::StrCat(number, "unit:", Unit::Unit_Name(window.unit),
+                      multiplier);
 }
 
 bool IsSafeHeader(absl::string_view name, absl::string_view value) {

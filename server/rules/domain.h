@@ -1,6 +1,7 @@
 #ifndef RLS_RULES_DOMAIN_H_
 #define RLS_RULES_DOMAIN_H_
 
+#include <forward_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -57,7 +58,8 @@ struct Match {
   // True: look up the user, parts[1], in the domain's tier source. `rule`
   // applies if the tier source does not know the user.
   bool needs_lookup = false;
-  std::string text;  // owns the text of a part that is not in the request
+  // Own the texts of parts that are not in the request.
+  std::forward_list<std::string> texts;
 };
 
 // The compiled rules of one domain.
