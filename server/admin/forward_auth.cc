@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "limiter/end_trace.h"
 #include "rpc/read_query.h"
+#include "rules/network.h"
 
 namespace rls {
 namespace {
@@ -69,8 +70,8 @@ Place AppendValue(const HeaderEntry& entry, const HttpRequest& request,
     if (absl::EqualsIgnoreCase(name, "X-Forwarded-For")) {
       const absl::string_view all =
           absl::string_view(values).substr(place.begin, place.size);
-      const absl::string_view last =
-          absl::StripAsciiWhitespace(all.substr(all.rfind(',') + 1));
+      const absl::string_view last = BareAddress(
+          absl::StripAsciiWhitespace(all.substr(all.rfind(',') + 1)));
       place = {static_cast<size_t>(last.data() - values.data()), last.size()};
     }
     if (place.size > 0) return place;

@@ -243,6 +243,7 @@ class AppImpl final : public App {
                     .store = *store,
                     .local_store = *memory_,
                     .replicas = settings.replicas,
+                    .modes = settings.decisions,
                     .clock = *clock_,
                     .metrics = *metrics_,
                     .traces_takes = tracer_ != nullptr && redis_ != nullptr});

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "admin/forward_auth.h"
+#include "app/decision_settings.h"
 #include "app/ignored_variables.h"
 #include "app/redis_settings.h"
 #include "app/trace_settings.h"
@@ -278,6 +279,7 @@ absl::StatusOr<EnvironmentReport> ApplyEnvironment(
   settings.xds = ReadXdsSettings(reader);
   settings.ready_with = ReadReadyWith(reader, settings.xds.has_value());
   settings.trace = ReadTraceSettings(reader);
+  settings.decisions = ReadDecisionModes(reader);
 
   ReadFolder(reader, settings);
   CheckIgnoredVariables(reader);

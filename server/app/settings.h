@@ -13,6 +13,7 @@
 #include "app/reference_name.h"
 #include "base/log.h"
 #include "config/load.h"
+#include "limiter/modes.h"
 #include "rpc/rpc_server.h"
 #include "rpc/write_verdict.h"
 #include "trace/tracer.h"
@@ -40,6 +41,7 @@ struct Settings {
   std::string transport = "lean";  // or "grpc"
   AdminOptions admin;
   AnswerSettings answers;
+  DecisionModes decisions;
   std::string log_level = "info";
   LogFormat log_format = LogFormat::kText;
   RedisSettings redis;

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 #include "config/limit_format.h"
+#include "config/metadata_format.h"
 #include "config/yaml_map.h"
 #include "rules/secret_keys.h"
 
@@ -95,15 +96,15 @@ class DescriptorFormat {
     const YamlMap map(
         reader_, item, "a descriptor",
         {"key", "value", "rate_limit", "descriptors", "shadow_mode",
-         "quota_mode", "share_threshold", "secret", "public", "detailed_metric",
-         "value_to_metric", "metadata"});
-    map.Refuse({"detailed_metric", "value_to_metric", "metadata"},
-               " is not supported yet");
+         "quota_mode", "share_threshold", "secret", "public", "ipv4_prefix",
+         "ipv6_prefix", "metadata", "detailed_metric", "value_to_metric"});
+    map.Refuse({"detailed_metric", "value_to_metric"}, " is not supported yet");
     if (item.IsMap() && map.ReadName("key", node.key) == nullptr) {
       reader_.Fail(item, "a descriptor without key");
     }
     ReadValue(map, node);
     node.secret = ReadSecret(map);
+    ReadNetworks(map, node);
     // Dynamic metadata contains the path, and a gateway may copy it into a
     // header. So the path must not contain control characters.
     const std::string name = EscapeControls(
@@ -117,6 +118,10 @@ class DescriptorFormat {
       // Modes have no effect without a limit, but their errors are reported.
       Rule unused;
       ReadModes(map, unused);
+    }
+    if (const YamlNode* metadata = map.Find("metadata")) {
+      auto read = ReadMetadata(reader_, *metadata);
+      if (node.rule.has_value()) node.rule->metadata = std::move(read);
     }
     if (const YamlNode* list = map.Find("descriptors")) {
       ReadLevel(*list, path, depth + 1, node.children);
@@ -135,6 +140,19 @@ class DescriptorFormat {
     }
   }
 
+  // One value is one network already, and share_threshold joins all of them.
+  void ReadNetworks(const YamlMap& map, RuleNode& node) {
+    NetworkPrefixes prefixes;
+    if (!ReadPrefixes(map, prefixes)) return;
+    node.networks = prefixes;
+    const bool is_one =
+        !node.value.empty() && node.value.find('*') == std::string::npos;
+    if (!is_one && !node.share) return;
+    map.Refuse({"ipv4_prefix", "ipv6_prefix"},
+               node.share ? " cannot be combined with share_threshold"
+                          : " needs a key without value, or with a *");
+  }
+
   static void ReadModes(const YamlMap& descriptor, Rule& rule) {
     descriptor.Read("shadow_mode", rule.shadow);
     descriptor.Read("quota_mode", rule.quota);
@@ -150,7 +168,7 @@ class DescriptorFormat {
         reader_, limit, "rate_limit",
         WithLimitKeys({"unit", "requests_per_unit", "unlimited", "name",
                        "replaces", "window", "hits_addend", "metadata"}));
-    map.Refuse({"metadata"}, " is not supported yet");
+    map.Refuse({"metadata"}, " belongs to the descriptor, beside rate_limit");
     map.ReadName("name", rule.name);
     ReadReplaces(map, rule);
     map.Read("unlimited", rule.unlimited);
@@ -253,7 +271,9 @@ void ReadDescriptorFormat(YamlReader& reader, const YamlNode& root,
     reader.Fail(root, "domain: found nothing, expected a name");
   }
   file.domain_name = domain.name;
-  ReadAccounting(map, domain.accounting);
+  if (map.Find("accounting") != nullptr) {
+    ReadAccounting(map, domain.accounting.emplace());
+  }
   OnBackendError on_backend_error = OnBackendError::kError;
   ReadOnBackendError(map, on_backend_error);
   if (const YamlNode* list = map.Find("descriptors")) {

@@ -132,12 +132,7 @@ void ReadAnonymous(const YamlMap& map,
         map.reader().Word(*by, "by", {"remote_address", "shared"});
     spec.by_address = word.value_or(0) == 0;
   }
-  int64_t ipv4 = spec.ipv4_prefix;
-  int64_t ipv6 = spec.ipv6_prefix;
-  entries.ReadInteger("ipv4_prefix", 0, 32, ipv4);
-  entries.ReadInteger("ipv6_prefix", 0, 128, ipv6);
-  spec.ipv4_prefix = static_cast<int>(ipv4);
-  spec.ipv6_prefix = static_cast<int>(ipv6);
+  ReadPrefixes(entries, spec.networks);
   entries.Read("unknown_users", spec.unknown_users);
 }
 

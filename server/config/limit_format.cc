@@ -216,6 +216,16 @@ void ReadOnBackendError(const YamlMap& map, OnBackendError& policy) {
            policy);
 }
 
+bool ReadPrefixes(const YamlMap& map, NetworkPrefixes& prefixes) {
+  int64_t ipv4 = prefixes.ipv4;
+  int64_t ipv6 = prefixes.ipv6;
+  const YamlNode* const v4 = map.ReadInteger("ipv4_prefix", 0, 32, ipv4);
+  const YamlNode* const v6 = map.ReadInteger("ipv6_prefix", 0, 128, ipv6);
+  prefixes.ipv4 = static_cast<int>(ipv4);
+  prefixes.ipv6 = static_cast<int>(ipv6);
+  return v4 != nullptr || v6 != nullptr;
+}
+
 void ReadAccounting(const YamlMap& map, Accounting& accounting) {
   ReadWord(map, "accounting", {"all_or_nothing", "independent"}, accounting);
 }

@@ -74,6 +74,10 @@ void ReadOnBackendError(const YamlMap& map, OnBackendError& policy);
 // without them.
 std::optional<bool> ReadSecret(const YamlMap& map);
 
+// Reads `ipv4_prefix:` and `ipv6_prefix:` of the map. Returns whether it has
+// one of them.
+bool ReadPrefixes(const YamlMap& map, NetworkPrefixes& prefixes);
+
 // Reads `queue:` of the map: {max_wait, max_queued, max_queued_per_user}.
 void ReadQueue(const YamlMap& map, QueueRule& queue);
 

@@ -38,7 +38,9 @@ class TierFormat {
     domain_.name = "default";
     map.ReadName("domain", domain_.name);
     file_.domain_name = domain_.name;
-    ReadAccounting(map, domain_.accounting);
+    // Tiers do not follow RATELIMIT_ACCOUNTING: queues and reservations need
+    // all or nothing.
+    ReadAccounting(map, domain_.accounting.emplace(Accounting::kAllOrNothing));
     ReadOnBackendError(map, tiers_.default_rule.on_backend_error);
     ReadEnforce(map);
     ReadIdentity(map, tiers_.identity, tiers_.shown_users);

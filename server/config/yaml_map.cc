@@ -9,14 +9,10 @@
 #include "base/text.h"
 
 namespace rls {
-namespace {
 
-// `<<` without quotes merges. In quotes it is an ordinary key.
 bool IsMergeKey(const YamlNode& key) {
   return key.IsScalar() && key.Scalar() == "<<" && !key.IsQuoted();
 }
-
-}  // namespace
 
 YamlMap::YamlMap(YamlReader& reader, const YamlNode& node,
                  absl::string_view what,

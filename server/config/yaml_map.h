@@ -13,6 +13,9 @@
 
 namespace rls {
 
+// `<<` without quotes merges. In quotes it is an ordinary key.
+bool IsMergeKey(const YamlNode& key);
+
 // A YAML map with a fixed set of keys. It is an error if a key is not in this
 // set, is not text, or occurs twice.
 class YamlMap {

@@ -24,8 +24,9 @@ bool IsUnquoted(const YamlNode& node) {
   return node.IsScalar() && !node.IsQuoted();
 }
 
-// The integers of YAML 1.1.
-std::optional<int64_t> ParseInteger(absl::string_view text) {
+}  // namespace
+
+std::optional<int64_t> ParseYamlInteger(absl::string_view text) {
   const std::string digits = absl::StrReplaceAll(text, {{"_", ""}});
   absl::string_view rest = digits;
   const bool negative = absl::ConsumePrefix(&rest, "-");
@@ -49,8 +50,6 @@ std::optional<int64_t> ParseInteger(absl::string_view text) {
   if (error != std::errc() || stop != end) return std::nullopt;
   return negative ? -value : value;
 }
-
-}  // namespace
 
 void YamlReader::FailAt(int line, absl::string_view text) {
   if (errors_.size() > kMaxConfigErrors) return;
@@ -95,7 +94,7 @@ std::optional<int64_t> YamlReader::Integer(const YamlNode& node,
   if (IsUnquoted(node)) {
     const std::optional<std::string> text = Expand(node);
     if (!text.has_value()) return std::nullopt;
-    value = ParseInteger(*text);
+    value = ParseYamlInteger(*text);
   }
   if (!value.has_value() || *value < least || *value > most) {
     Unexpected(node, what,

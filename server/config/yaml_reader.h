@@ -13,6 +13,9 @@
 
 namespace rls {
 
+// The integers of YAML 1.1: 10, 010, 0x10, 1_000. Nullopt for any other text.
+std::optional<int64_t> ParseYamlInteger(absl::string_view text);
+
 // Reads the scalars of one file and collects all errors.
 class YamlReader {
  public:

@@ -23,12 +23,17 @@ Step<InPhase>* NextOf(const std::vector<Step<InPhase>*>& steps,
 
 }  // namespace
 
-Flow::Flow(const RuleBookHolder& rules, CounterStore& store, Metrics& metrics)
+Flow::Flow(const RuleBookHolder& rules, CounterStore& store,
+           const DecisionModes& modes, Metrics& metrics)
     : rules_(rules),
       store_(store),
+      modes_(modes),
       unknown_domain_(metrics.GetCounter(
           {.name = "ratelimitd_unknown_domain_total",
-           .help = "Requests for a domain that no configuration names"})) {}
+           .help = "Requests for a domain that no configuration names"})),
+      shadowed_(metrics.GetCounter(
+          {.name = "ratelimitd_global_shadow_mode_total",
+           .help = "Requests over a limit that SHADOW_MODE has let pass"})) {}
 
 void Flow::Start(const Query& query, Phase::DoneCallback done) {
   std::shared_ptr<const RuleBook> book = rules_.Get();
@@ -40,11 +45,12 @@ void Flow::Start(const Query& query, Phase::DoneCallback done) {
   if (domain == nullptr) {
     unknown_domain_.Add(1);
     Verdict verdict;
+    verdict.query = &query;
     verdict.statuses.resize(query.descriptors.size());
     done(&verdict);
     return;
   }
-  Proceed(Matched(std::move(book), *domain, query, std::move(done)));
+  Proceed(Matched(std::move(book), *domain, query, modes_, std::move(done)));
 }
 
 void Flow::Proceed(Matched request) {
@@ -86,6 +92,7 @@ void Flow::Take(Demand request) {
 
 void Flow::Answer(Taken request) {
   const Verdict& verdict = request.Conclude();
+  if (verdict.shadowed) shadowed_.Add(1);
   request.done()(&verdict);
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "limiter/modes.h"
 #include "limiter/phases.h"
 #include "limiter/query.h"
 #include "metrics/metrics.h"
@@ -35,7 +36,8 @@ class Step {
 // every request.
 class Flow {
  public:
-  Flow(const RuleBookHolder& rules, CounterStore& store, Metrics& metrics);
+  Flow(const RuleBookHolder& rules, CounterStore& store,
+       const DecisionModes& modes, Metrics& metrics);
   Flow(const Flow&) = delete;
   Flow& operator=(const Flow&) = delete;
 
@@ -66,7 +68,9 @@ class Flow {
  private:
   const RuleBookHolder& rules_;
   CounterStore& store_;
+  const DecisionModes modes_;
   Counter& unknown_domain_;
+  Counter& shadowed_;
   std::vector<Step<Matched>*> matched_steps_;
   std::vector<Step<Demand>*> demand_steps_;
   std::vector<Step<Taken>*> taken_steps_;

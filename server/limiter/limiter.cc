@@ -13,7 +13,8 @@ namespace {
 class LimiterImpl final : public Limiter {
  public:
   explicit LimiterImpl(const LimiterDependencies& dependencies)
-      : flow_(dependencies.rules, dependencies.store, dependencies.metrics),
+      : flow_(dependencies.rules, dependencies.store, dependencies.modes,
+              dependencies.metrics),
         tier_lookup_(NewTierLookup(flow_)),
         usage_(NewUsage(flow_, dependencies.store)),
         without_store_(NewWithoutStore({.flow = flow_,

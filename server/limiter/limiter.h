@@ -6,6 +6,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "limiter/modes.h"
 #include "limiter/query.h"
 #include "limiter/verdict.h"
 #include "metrics/metrics.h"
@@ -46,6 +47,7 @@ struct LimiterDependencies {
   CounterStore& store;
   CounterStore& local_store;  // for rules with `on_backend_error: local`
   int replicas = 1;           // processes that share the limit of such a rule
+  DecisionModes modes;
   const Clock& clock;
   Metrics& metrics;
   // True: the takes of a traced request are spans of their own.

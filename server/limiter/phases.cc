@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
 #include "base/recycled.h"
+#include "limiter/leading.h"
 #include "rules/secret_keys.h"
 
 namespace rls {
@@ -20,19 +21,23 @@ struct Decision : Recycled<Decision> {
   };
 
   Decision(std::shared_ptr<const RuleBook> rules, const Domain& of_domain,
-           const Query& asked, Phase::DoneCallback callback)
+           const Query& asked, const DecisionModes& of_process,
+           Phase::DoneCallback callback)
       : book(std::move(rules)),
         domain(of_domain),
         query(asked),
+        modes(of_process),
         done(std::move(callback)),
         deadline(asked.deadline),
         matches(asked.descriptors.size()) {
+    verdict.query = &query;
     verdict.statuses.resize(matches.size());
   }
 
   const std::shared_ptr<const RuleBook> book;
   const Domain& domain;
   const Query& query;
+  const DecisionModes& modes;
   Phase::DoneCallback done;
   absl::Time deadline;
   CounterStore* store = nullptr;
@@ -101,10 +106,11 @@ int64_t HitsOf(const Query& query, const Descriptor& descriptor) {
 // A shadow rule never refuses. A quota rule refuses only together with all
 // other quota rules of the request, so the store must not let it stop the other
 // charges either.
-ChargeKind KindOf(const CompiledRule* rule, const Descriptor& descriptor,
-                  int64_t cost) {
+ChargeKind KindOf(const Decision& d, const CompiledRule* rule,
+                  const Descriptor& descriptor, int64_t cost) {
   if (cost == 0) return ChargeKind::kPeek;
-  const bool observe = rule != nullptr && (rule->shadow || rule->quota);
+  const bool observe =
+      d.modes.observes() || (rule != nullptr && (rule->shadow || rule->quota));
   if (descriptor.hits.has_value() && cost > 0 &&
       (rule == nullptr || rule->stated_hits == StatedHits::kCharge)) {
     return observe ? ChargeKind::kStatedObserve : ChargeKind::kStated;
@@ -122,7 +128,7 @@ void AddLimit(Decision& d, size_t descriptor, const CompiledRule* rule,
                             CounterScope(d.domain.name(), policy));
   const Descriptor& asked = d.query.descriptors[descriptor];
   const int64_t cost = HitsOf(d.query, asked);
-  const ChargeKind kind = KindOf(rule, asked, cost);
+  const ChargeKind kind = KindOf(d, rule, asked, cost);
   d.owners.push_back({.limit = static_cast<uint32_t>(d.limits.size())});
   d.charges.push_back({.policy = &policy,
                        .key = {.scope = scope,
@@ -142,6 +148,7 @@ void AddLimit(Decision& d, size_t descriptor, const CompiledRule* rule,
   limit.kind = kind;
   limit.status.policy = &policy;
   limit.status.rule = rule;
+  limit.status.secret = match.secret;
 }
 
 void AddLimits(Decision& d, size_t descriptor) {
@@ -161,11 +168,14 @@ void AddLimits(Decision& d, size_t descriptor) {
   }
 }
 
-// Whether `status` rather than `leader` speaks for the request.
-bool Leads(const LimitStatus& status, const LimitStatus& leader,
-           bool over_limit) {
-  if (over_limit) return status.reset > leader.reset;
-  return status.remaining < leader.remaining;
+// LimitStatus::reset.
+absl::Duration ResetOf(const Outcome& outcome, const Policy& policy) {
+  if (outcome.allowed) return outcome.reset_after;
+  if (outcome.retry_after < absl::InfiniteDuration()) {
+    return outcome.retry_after;
+  }
+  return outcome.reset_after > absl::ZeroDuration() ? outcome.reset_after
+                                                    : policy.window;
 }
 
 }  // namespace
@@ -188,8 +198,10 @@ void Phase::Add(const void* step, std::unique_ptr<StepState> state) {
 }
 
 Matched::Matched(std::shared_ptr<const RuleBook> book, const Domain& domain,
-                 const Query& query, DoneCallback done)
-    : Phase(new Decision(std::move(book), domain, query, std::move(done))) {
+                 const Query& query, const DecisionModes& modes,
+                 DoneCallback done)
+    : Phase(new Decision(std::move(book), domain, query, modes,
+                         std::move(done))) {
   FindRules(*decision_);
 }
 
@@ -222,10 +234,21 @@ ChargeRole Planned::role(size_t charge) const {
 }
 
 Accounting Planned::accounting() const {
-  return decision_->domain.accounting();
+  return decision_->domain.accounting().value_or(
+      decision_->modes.default_accounting);
 }
 
 Charge& Demand::charge(size_t charge) { return decision_->charges[charge]; }
+
+void Demand::SetCost(size_t charge, int64_t cost, ChargeKind kind) {
+  if (kind == ChargeKind::kEnforce && decision_->modes.observes()) {
+    kind = ChargeKind::kObserve;
+  }
+  AppliedLimit& applied = limit(charge);
+  Charge& changed = decision_->charges[charge];
+  changed.cost = applied.cost = cost;
+  changed.kind = applied.kind = kind;
+}
 
 const Match& Demand::match(size_t descriptor) const {
   return decision_->matches[descriptor];
@@ -289,7 +312,9 @@ void Demand::Apply(const Outcome& outcome, size_t charge) {
   applied.shadowed = !outcome.allowed && shadow;
   status.over_limit = !outcome.allowed && !shadow;
   status.remaining = outcome.allowed ? outcome.remaining : 0;
-  status.reset = outcome.allowed ? outcome.reset_after : outcome.retry_after;
+  status.never_fits =
+      !outcome.allowed && outcome.retry_after == absl::InfiniteDuration();
+  status.reset = ResetOf(outcome, *decision_->charges[charge].policy);
 }
 
 const absl::Status& Taken::status() const { return decision_->status; }
@@ -298,20 +323,8 @@ absl::Span<const Outcome> Taken::outcomes() const {
 }
 
 bool Taken::is_over_limit() const {
-  bool over_limit = false;
-  bool any_quota = false;
-  bool all_quota_over = true;
-  for (const AppliedLimit& limit : decision_->limits) {
-    const LimitStatus& status = limit.status;
-    if (status.policy == nullptr) continue;
-    if (status.rule != nullptr && status.rule->quota) {
-      any_quota = true;
-      all_quota_over &= status.over_limit;
-    } else {
-      over_limit |= status.over_limit;
-    }
-  }
-  return over_limit || (any_quota && all_quota_over);
+  const Decision& d = *decision_;
+  return !d.modes.shadow && IsExceeded(d.limits, d.verdict.statuses, d.modes);
 }
 
 void Taken::ShortenResets(absl::Duration wait) {
@@ -333,18 +346,17 @@ bool Taken::is_degraded() const {
 Demand Taken::Again() && { return Demand(decision_.release()); }
 
 const Verdict& Taken::Conclude() {
+  const Decision& d = *decision_;
   Verdict& verdict = decision_->verdict;
-  verdict.over_limit = is_over_limit();
+  const bool exceeded = IsExceeded(d.limits, verdict.statuses, d.modes);
+  verdict.over_limit = exceeded && !d.modes.shadow;
+  verdict.shadowed = exceeded && d.modes.shadow;
   if (verdict.over_limit) verdict.degraded = nullptr;
   ShowLimits();
-  for (const LimitStatus& status : verdict.statuses) {
-    if (status.policy == nullptr) continue;
-    if (verdict.over_limit && !status.over_limit) continue;
-    if (verdict.leading == nullptr ||
-        Leads(status, *verdict.leading, verdict.over_limit)) {
-      verdict.leading = &status;
-    }
-  }
+  const bool has_tiers = d.domain.usage() != nullptr;
+  verdict.leading = has_tiers
+                        ? LeadingOfTiers(verdict.statuses, verdict.over_limit)
+                        : LeadingOfDescriptors(verdict.statuses, d.modes);
   Count();
   return verdict;
 }

@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "limit/charge.h"
+#include "limiter/modes.h"
 #include "limiter/query.h"
 #include "limiter/verdict.h"
 #include "rules/rule_book.h"
@@ -133,8 +134,9 @@ class Taken;
 // Phase 1: the rules that match each descriptor.
 class Matched final : public Phase {
  public:
+  // `modes` must outlive the request.
   Matched(std::shared_ptr<const RuleBook> book, const Domain& domain,
-          const Query& query, DoneCallback done);
+          const Query& query, const DecisionModes& modes, DoneCallback done);
 
   // By descriptor. A limit override has no rule.
   absl::Span<Match> matches();
@@ -165,6 +167,9 @@ class Planned : public Phase {
 class Demand final : public Planned {
  public:
   Charge& charge(size_t charge);
+  // Sets the cost and the kind of a charge and of its limit. If a mode of the
+  // process lets no limit refuse by itself, kEnforce becomes kObserve.
+  void SetCost(size_t charge, int64_t cost, ChargeKind kind);
   const Match& match(size_t descriptor) const;
 
   // Units that a descriptor charges to its limits of requests. 0: a look
@@ -212,7 +217,8 @@ class Taken final : public Planned {
   absl::Span<const Outcome> outcomes() const;
 
   // Whether the limits refuse the request now. Quota rules refuse a request
-  // only if all quota rules of the request are over.
+  // only if all quota rules of the request are over. SHADOW_MODE refuses
+  // nothing.
   bool is_over_limit() const;
 
   // The request was held for `wait`: its limits reset that much sooner.

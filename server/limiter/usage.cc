@@ -141,8 +141,7 @@ class UsageStep final : public Step<Demand> {
       if (rule == nullptr) continue;  // a limit override
       if (rule->counted == Counted::kTokens) {
         const Cost cost = CostInTokens(*rule, hits, usage);
-        request.charge(i).cost = limit.cost = cost.units;
-        request.charge(i).kind = limit.kind = cost.kind;
+        request.SetCost(i, cost.units, cost.kind);
       } else if (usage.is_report) {
         limit.status = LimitStatus{};
       }

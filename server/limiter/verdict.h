@@ -24,10 +24,14 @@ struct LimitStatus {
   const Policy* policy = nullptr;
   const CompiledRule* rule = nullptr;  // null for a limit override
   bool unlimited = false;
+  bool secret = false;    // Match::secret
   int64_t remaining = 0;  // 0 when over
   // Until the limit resets; when over, until the same charge could pass.
-  // InfiniteDuration() if it never can.
   absl::Duration reset;
+  // Over, and the same charge can never pass: the limit is 0, or less than the
+  // cost. `reset` is the time until the counter is like an unused one; if it is
+  // that already, as a full token bucket is, one window.
+  bool never_fits = false;
 };
 
 // The answer for the whole request.
@@ -37,12 +41,13 @@ struct Verdict {
   Verdict& operator=(const Verdict&) = delete;
 
   bool over_limit = false;
+  // SHADOW_MODE lets the request pass, although it is over its limit.
+  bool shadowed = false;
+  const Query* query = nullptr;  // the request; null in some tests
   // In the order of the descriptors.
   absl::InlinedVector<LimitStatus, kUsualDescriptors> statuses;
-  // The status that speaks for the request. If the request is over its limit:
-  // of the statuses that are over, the one that resets last. Else: of the
-  // statuses with a limit, the one with the least remaining. On a tie, the
-  // first one. Null if no limit applies.
+  // The status that speaks for the request: see limiter/leading.h. Null if no
+  // limit applies.
   const LimitStatus* leading = nullptr;
   // Not null: a limit is used up, but the request passes on a cheaper model.
   // The answer must let the gateway know.

@@ -2,8 +2,8 @@
 
 #include <google/protobuf/util/json_util.h>
 
-#include "absl/strings/str_cat.h"
 #include "envoy/service/ratelimit/v3/rls.pb.h"
+#include "rpc/json_shape.h"
 #include "rpc/read_query.h"
 
 namespace rls {
@@ -11,74 +11,12 @@ namespace rls {
 using envoy::service::ratelimit::v3::RateLimitRequest;
 using envoy::service::ratelimit::v3::RateLimitResponse;
 
-namespace {
-
-// Counts the objects of a JSON text by their depth: the elements of an array
-// in the outermost object are descriptors, those of an array in a descriptor
-// are entries.
-class JsonCounts {
- public:
-  // Failure: INVALID_ARGUMENT, if the text has more descriptors or entries than
-  // a request may have.
-  absl::Status Add(absl::string_view json) {
-    for (size_t i = 0; i < json.size(); ++i) {
-      const char c = json[i];
-      if (c == '"') {
-        i = EndOfString(json, i);
-      } else if (c == '{' || c == '[') {
-        ++depth_;
-        if (c == '{' && !Count()) {
-          return TooMany();
-        }
-      } else if (c == '}' || c == ']') {
-        --depth_;
-      }
-    }
-    return absl::OkStatus();
-  }
-
- private:
-  static constexpr int kDescriptorDepth = 3;  // { [ {
-  static constexpr int kEntryDepth = 5;
-
-  // The index of the closing quote.
-  static size_t EndOfString(absl::string_view json, size_t begin) {
-    size_t i = begin + 1;
-    while (i < json.size() && json[i] != '"') i += json[i] == '\\' ? 2 : 1;
-    return i;
-  }
-
-  bool Count() {
-    if (depth_ == kDescriptorDepth) {
-      entries_ = 0;
-      return ++descriptors_ <= kMaxDescriptors;
-    }
-    return depth_ != kEntryDepth || ++entries_ <= kMaxEntries;
-  }
-
-  absl::Status TooMany() const {
-    return absl::InvalidArgumentError(
-        descriptors_ > kMaxDescriptors
-            ? absl::StrCat("descriptors: more than ", kMaxDescriptors)
-            : absl::StrCat("descriptors[", descriptors_ - 1,
-                           "].entries: more than ", kMaxEntries));
-  }
-
-  int depth_ = 0;
-  int descriptors_ = 0;
-  int entries_ = 0;  // of the current descriptor
-};
-
-}  // namespace
-
 JsonRequest::JsonRequest() : message_(std::make_unique<RateLimitRequest>()) {}
 
 JsonRequest::~JsonRequest() = default;
 
 absl::Status JsonRequest::Read(absl::string_view json) {
-  // To parse a text takes a hundred times as long as to count its objects.
-  absl::Status counted = JsonCounts().Add(json);
-  if (!counted.ok()) return counted;
+  if (absl::Status shape = CheckJsonShape(json); !shape.ok()) return shape;
   const auto parsed = google::protobuf::util::JsonStringToMessage(
       std::string(json), message_.get());
   if (!parsed.ok()) return absl::InvalidArgumentError(parsed.ToString());

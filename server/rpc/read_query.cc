@@ -40,6 +40,8 @@ absl::Duration UnitLength(uint64_t unit) {
       return absl::Hours(24 * 30);
     case 6:
       return absl::Hours(24 * 365);
+    case 7:
+      return absl::Hours(24 * 7);
     default:
       return absl::ZeroDuration();
   }
@@ -92,9 +94,6 @@ std::string EntryPlace(size_t descriptor, size_t entry,
 }
 
 absl::Status CheckEntry(const Entry& entry, size_t descriptor, size_t index) {
-  if (entry.key.empty()) {
-    return Invalid(EntryPlace(descriptor, index, ".key"), "must not be empty");
-  }
   if (entry.key.size() > kMaxKeyBytes) {
     return TooLong(EntryPlace(descriptor, index, ".key"), entry.key.size(),
                    kMaxKeyBytes);
@@ -229,7 +228,7 @@ absl::Status ReadOverride(const WireOverride& found, size_t descriptor,
   if (length == absl::ZeroDuration()) {
     return Invalid(Place(descriptor, ".limit.unit"),
                    absl::StrCat("found ", found.unit,
-                                ", expected SECOND (1) to YEAR (6)"));
+                                ", expected SECOND (1) to WEEK (7)"));
   }
   // The product of absl::Duration cannot overflow: at most 2^32 years.
   const auto times = static_cast<int64_t>(

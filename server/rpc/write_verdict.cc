@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "envoy/service/ratelimit/v3/rls.pb.h"
+#include "rpc/dynamic_metadata.h"
 #include "rpc/wire.h"
 
 namespace rls {
@@ -63,14 +64,20 @@ uint32_t ToWire(int64_t amount) {
 }
 
 // For a status with a limit. Rounds up: Envoy rounds down, and a reset in 0.4 s
-// must not show as 0. If the limit never resets, returns one window, the
-// longest wait that makes sense.
+// must not show as 0.
 int64_t ResetSeconds(const LimitStatus& status) {
-  const absl::Duration reset = status.reset == absl::InfiniteDuration()
-                                   ? status.policy->window
-                                   : status.reset;
-  const int64_t seconds = absl::ToInt64Seconds(reset);
-  return absl::Seconds(seconds) < reset ? seconds + 1 : seconds;
+  const int64_t seconds = absl::ToInt64Seconds(status.reset);
+  return absl::Seconds(seconds) < status.reset ? seconds + 1 : seconds;
+}
+
+// For a refused request. The leading status may reset before another one.
+int64_t RetrySeconds(const Verdict& verdict) {
+  int64_t seconds = ResetSeconds(*verdict.leading);
+  for (const LimitStatus& status : verdict.statuses) {
+    if (!status.over_limit || status.policy == nullptr) continue;
+    seconds = std::max(seconds, ResetSeconds(status));
+  }
+  return seconds;
 }
 
 // The values of a DescriptorStatus.
@@ -186,11 +193,11 @@ void FillStatus(const WireStatus& status,
 void AddLimitHeaders(const AnswerSettings& settings, const Verdict& verdict,
                      HeaderSink add) {
   const LimitStatus& leading = *verdict.leading;
-  const std::string reset = absl::StrCat(ResetSeconds(leading));
   add(settings.limit_header, absl::StrCat(leading.policy->limit));
   add(settings.remaining_header, absl::StrCat(leading.remaining));
-  add(settings.reset_header, reset);
-  if (verdict.over_limit) add("Retry-After", reset);
+  add(settings.reset_header, absl::StrCat(ResetSeconds(leading)));
+  if (!verdict.over_limit) return;
+  add("Retry-After", absl::StrCat(RetrySeconds(verdict)));
 }
 
 void AddDegradedMetadata(const Verdict& verdict, RateLimitResponse& out) {
@@ -239,16 +246,16 @@ void FillOptionalFields(const AnswerSettings& settings, const Verdict& verdict,
   const absl::string_view body = RefusalBody(verdict);
   if (!body.empty()) out.mutable_raw_body()->assign(body.data(), body.size());
   if (verdict.degraded != nullptr) AddDegradedMetadata(verdict, out);
-  if (settings.dynamic_metadata && verdict.leading != nullptr) {
-    AddLimitMetadata(*verdict.leading, out);
-  }
+  if (!settings.dynamic_metadata) return;
+  if (verdict.leading != nullptr) AddLimitMetadata(*verdict.leading, out);
+  AddRequestMetadata(verdict, *out.mutable_dynamic_metadata());
 }
 
 // The message of a refusal's body; null if the answer has no body.
 const std::string* MessageOf(const Verdict& verdict) {
   const LimitStatus* leading = verdict.leading;
   const bool has_message = verdict.over_limit && leading != nullptr &&
-                           leading->rule != nullptr &&
+                           leading->over_limit && leading->rule != nullptr &&
                            !leading->rule->message.empty();
   return has_message ? &leading->rule->message : nullptr;
 }
@@ -329,6 +336,19 @@ absl::string_view RefusalBody(const Verdict& verdict) {
   if (known != bodies.end()) return known->second;
   if (bodies.size() >= kMaxBodies) bodies.clear();
   return bodies[*message] = MakeBody(*message);
+}
+
+std::string OverrideText(const Policy& policy) {
+  const WireWindow window = WindowOnTheWire(policy);
+  const std::string number =
+      policy.limit == 0 ? ""
+                        : absl::StrCat("requests_per_unit:", policy.limit, " ");
+  const std::string multiplier =
+      window.multiplier == 1
+          ? ""
+          : absl::StrCat(" unit_multiplier:{value:", window.multiplier, "}");
+  return absl::StrCat(number, "unit:", Unit::Unit_Name(window.unit),
+                      multiplier);
 }
 
 bool IsSafeHeader(absl::string_view name, absl::string_view value) {

@@ -52,6 +52,9 @@ void AddUpstreamHeaders(const Verdict& verdict, HeaderSink add);
 // Lifetime: valid until the next call on this thread.
 absl::string_view RefusalBody(const Verdict& verdict);
 
+// A limit override as the text of its message.
+std::string OverrideText(const Policy& policy);
+
 // True if neither the name nor the value can end an HTTP header early: they
 // contain no CR, LF or NUL. Envoy forwards such bytes unchanged.
 bool IsSafeHeader(absl::string_view name, absl::string_view value);

@@ -48,7 +48,7 @@ class DomainImpl final : public Domain {
   }
 
   const std::string& name() const override { return name_; }
-  Accounting accounting() const override { return accounting_; }
+  std::optional<Accounting> accounting() const override { return accounting_; }
 
   void Find(absl::Span<const Entry> entries, Match& match) const override {
     if (tiers_.has_value()) {
@@ -104,7 +104,7 @@ class DomainImpl final : public Domain {
   }
 
   std::string name_;
-  Accounting accounting_ = Accounting::kAllOrNothing;
+  std::optional<Accounting> accounting_;
   std::deque<CompiledRule> rules_;  // a deque, because it never moves rules
   Tree tree_;
   std::optional<Tiers> tiers_;

@@ -1,7 +1,9 @@
 #ifndef RLS_RULES_DOMAIN_H_
 #define RLS_RULES_DOMAIN_H_
 
+#include <forward_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,7 +58,8 @@ struct Match {
   // True: look up the user, parts[1], in the domain's tier source. `rule`
   // applies if the tier source does not know the user.
   bool needs_lookup = false;
-  std::string text;  // owns the text of a part that is not in the request
+  // Own the texts of parts that are not in the request.
+  std::forward_list<std::string> texts;
 };
 
 // The compiled rules of one domain.
@@ -73,7 +76,8 @@ class Domain {
   virtual ~Domain() = default;
 
   virtual const std::string& name() const = 0;
-  virtual Accounting accounting() const = 0;
+  // Nullopt: the configuration does not state it.
+  virtual std::optional<Accounting> accounting() const = 0;
 
   // Overwrites `match`, so that the memory of `match` can be reused.
   virtual void Find(absl::Span<const Entry> entries, Match& match) const = 0;

@@ -16,6 +16,7 @@
 #include "limit/charge.h"
 #include "limit/lease.h"
 #include "limit/policy.h"
+#include "rules/metadata.h"
 #include "rules/network.h"
 #include "rules/tier_source.h"
 
@@ -96,6 +97,8 @@ struct Rule {
   QueueRule queue;                  // used if `policy.queue`
   // Null: a request over the limit is refused or held.
   std::shared_ptr<const DegradeRule> degrade;
+  // Null: none.
+  std::shared_ptr<const Metadata> metadata;
   // Further limits of the same descriptors. Their own `more` is empty.
   std::vector<Rule> more;
 };
@@ -138,6 +141,9 @@ struct RuleNode {
   // True: values under this key are hashed before a store keeps them. nullopt:
   // HoldsSecrets() of the key decides.
   std::optional<bool> secret;
+  // A value: values of this key are addresses, and all addresses of one network
+  // share one counter. Other values count as they are.
+  std::optional<NetworkPrefixes> networks;
   std::vector<RuleNode> children;  // the order matters for wildcards
 };
 
@@ -156,8 +162,7 @@ struct AnonymousSpec {
   Rule rule;
   // True: one counter for each network. False: one counter for all.
   bool by_address = true;
-  int ipv4_prefix = 32;  // bits of an address that form its network
-  int ipv6_prefix = 64;
+  NetworkPrefixes networks;
   // True: also applies to users that are not listed, because clients choose
   // such names freely. If there is a tier source, it is looked up instead.
   bool unknown_users = true;
@@ -207,7 +212,8 @@ struct TierSpec {
 // A domain has either a tree of nodes or tiers.
 struct DomainSpec {
   std::string name;
-  Accounting accounting = Accounting::kAllOrNothing;
+  // Nullopt: DecisionModes::default_accounting.
+  std::optional<Accounting> accounting;
   std::vector<RuleNode> nodes;
   std::optional<TierSpec> tiers;
 };

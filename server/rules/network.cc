@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
 
 namespace rls {
 namespace {
@@ -54,6 +55,38 @@ std::optional<IpAddress> ParseIpAddress(absl::string_view text) {
     address.is_v4 = true;
   }
   return address;
+}
+
+absl::string_view BareAddress(absl::string_view text) {
+  absl::string_view host = text;
+  absl::string_view port;
+  if (absl::ConsumePrefix(&host, "[")) {
+    const size_t end = host.find(']');
+    if (end == host.npos) return text;
+    port = host.substr(end + 1);
+    host = host.substr(0, end);
+  } else if (const size_t colon = host.find(':');
+             colon != host.npos && colon == host.rfind(':')) {
+    port = host.substr(colon);
+    host = host.substr(0, colon);
+  }
+  uint32_t number = 0;
+  if (absl::ConsumePrefix(&port, ":")) {
+    if (!absl::SimpleAtoi(port, &number) || number > UINT16_MAX) return text;
+  } else if (!port.empty()) {
+    return text;
+  }
+  // An IPv4 address has no zone.
+  const size_t zone = host.find('%');
+  if (zone != host.npos && host.find(':') < zone) host = host.substr(0, zone);
+  return host.size() == text.size() || ParseIpAddress(host) ? host : text;
+}
+
+std::optional<std::string> NetworkOf(absl::string_view text,
+                                     const NetworkPrefixes& prefixes) {
+  const auto address = ParseIpAddress(BareAddress(text));
+  if (!address.has_value()) return std::nullopt;
+  return address->NetworkText(address->is_v4 ? prefixes.ipv4 : prefixes.ipv6);
 }
 
 std::optional<Network> Network::Parse(absl::string_view text) {

@@ -22,6 +22,21 @@ struct IpAddress {
 
 std::optional<IpAddress> ParseIpAddress(absl::string_view text);
 
+// The bits of an address that form its network.
+struct NetworkPrefixes {
+  int ipv4 = 32;
+  int ipv6 = 64;
+};
+
+// The address in `text` as gateways write it: with a port (10.0.0.1:80,
+// [::1]:80), in brackets, or with a zone (fe80::1%eth0, RFC 4007). Returns
+// `text` if that is of no such form.
+absl::string_view BareAddress(absl::string_view text);
+
+// The network of the address that BareAddress() finds. Nullopt if it is none.
+std::optional<std::string> NetworkOf(absl::string_view text,
+                                     const NetworkPrefixes& prefixes);
+
 // A block of addresses in CIDR notation (RFC 4632), or a single address.
 class Network {
  public:

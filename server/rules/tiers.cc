@@ -80,6 +80,7 @@ void Tiers::Find(absl::Span<const Entry> entries, Match& match) const {
   match.tag_part = 1;
   match.secret = false;
   match.needs_lookup = false;
+  match.texts.clear();
   std::optional<User> user;
   if (const auto name = UserOf(entries)) user.emplace(*name);
   const Entry* const address = EntryOf(entries, kRemoteAddress);
@@ -92,7 +93,7 @@ void Tiers::Find(absl::Span<const Entry> entries, Match& match) const {
   } else if (anonymous_rule_ != nullptr) {
     FindAnonymous(address, match);
   } else if (address != nullptr) {
-    match.parts = {kRemoteAddress, address->value};
+    match.parts = {kRemoteAddress, BareAddress(address->value)};
   } else {
     match.parts = {"anonymous"};
   }
@@ -127,10 +128,8 @@ void Tiers::FindAnonymous(const Entry* address, Match& match) const {
     return;
   }
   match.parts = {kRemoteAddress, address->value};
-  if (const auto parsed = ParseIpAddress(address->value)) {
-    match.text = parsed->NetworkText(parsed->is_v4 ? anonymous_->ipv4_prefix
-                                                   : anonymous_->ipv6_prefix);
-    match.parts[1] = match.text;
+  if (auto network = NetworkOf(address->value, anonymous_->networks)) {
+    match.parts[1] = match.texts.emplace_front(*std::move(network));
   }
 }
 
@@ -141,7 +140,7 @@ bool Tiers::IsExempt(const User* user, const Entry* address) const {
     return true;
   }
   if (address == nullptr || exempt_->networks.empty()) return false;
-  const auto parsed = ParseIpAddress(address->value);
+  const auto parsed = ParseIpAddress(BareAddress(address->value));
   return parsed.has_value() &&
          std::any_of(
              exempt_->networks.begin(), exempt_->networks.end(),

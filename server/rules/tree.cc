@@ -18,6 +18,8 @@ struct Tree::Node {
   std::unique_ptr<Level> children;
   // Replaces the value in the counter key. Null unless the node is shared.
   std::unique_ptr<const std::string> shared_value;
+  // Null unless the values are addresses that count by their network.
+  std::unique_ptr<const NetworkPrefixes> networks;
   bool secret = false;
   // True if this node or a sibling matches any value of the key, or any value
   // of a pattern. Then the values of this key distinguish most counters of the
@@ -109,6 +111,9 @@ absl::Status Tree::CompileLevel(std::vector<RuleNode> nodes,
     if (spec.share) {
       node.shared_value = std::make_unique<const std::string>(spec.value);
     }
+    if (spec.networks.has_value()) {
+      node.networks = std::make_unique<const NetworkPrefixes>(*spec.networks);
+    }
     node.secret = spec.secret.value_or(HoldsSecrets(spec.key));
     if (!spec.children.empty()) {
       node.children = std::make_unique<Level>();
@@ -130,6 +135,7 @@ absl::Status Tree::CompileLevel(std::vector<RuleNode> nodes,
 void Tree::Find(absl::Span<const Entry> entries, Match& match) const {
   match.rule = nullptr;
   match.parts.clear();
+  match.texts.clear();
   match.secret = false;
   bool tagged = false;
   const Level* level = root_.get();
@@ -142,6 +148,11 @@ void Tree::Find(absl::Span<const Entry> entries, Match& match) const {
     match.parts.push_back(node->shared_value == nullptr
                               ? entry.value
                               : absl::string_view(*node->shared_value));
+    if (node->networks != nullptr) {
+      if (auto network = NetworkOf(entry.value, *node->networks)) {
+        match.parts.back() = match.texts.emplace_front(*std::move(network));
+      }
+    }
     match.secret |= node->secret;
     if (!tagged) match.tag_part = match.parts.size() - 1;
     tagged |= node->is_open;

@@ -9,6 +9,7 @@
 #include "config/load.h"
 #include "ratelimit/config/ratelimit/v3/rls_conf.pb.h"
 #include "rules/secret_keys.h"
+#include "xds/struct_metadata.h"
 
 namespace rls {
 namespace {
@@ -156,6 +157,7 @@ class ResourceReader {
       rule.shadow = item.shadow_mode();
       rule.quota = item.quota_mode();
       ReadRule(item.rate_limit(), path, rule);
+      ReadMetadata(item.metadata(), path, rule);
     }
     if (!item.descriptors().empty()) {
       ReadLevel(item.descriptors(), path, depth + 1, node.children);
@@ -197,6 +199,17 @@ class ResourceReader {
            absl::StrCat("unit: found ", UnitText(policy.unit()),
                         ", expected SECOND, MINUTE, HOUR, DAY, WEEK, MONTH or "
                         "YEAR"));
+    }
+  }
+
+  void ReadMetadata(const google::protobuf::Struct& from,
+                    const std::string& path, Rule& rule) {
+    if (from.fields().empty()) return;
+    auto metadata = MetadataOf(from);
+    if (metadata.ok()) {
+      rule.metadata = std::make_shared<const Metadata>(*std::move(metadata));
+    } else {
+      Fail(path, metadata.status().message());
     }
   }
 

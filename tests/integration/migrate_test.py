@@ -86,8 +86,7 @@ class MigrateTest(MigrateBase):
             self.assertEqual(server.get("/metrics")[0], 200)
 
     def test_the_words_that_change_decisions_elsewhere_change_none(self):
-        for setting in ({"SHADOW_MODE": "true"}, {"QUOTA_MODE": "true"},
-                        {"BACKEND_TYPE": "memcache",
+        for setting in ({"BACKEND_TYPE": "memcache",
                          "MEMCACHE_HOST_PORT": "127.0.0.1:1"},
                         {"STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT": "true"}):
             server = self.start(**setting)
@@ -142,8 +141,7 @@ class MigrateTest(MigrateBase):
     # Files
 
     def test_keys_that_are_not_supported_are_named(self):
-        for key in ("detailed_metric: true", "value_to_metric: true",
-                    "metadata: {a: b}"):
+        for key in ("detailed_metric: true", "value_to_metric: true"):
             self.refuse(LIMIT + f"    {key}\n", "is not supported yet")
 
     def test_a_domain_in_two_files_is_an_error(self):

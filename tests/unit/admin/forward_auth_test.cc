@@ -109,6 +109,15 @@ TEST_F(ForwardAuthTest, OnlyTheLastHopOfAForwardedAddressCounts) {
       ElementsAre("remote_address=3.3.3.3"));
 }
 
+TEST_F(ForwardAuthTest, APortOfAForwardedAddressDoesNotCount) {
+  EXPECT_THAT(DescriptorsFor({{"x-forwarded-for", "1.1.1.1:80, 3.3.3.3:4711"}}),
+              ElementsAre("remote_address=3.3.3.3"));
+  EXPECT_THAT(DescriptorsFor({{"x-forwarded-for", "[2001:db8::1]:443"}}),
+              ElementsAre("remote_address=2001:db8::1"));
+  EXPECT_THAT(DescriptorsFor({{"x-forwarded-for", "unknown:80"}}),
+              ElementsAre("remote_address=unknown:80"));
+}
+
 TEST_F(ForwardAuthTest, TheFirstHeaderWithAValueCounts) {
   EXPECT_THAT(DescriptorsFor(
                   {{"x-forwarded-for", "1.1.1.1"}, {"x-real-ip", "2.2.2.2"}}),

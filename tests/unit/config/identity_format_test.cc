@@ -81,8 +81,8 @@ TEST(IdentityFormatTest, ReadsTheAnonymousLimit) {
   EXPECT_EQ(anonymous.rule.on_backend_error, OnBackendError::kDeny);
   EXPECT_TRUE(anonymous.by_address);
   EXPECT_TRUE(anonymous.unknown_users);
-  EXPECT_EQ(anonymous.ipv4_prefix, 24);
-  EXPECT_EQ(anonymous.ipv6_prefix, 64);
+  EXPECT_EQ(anonymous.networks.ipv4, 24);
+  EXPECT_EQ(anonymous.networks.ipv6, 64);
   const DomainSpec shared = MustLoad(absl::StrCat(
       kStart, "  anonymous: {rps: 7, by: shared, unknown_users: false}\n"));
   EXPECT_FALSE(shared.tiers->anonymous->by_address);

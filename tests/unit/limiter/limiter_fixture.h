@@ -73,6 +73,18 @@ class LimiterTest : public testing::Test {
     Load(std::move(spec));
   }
 
+  // Replaces the limiter.
+  void SetModes(const DecisionModes& modes) {
+    limiter_.reset();
+    limiter_ = NewLimiter({.rules = rules_,
+                           .loop = loop_,
+                           .store = store_,
+                           .local_store = *local_,
+                           .modes = modes,
+                           .clock = clock_,
+                           .metrics = metrics_});
+  }
+
   // `answer` must outlive the call, and `query` the answer.
   void Start(const Query& query, Answer& answer) {
     limiter_->Check(query, [&answer](absl::StatusOr<const Verdict*> verdict) {

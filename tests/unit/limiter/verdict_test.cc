@@ -146,37 +146,6 @@ TEST_F(LimiterAccounting, IndependentDescriptorsAreChargedOnTheirOwn) {
   EXPECT_EQ(Check(both).statuses[1].remaining, 7);
 }
 
-class LimiterLeading : public LimiterTest {
- protected:
-  static RuleNode Windowed(const std::string& key, int64_t limit,
-                           absl::Duration window) {
-    RuleNode node = Limited(key, limit);
-    node.rule->policy.window = window;
-    return node;
-  }
-};
-
-TEST_F(LimiterLeading, IsTheOneWithTheLeastRemaining) {
-  LoadNodes({Limited("a", 10), Limited("b", 5), Limited("c", 5)});
-  EXPECT_EQ(Check(Asking({Of("x=1"), Of("a=1"), Of("c=1"), Of("b=1")})).leading,
-            2);
-}
-
-TEST_F(LimiterLeading, IsTheLastToResetOfTheLimitsThatAreOver) {
-  LoadNodes({Windowed("a", 0, absl::Seconds(1)), Limited("b", 100),
-             Windowed("h", 1, absl::Hours(1)),
-             Windowed("m", 1, absl::Minutes(1)),
-             Windowed("n", 1, absl::Hours(1))});
-  Check(Asking({Of("h=1"), Of("m=1"), Of("n=1")}));
-  const Answer over =
-      Check(Asking({Of("b=1"), Of("m=1"), Of("h=1"), Of("n=1")}));
-  EXPECT_TRUE(over.over_limit);
-  EXPECT_EQ(over.leading, 2);
-  EXPECT_EQ(over.statuses[2].reset, absl::Hours(1));
-  // A charge that can never pass resets last of all.
-  EXPECT_EQ(Check(Asking({Of("h=1"), Of("a=1")})).leading, 1);
-}
-
 class LimiterCounters : public LimiterTest {
  protected:
   Answer Hit(std::vector<Descriptor> descriptors, uint32_t hits) {

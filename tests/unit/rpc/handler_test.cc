@@ -93,11 +93,7 @@ TEST(ReadQueryTest, NamesTheFieldThatIsWrong) {
   RateLimitRequest request;
   request.set_domain("d");
   EXPECT_EQ(ReadError(request), "descriptors: must not be empty");
-  request = OneDescriptor();
-  request.add_descriptors()->add_entries();
-  EXPECT_EQ(ReadError(request),
-            "descriptors[1].entries[0].key: must not be empty");
-  for (const int unit : {0, 7, 99, -1}) {
+  for (const int unit : {0, 8, 99, -1}) {
     request = OneDescriptor();
     request.mutable_descriptors(0)->mutable_limit()->set_unit(
         static_cast<envoy::type::v3::RateLimitUnit>(unit));
@@ -108,6 +104,35 @@ TEST(ReadQueryTest, NamesTheFieldThatIsWrong) {
   limit->set_unit(envoy::type::v3::YEAR);
   limit->mutable_unit_multiplier()->set_value(UINT32_MAX);
   EXPECT_THAT(ReadError(request), HasSubstr("longer than a year"));
+}
+
+// As in envoyproxy/ratelimit: the entry matches no rule.
+TEST(ReadQueryTest, AnEntryMayHaveNoKey) {
+  RateLimitRequest request = OneDescriptor();
+  request.add_descriptors()->add_entries()->set_value("v");
+  const std::string bytes = request.SerializeAsString();
+  Query query;
+  EXPECT_TRUE(ReadQuery(bytes, query).ok());
+  EXPECT_EQ(query.descriptors[1].entries.at(0).value, "v");
+}
+
+TEST(ReadQueryTest, AnOverrideHasEachUnit) {
+  const std::pair<envoy::type::v3::RateLimitUnit, absl::Duration> units[] = {
+      {envoy::type::v3::SECOND, absl::Seconds(1)},
+      {envoy::type::v3::MINUTE, absl::Minutes(1)},
+      {envoy::type::v3::HOUR, absl::Hours(1)},
+      {envoy::type::v3::DAY, absl::Hours(24)},
+      {envoy::type::v3::WEEK, absl::Hours(24 * 7)},
+      {envoy::type::v3::MONTH, absl::Hours(24 * 30)},
+      {envoy::type::v3::YEAR, absl::Hours(24 * 365)}};
+  for (const auto& [unit, length] : units) {
+    RateLimitRequest request = OneDescriptor();
+    request.mutable_descriptors(0)->mutable_limit()->set_unit(unit);
+    const std::string bytes = request.SerializeAsString();
+    Query query;
+    ASSERT_TRUE(ReadQuery(bytes, query).ok()) << unit;
+    EXPECT_EQ(query.descriptors[0].limit_override->window, length) << unit;
+  }
 }
 
 TEST(ReadQueryTest, HoldsTheLimitsOfARequest) {
@@ -155,8 +180,6 @@ TEST(CheckQueryTest, HoldsTheLimitsOfARequestOfAnotherProtocol) {
   auto& entries = query.descriptors.emplace_back().entries;
   entries.push_back({"k", ""});
   EXPECT_TRUE(CheckQuery(query).ok());
-  entries[0] = {"", "v"};
-  EXPECT_EQ(error(query), "descriptors[1].entries[0].key: must not be empty");
   entries[0] = {long_text, "v"};
   EXPECT_EQ(error(query),
             "descriptors[1].entries[0].key: 65537 bytes, at most 4096");
@@ -325,7 +348,7 @@ TEST_F(HandlerTest, ARefusalHasRetryAfterBodyAndContentType) {
   AnswerWith({.over_limit = true,
               .policy = &policy_,
               .rule = &rule_,
-              .reset = absl::InfiniteDuration()});
+              .reset = absl::Seconds(60)});
   const RateLimitResponse response = MustSend({.headers = true});
   EXPECT_EQ(Headers(response),
             "RateLimit-Limit=5 RateLimit-Remaining=0 RateLimit-Reset=60 "

@@ -41,6 +41,51 @@ TEST(JsonRequestTest, RefusesJsonOfAnotherForm) {
   }
 }
 
+// protobuf's parser takes each of these.
+TEST(JsonRequestTest, RefusesTextsThatOnlyProtobufTakesForJson) {
+  for (const char* json : {
+           R"({"domain": "d", "descriptors": {}})",
+           R"({"domain": "d", "descriptors": {"entries": []}})",
+           R"({"domain": "d", "descriptors": [{"entries": {"key": "k"}}]})",
+           R"({"domain": ["d"], "descriptors": [{}]})",
+           R"({"domain": "d", "descriptors": [[{}]]})",
+           R"({"domain": "d", "descriptors": [{"limit": [{"unit": 1}]}]})",
+           R"({"domain": "d", "domain": "e", "descriptors": [{}]})",
+           R"({"domain": "d", "descriptors": [{}], "descriptors": [{}]})",
+           R"({"domain": "d", "descriptors": [{}], "hits_addend": 1,
+               "hitsAddend": 2})",
+           R"({"domain": "d", "dom\u0061in": "e", "descriptors": [{}]})",
+           R"({domain: "d", "descriptors": [{}]})",
+           R"({'domain': 'd', "descriptors": [{}]})",
+           R"({"domain": 'd', "descriptors": [{}]})",
+           R"({"domain": "d", "descriptors": [{}],})",
+           R"({"domain": "d", "descriptors": [{},]})",
+           R"({"domain": "d", "unknown": 1, "descriptors": [{}]})",
+       }) {
+    JsonRequest request;
+    EXPECT_TRUE(absl::IsInvalidArgument(request.Read(json))) << json;
+  }
+}
+
+TEST(JsonRequestTest, ReadsAbsentValuesAndOtherFormsOfNumbers) {
+  JsonRequest request;
+  const absl::Status read = request.Read(
+      R"({"domain": "d,\"{", "hitsAddend": null, "descriptors": [
+          {"entries": null}, {},
+          {"entries": [{"key": "descriptors", "value": ""}, {}],
+           "hitsAddend": "3", "isNegativeHits": true,
+           "limit": {"requests_per_unit": 1.0, "unit": "WEEK",
+                     "unitMultiplier": 1}}]})");
+  ASSERT_TRUE(read.ok()) << read;
+  EXPECT_EQ(request.query().domain, "d,\"{");
+  ASSERT_EQ(request.query().descriptors.size(), 3u);
+  const Descriptor& last = request.query().descriptors[2];
+  EXPECT_EQ(last.entries.size(), 2u);
+  EXPECT_EQ(last.hits, 3u);
+  EXPECT_EQ(last.limit_override->limit, 1);
+  EXPECT_EQ(last.limit_override->window, absl::Hours(24 * 7));
+}
+
 RateLimitRequest OneDescriptor() {
   RateLimitRequest request;
   request.set_domain("d");
@@ -96,12 +141,11 @@ TEST(JsonRequestTest, FailsAsTheSerializedRequestDoes) {
   add().clear_domain();
   add().clear_descriptors();
   add().set_domain(std::string(kMaxDomainBytes + 1, 'd'));
-  add().add_descriptors()->add_entries();
   add().mutable_descriptors(0)->mutable_entries(0)->set_key(
       std::string(kMaxKeyBytes + 1, 'k'));
   add().mutable_descriptors(0)->mutable_entries(0)->set_value(
       std::string(kMaxValueBytes + 1, 'v'));
-  for (const int unit : {0, 7, -1}) {
+  for (const int unit : {0, 8, -1}) {
     add().mutable_descriptors(0)->mutable_limit()->set_unit(
         static_cast<envoy::type::v3::RateLimitUnit>(unit));
   }
@@ -117,7 +161,8 @@ TEST(JsonRequestTest, FailsAsTheSerializedRequestDoes) {
   // The first of two problems is shown.
   RateLimitRequest& twice = add();
   twice.mutable_descriptors(0)->mutable_limit()->set_requests_per_unit(1);
-  twice.add_descriptors()->add_entries();
+  twice.add_descriptors()->add_entries()->set_key(
+      std::string(kMaxKeyBytes + 1, 'k'));
   for (const RateLimitRequest& request : requests) {
     JsonRequest json;
     Query query;
@@ -165,7 +210,7 @@ TEST(JsonResponseTest, HasEveryFieldOfTheSerializedResponse) {
                                   .reset = absl::Milliseconds(1500)});
       verdict.statuses.push_back({.policy = &large,
                                   .remaining = int64_t{1} << 40,
-                                  .reset = absl::InfiniteDuration()});
+                                  .reset = absl::Hours(24 * 31)});
       verdict.statuses.push_back({.unlimited = true});
       verdict.statuses.emplace_back();
       verdict.leading = &verdict.statuses[0];

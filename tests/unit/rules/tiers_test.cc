@@ -71,13 +71,18 @@ TEST_F(IdentityTest, WithoutAnAnonymousLimitEachIdentityHasACounter) {
   EXPECT_EQ(RuleAndKey({{"user_id", "who"}}), "default user who");
   EXPECT_EQ(RuleAndKey({{"remote_address", "203.0.113.9"}}),
             "default remote_address 203.0.113.9");
+  // A port or a zone is no part of an address.
+  EXPECT_EQ(RuleAndKey({{"remote_address", "203.0.113.9:4711"}}),
+            "default remote_address 203.0.113.9");
+  EXPECT_EQ(RuleAndKey({{"remote_address", "[fe80::1%eth0]:80"}}),
+            "default remote_address fe80::1");
   EXPECT_EQ(RuleAndKey({}), "default anonymous");
 }
 
 TEST_F(IdentityTest, AnonymousRequestsAreCountedByNetwork) {
   spec_.assignments = {{"alice", 0}};
-  spec_.anonymous = AnonymousSpec{
-      .rule = {.path = "anonymous"}, .ipv4_prefix = 24, .ipv6_prefix = 64};
+  spec_.anonymous = AnonymousSpec{.rule = {.path = "anonymous"},
+                                  .networks = {.ipv4 = 24, .ipv6 = 64}};
   const auto key_of = [this](const char* address) {
     return RuleAndKey({{"remote_address", address}});
   };
@@ -85,6 +90,8 @@ TEST_F(IdentityTest, AnonymousRequestsAreCountedByNetwork) {
   EXPECT_EQ(key_of("203.0.113.200"), key_of("203.0.113.9"));
   EXPECT_NE(key_of("203.0.114.9"), key_of("203.0.113.9"));
   EXPECT_EQ(key_of("::ffff:203.0.113.7"), key_of("203.0.113.9"));
+  EXPECT_EQ(key_of("203.0.113.8:80"), key_of("203.0.113.9"));
+  EXPECT_EQ(key_of("[2001:db8:1:2::7]:443"), key_of("2001:db8:1:2:3::4"));
   EXPECT_EQ(key_of("2001:db8:1:2:3::4"),
             "anonymous remote_address 2001:db8:1:2::");
   EXPECT_EQ(key_of("no address"), "anonymous remote_address no address");
@@ -120,6 +127,7 @@ TEST_F(IdentityTest, ExemptRequestsPassWithoutCounting) {
        {std::vector<Entry>{{"user_id", "monitor"}},
         std::vector<Entry>{{"authorization", "Bearer sk-admin"}},
         std::vector<Entry>{{"user_id", "who"}, {"remote_address", "10.9.9.9"}},
+        std::vector<Entry>{{"remote_address", "10.9.9.9:80"}},
         std::vector<Entry>{{"remote_address", "::1"}}}) {
     EXPECT_TRUE(Find(entries).rule->unlimited);
   }

@@ -50,7 +50,7 @@ TEST(RateLimitResourceTest, ReadsTheShapeOfEnvoyGateway) {
   EXPECT_EQ(resource.domain_name, "default/eg/http");
   ASSERT_TRUE(resource.domain.has_value());
   EXPECT_EQ(resource.domain->name, "default/eg/http");
-  EXPECT_EQ(resource.domain->accounting, Accounting::kAllOrNothing);
+  EXPECT_EQ(resource.domain->accounting, std::nullopt);
   ASSERT_THAT(resource.domain->nodes, SizeIs(1));
   const RuleNode& route = resource.domain->nodes[0];
   EXPECT_EQ(route.value, "route/1/*_example_com");
@@ -71,6 +71,49 @@ TEST(RateLimitResourceTest, ReadsTheShapeOfEnvoyGateway) {
   EXPECT_TRUE(rule.quota);
   EXPECT_EQ(rule.stated_hits, StatedHits::kCharge);
   EXPECT_EQ(rule.on_backend_error, OnBackendError::kError);
+}
+
+TEST(RateLimitResourceTest, ReadsMetadataOfEachType) {
+  const RateLimitResource resource = ReadDescriptor(R"(
+    key: "k" rate_limit { unit: HOUR }
+    metadata {
+      fields { key: "text" value { string_value: "a" } }
+      fields { key: "number" value { number_value: 1.5 } }
+      fields { key: "truth" value { bool_value: true } }
+      fields { key: "none" value { null_value: NULL_VALUE } }
+      fields { key: "list" value { list_value {
+        values { number_value: 1 } } } }
+      fields { key: "map" value { struct_value {
+        fields { key: "in" value { string_value: "b" } } } } }
+    })");
+  ASSERT_THAT(resource.errors, IsEmpty());
+  const auto metadata = resource.domain->nodes[0].rule->metadata;
+  ASSERT_NE(metadata, nullptr);
+  EXPECT_EQ(std::get<std::string>(metadata->at("text").value), "a");
+  EXPECT_EQ(std::get<double>(metadata->at("number").value), 1.5);
+  EXPECT_TRUE(std::get<bool>(metadata->at("truth").value));
+  EXPECT_TRUE(
+      std::holds_alternative<std::monostate>(metadata->at("none").value));
+  EXPECT_THAT(std::get<MetadataValue::List>(metadata->at("list").value),
+              SizeIs(1));
+  EXPECT_EQ(std::get<std::string>(
+                std::get<Metadata>(metadata->at("map").value).at("in").value),
+            "b");
+}
+
+TEST(RateLimitResourceTest, RefusesMetadataThatIsNestedTooDeep) {
+  const auto nested = [](int depth) {
+    std::string text = "null_value: NULL_VALUE";
+    for (int i = 1; i < depth; ++i) {
+      text = absl::StrCat("list_value { values { ", text, " } }");
+    }
+    return ReadDescriptor(absl::StrCat(
+        "key: 'k' rate_limit { unit: HOUR } metadata { fields { key: 'a' ",
+        "value { ", text, " } } }"));
+  };
+  EXPECT_THAT(nested(kMaxMetadataDepth).errors, IsEmpty());
+  EXPECT_THAT(nested(kMaxMetadataDepth + 1).errors,
+              ElementsAre(HasSubstr("nested deeper than 16 levels")));
 }
 
 // The same rules in both formats give the same plain data.
