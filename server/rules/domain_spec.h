@@ -138,6 +138,11 @@ struct RuleNode {
   // True: values under this key are hashed before a store keeps them. nullopt:
   // HoldsSecrets() of the key decides.
   std::optional<bool> secret;
+  // In the statistics (metrics/statistics.h), the name of this level has the
+  // value of the request instead of the value of the node. True for the node of
+  // the rule: the names of all levels do.
+  bool detailed_metric = false;
+  bool value_to_metric = false;    // the name of this level does
   std::vector<RuleNode> children;  // the order matters for wildcards
 };
 

@@ -142,9 +142,7 @@ class MigrateTest(MigrateBase):
     # Files
 
     def test_keys_that_are_not_supported_are_named(self):
-        for key in ("detailed_metric: true", "value_to_metric: true",
-                    "metadata: {a: b}"):
-            self.refuse(LIMIT + f"    {key}\n", "is not supported yet")
+        self.refuse(LIMIT + "    metadata: {a: b}\n", "is not supported yet")
 
     def test_a_domain_in_two_files_is_an_error(self):
         self.write("rules/config/a.yaml", LIMIT)
