@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "limiter/count_statistics.h"
 
 namespace rls {
 namespace {
@@ -28,7 +29,8 @@ Flow::Flow(const RuleBookHolder& rules, CounterStore& store, Metrics& metrics)
       store_(store),
       unknown_domain_(metrics.GetCounter(
           {.name = "ratelimitd_unknown_domain_total",
-           .help = "Requests for a domain that no configuration names"})) {}
+           .help = "Requests for a domain that no configuration names"})),
+      statistics_(metrics.statistics()) {}
 
 void Flow::Start(const Query& query, Phase::DoneCallback done) {
   std::shared_ptr<const RuleBook> book = rules_.Get();
@@ -39,6 +41,7 @@ void Flow::Start(const Query& query, Phase::DoneCallback done) {
   const Domain* domain = book->Find(query.domain);
   if (domain == nullptr) {
     unknown_domain_.Add(1);
+    if (statistics_ != nullptr) statistics_->CountUnknownDomain(query.domain);
     Verdict verdict;
     verdict.statuses.resize(query.descriptors.size());
     done(&verdict);
@@ -86,6 +89,7 @@ void Flow::Take(Demand request) {
 
 void Flow::Answer(Taken request) {
   const Verdict& verdict = request.Conclude();
+  if (statistics_ != nullptr) CountStatistics(request, *statistics_);
   request.done()(&verdict);
 }
 

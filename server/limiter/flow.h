@@ -67,6 +67,7 @@ class Flow {
   const RuleBookHolder& rules_;
   CounterStore& store_;
   Counter& unknown_domain_;
+  Statistics* const statistics_;  // null: they are off
   std::vector<Step<Matched>*> matched_steps_;
   std::vector<Step<Demand>*> demand_steps_;
   std::vector<Step<Taken>*> taken_steps_;

@@ -221,6 +221,10 @@ ChargeRole Planned::role(size_t charge) const {
   return decision_->owners[charge].role;
 }
 
+absl::Span<const AppliedLimit> Planned::limits() const {
+  return decision_->limits;
+}
+
 Accounting Planned::accounting() const {
   return decision_->domain.accounting();
 }
@@ -290,6 +294,10 @@ void Demand::Apply(const Outcome& outcome, size_t charge) {
   status.over_limit = !outcome.allowed && !shadow;
   status.remaining = outcome.allowed ? outcome.remaining : 0;
   status.reset = outcome.allowed ? outcome.reset_after : outcome.retry_after;
+  if (!outcome.allowed) {
+    applied.left_before = outcome.left_before;
+    applied.from_memory = outcome.from_memory;
+  }
 }
 
 const absl::Status& Taken::status() const { return decision_->status; }
