@@ -25,6 +25,7 @@
 #include "rpc/handler.h"
 #include "rpc/lean/lean_server.h"
 #include "rules/rule_book.h"
+#include "statsd/statsd_sender.h"
 #include "store/lease/lease_store.h"
 #include "store/memory/memory_store.h"
 #include "store/redis/redis_store.h"
@@ -58,7 +59,9 @@ class AppImpl final : public App {
   AppImpl(const Settings& settings, const Environment& environment)
       : drain_time_(settings.drain_time),
         clock_(NewSystemClock()),
-        metrics_(NewMetrics()),
+        metrics_(NewMetrics(settings.stats.is_on()
+                                ? NewStatistics(settings.stats.options)
+                                : nullptr)),
         dropped_lines_(*metrics_),
         is_lean_(settings.transport == "lean"),
         loops_(is_lean_ ? ThreadsOf(settings.grpc) : 1),
@@ -81,6 +84,7 @@ class AppImpl final : public App {
     xds_.reset();
     config_.reset();
     tier_sources_.reset();
+    statsd_.reset();  // sends the statistics of the last requests
     loop_->Stop();
     if (loop_thread_.joinable()) loop_thread_.join();
     loops_.Stop();
@@ -101,8 +105,10 @@ class AppImpl final : public App {
                  : NewGrpcServer(settings.grpc, *handler_, *clock_, *metrics_);
     if (!grpc.ok()) return grpc.status();
     grpc_ = *std::move(grpc);
-    auto admin = NewAdminServer(settings.admin,
-                                {.loops = loops_,
+    AdminOptions options = settings.admin;
+    options.prometheus = settings.stats.prometheus;
+    auto admin =
+        NewAdminServer(options, {.loops = loops_,
                                  .limiter = *limiter_,
                                  .clock = *clock_,
                                  .metrics = *metrics_,
@@ -111,15 +117,21 @@ class AppImpl final : public App {
                                  .not_ready = [this] { return NotReady(); }});
     if (!admin.ok()) return admin.status();
     admin_ = *std::move(admin);
+    LogStatsSettings(settings.stats);
+    if (settings.stats.statsd.has_value()) {
+      statsd_ = NewStatsdSender(*settings.stats.statsd, *metrics_);
+    }
     grpc_->SetServing(true);
     if (xds_ == nullptr) config_->StartWatching(kWatchInterval);
     return absl::OkStatus();
   }
 
   std::string ReadyLine() const override {
+    const std::string prometheus = admin_->prometheus_address();
     return absl::StrCat("ready grpc=", grpc_->address(),
                         " http=", admin_->http_address(),
-                        " debug=", admin_->debug_address());
+                        " debug=", admin_->debug_address(),
+                        prometheus.empty() ? "" : " prometheus=", prometheus);
   }
 
   void Reload() override {
@@ -234,6 +246,7 @@ class AppImpl final : public App {
   std::optional<RateLimitHandler> handler_;
   std::unique_ptr<RpcServer> grpc_;
   std::unique_ptr<AdminServer> admin_;
+  std::unique_ptr<StatsdSender> statsd_;  // null: StatsD is off
 };
 
 }  // namespace

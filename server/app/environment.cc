@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "admin/forward_auth.h"
 #include "app/redis_settings.h"
+#include "app/stats_settings.h"
 #include "app/xds_settings.h"
 #include "base/text.h"
 
@@ -162,6 +163,7 @@ absl::Status ApplyEnvironment(const Environment& environment,
 
   ReadRedisSettings(reader, settings.redis);
   settings.xds = ReadXdsSettings(reader);
+  settings.stats = ReadStatsSettings(reader);
 
   // The same folder that envoyproxy/ratelimit reads.
   if (const auto root = reader.Text("RUNTIME_ROOT")) {

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "admin/admin_server.h"
 #include "app/redis_settings.h"
+#include "app/stats_settings.h"
 #include "config/load.h"
 #include "rpc/rpc_server.h"
 #include "rpc/write_verdict.h"
@@ -21,6 +22,7 @@ namespace rls {
 struct Settings {
   std::vector<std::string> config_paths;
   std::optional<XdsOptions> xds;  // a value: the rules do not come from files
+  StatsSettings stats;
   RpcServerOptions grpc;
   std::string transport = "lean";  // or "grpc"
   AdminOptions admin;

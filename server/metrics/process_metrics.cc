@@ -38,6 +38,12 @@ void Add(const char* name, const char* help, prometheus::MetricType type,
   families.push_back(std::move(family));
 }
 
+double Seconds(const timeval& time) {
+  constexpr double kMicrosecondsPerSecond = 1e6;
+  return static_cast<double>(time.tv_sec) +
+         static_cast<double>(time.tv_usec) / kMicrosecondsPerSecond;
+}
+
 std::string ReadAll(const char* path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -78,8 +84,10 @@ std::optional<double> OpenFiles() {
 }
 
 void AddStat(Families& families) {
-  // Indexes behind the name, of utime, stime, starttime, vsize and rss.
-  constexpr size_t kUser = 11, kSystem = 12, kStart = 19, kSize = 20, kRss = 21;
+  // Indexes behind the name, of starttime, vsize and rss.
+  constexpr size_t kStart = 19;
+  constexpr size_t kSize = 20;
+  constexpr size_t kRss = 21;
   std::vector<double> numbers;
   for (const std::string& field : StatFields()) {
     double number = 0;
@@ -89,9 +97,6 @@ void AddStat(Families& families) {
   if (numbers.size() <= kRss) return;
   const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
   const auto page = static_cast<double>(sysconf(_SC_PAGESIZE));
-  Add("process_cpu_seconds_total", "User and system processor time",
-      prometheus::MetricType::Counter,
-      (numbers[kUser] + numbers[kSystem]) / ticks, families);
   Add("process_virtual_memory_bytes", "Virtual memory",
       prometheus::MetricType::Gauge, numbers[kSize], families);
   Add("process_resident_memory_bytes", "Resident memory",
@@ -107,6 +112,12 @@ void AddStat(Families& families) {
 
 std::string ProcessMetricsText() {
   Families families;
+  rusage usage = {};
+  if (getrusage(RUSAGE_SELF, &usage) == 0) {
+    Add("process_cpu_seconds_total", "User and system processor time",
+        prometheus::MetricType::Counter,
+        Seconds(usage.ru_utime) + Seconds(usage.ru_stime), families);
+  }
   AddStat(families);
   if (const auto files = OpenFiles()) {
     Add("process_open_fds", "Open file descriptors",

@@ -78,7 +78,7 @@ class MigrateTest(MigrateBase):
 
     def test_ignored_variables_change_no_decision(self):
         names = variables("ignored")
-        self.assertGreater(len(names), 50)
+        self.assertTrue(names)
         for value in ("no such value", "true"):
             server = self.start(**{name: value for name in names})
             self.assertEqual(self.statuses(server, 1, 1, 1, 0), [0, 0, 1, 0])
