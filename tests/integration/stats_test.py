@@ -8,6 +8,7 @@ import threading
 import unittest
 
 from harness import CTL, ProcessTest, free_port, wait_for
+from redis_harness import Redis, wait_until_ready
 
 # Independent: each limit counts alone, as in envoyproxy/ratelimit.
 RULES = """
@@ -88,11 +89,11 @@ class Receiver:
         self.socket.close()
 
 
-class StatsTest(ProcessTest):
-    def start(self, **environment):
+class StatsBase(ProcessTest):
+    def start(self, rules=RULES, **environment):
         environment = {"PROMETHEUS_ADDR": "127.0.0.1:0", **environment}
         return self.start_server(
-            "--config", self.write("rules.yaml", RULES),
+            "--config", self.write("rules.yaml", rules),
             environment=environment)
 
     def ask_example(self, server, *entries):
@@ -137,6 +138,13 @@ class StatsTest(ProcessTest):
         self.assertEqual(status, 200)
         return dict(line.rsplit(": ", 1) for line in text.splitlines())
 
+    @staticmethod
+    def check(server, domain, descriptor):
+        return (CTL, "check", "--address", server.grpc, "--domain", domain,
+                "--descriptor", descriptor)
+
+
+class StatsTest(StatsBase):
     # Prometheus
 
     def test_the_prometheus_port_has_the_names_of_the_dashboards(self):
@@ -183,11 +191,6 @@ class StatsTest(ProcessTest):
         self.assertEqual(samples[seconds + "_bucket",
                                  frozenset({method, ("le", "+Inf")})], 1)
         self.assertGreater(samples[seconds + "_sum", frozenset({method})], 0)
-
-    @staticmethod
-    def check(server, domain, descriptor):
-        return (CTL, "check", "--address", server.grpc, "--domain", domain,
-                "--descriptor", descriptor)
 
     def test_the_response_time_can_be_in_milliseconds(self):
         server = self.start(USE_PROMETHEUS="true",
@@ -314,6 +317,23 @@ class StatsTest(ProcessTest):
                 r"[\d.]+\|ms\|#zone:a", line)])
         self.assertIn("USE_DOG_STATSD_MOGRIFIERS has no effect", server.log())
 
+    def test_a_receiver_that_does_not_read_delays_no_decision(self):
+        listener = socket.create_server(("127.0.0.1", 0), backlog=1)
+        self.addCleanup(listener.close)
+        server = self.start(STATSD_HOST="127.0.0.1",
+                            STATSD_PORT=str(listener.getsockname()[1]),
+                            STATS_FLUSH_INTERVAL="10ms",
+                            EXTRA_TAGS="long:" + "x" * 50_000)
+        accepted, unused = listener.accept()
+        self.addCleanup(accepted.close)
+
+        def failed():
+            self.assertEqual(server.ask(("free", "1"), domain="shop")[0], 200)
+            server.ask(("address", "1"), domain="shop")
+            return re.search(r'flushes_total{result="failed"} [1-9]',
+                             server.get("/metrics")[1])
+        wait_for("a full buffer", failed)
+
     # /stats
 
     def test_the_debug_port_shows_the_statistics_as_lines(self):
@@ -325,6 +345,57 @@ class StatsTest(ProcessTest):
         status, pages = server.get("/", server.debug)
         self.assertEqual(status, 200)
         self.assertIn("/stats", pages)
+
+
+class StatsWithRedisTest(StatsBase):
+    def setUp(self):
+        super().setUp()
+        self.redis = Redis(self.folder / "redis")
+        self.addCleanup(self.redis.stop)
+
+    def start_with_redis(self, rules, **environment):
+        server = self.start(rules, REDIS_URL=self.redis.url,
+                            USE_PROMETHEUS="true", **environment)
+        wait_until_ready(server)
+        return server
+
+    def test_the_example_has_the_same_numbers_with_redis(self):
+        for accounting in ("independent", "all_or_nothing"):
+            rules = RULES.replace("independent", accounting)
+            server = self.start_with_redis(rules, CACHE_KEY_PREFIX=accounting)
+            for entries, labels in (
+                    ([("path", "/search"), ("user", "alice")],
+                     {"key1": "path_/search", "key2": "user"}),
+                    ([("shadowed", "1")], {"key1": "shadowed"})):
+                self.ask_example(server, *entries)
+                found = self.hits(self.samples(server), domain="shop", **labels)
+                found.pop("shadow_mode", None)
+                self.assertEqual(found, EXAMPLE, accounting)
+
+    def test_refusals_from_memory_are_counted(self):
+        rules = RULES.replace("accounting: independent", "")
+        server = self.start_with_redis(rules)
+        for status in (200, 429, 429, 429):
+            self.assertEqual(server.ask(("address", "1"), domain="shop",
+                                        hitsAddend=10)[0], status)
+        # Stated costs always go to Redis. Those of the call do not.
+        for unused in range(5):
+            self.assertEqual(server.ask(("address", "1"), domain="shop")[0],
+                             429)
+        hits = self.hits(self.samples(server), domain="shop", key1="address_1")
+        self.assertEqual(hits["over_limit"], 35)
+        self.assertGreaterEqual(hits["over_limit_with_local_cache"], 1)
+        self.assertLessEqual(hits["over_limit_with_local_cache"], 5)
+
+    def test_a_redis_that_is_away_is_an_error(self):
+        server = self.start_with_redis(RULES)
+        self.redis.kill()
+        self.run_program(*self.check(server, "shop", "shadowed=1"), expect=3)
+        samples = self.samples(server)
+        self.assertGreaterEqual(
+            samples["ratelimit_service_should_rate_limit_error",
+                    frozenset({("err_type", "redis_error")})], 1)
+        self.assertEqual(self.hits(samples, domain="shop", key1="shadowed"), {})
 
 
 if __name__ == "__main__":
