@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,8 @@
 #include "admin/json_page.h"
 #include "admin/slow_page.h"
 #include "http/http_server.h"
+#include "metrics/process_metrics.h"
+#include "metrics/statistics_text.h"
 
 namespace rls {
 namespace {
@@ -23,10 +26,17 @@ constexpr char kExposition[] = "text/plain; version=0.0.4; charset=utf-8";
 constexpr char kDebugPages[] =
     "/rlconfig  the rules, one line each\n"
     "/config  the rules and where they come from, in JSON\n"
+    "/stats  the statistics of the limits, if a sink for them is on\n"
     "POST /tiers/{user}/refresh[?domain=NAME]  looks the tier up again\n";
 
 // The debug port is for people: a few connections.
 constexpr size_t kMaxDebugConnections = 128;
+// The Prometheus port is for a few scrapers.
+constexpr size_t kPrometheusDescriptorPercent = 2;
+
+constexpr char kStatisticsAreOff[] =
+    "The statistics are off. USE_PROMETHEUS, USE_STATSD or USE_DOG_STATSD "
+    "switches them on.\n";
 
 void SendText(int status, absl::string_view text, HttpReply reply) {
   reply.Send({.status = status, .type = kPlainText, .body = text});
@@ -123,19 +133,25 @@ class HttpPages final : public HttpHandler {
 // The pages of the debug port.
 class DebugPages final : public HttpHandler {
  public:
-  DebugPages(const RuleBookHolder& rules, LoopThreads& workers)
+  DebugPages(const RuleBookHolder& rules, Metrics& metrics,
+             LoopThreads& workers)
       : rules_(rules),
         rlconfig_(workers[1], kPlainText,
                   [&rules] { return RulesPage(*rules.Get()); }),
         config_(workers[1], "application/json",
-                [&rules] { return ConfigPage(*rules.Get()); }) {}
+                [&rules] { return ConfigPage(*rules.Get()); }),
+        stats_(workers[1], kPlainText, [&metrics] {
+          Statistics* const statistics = metrics.statistics();
+          return statistics == nullptr ? kStatisticsAreOff
+                                       : PlainText(statistics->Read());
+        }) {}
 
   Plan PlanFor(const HttpRequest&) override { return {}; }
 
   void Handle(const HttpRequest& request, HttpReply reply) override {
     absl::string_view user = request.path;
     if (request.path == "/" || request.path == "/rlconfig" ||
-        request.path == "/config") {
+        request.path == "/config" || request.path == "/stats") {
       if (!IsRead(request)) {
         RefuseMethod(kAllowRead, std::move(reply));
       } else if (request.path == "/") {
@@ -143,7 +159,8 @@ class DebugPages final : public HttpHandler {
       } else if (request.path == "/config") {
         config_.Answer(std::move(reply));
       } else {
-        rlconfig_.Answer(std::move(reply));
+        SlowPage& page = request.path == "/stats" ? stats_ : rlconfig_;
+        page.Answer(std::move(reply));
       }
     } else if (absl::ConsumePrefix(&user, "/tiers/") &&
                absl::ConsumeSuffix(&user, "/refresh") && !user.empty()) {
@@ -162,6 +179,37 @@ class DebugPages final : public HttpHandler {
   const RuleBookHolder& rules_;
   SlowPage rlconfig_;
   SlowPage config_;
+  SlowPage stats_;
+};
+
+// The page of the Prometheus port.
+class PrometheusPage final : public HttpHandler {
+ public:
+  PrometheusPage(const PrometheusOptions& options, Metrics& metrics,
+                 EventLoop& worker)
+      : path_(options.path),
+        page_(worker, kExposition,
+              [&metrics, in_milliseconds = options.in_milliseconds] {
+                return PrometheusText(metrics.statistics()->Read(),
+                                      in_milliseconds) +
+                       ProcessMetricsText() + metrics.Text();
+              }) {}
+
+  Plan PlanFor(const HttpRequest&) override { return {.is_vital = true}; }
+
+  void Handle(const HttpRequest& request, HttpReply reply) override {
+    if (request.path != path_) {
+      SendText(404, "no such page\n", std::move(reply));
+    } else if (!IsRead(request)) {
+      RefuseMethod(kAllowRead, std::move(reply));
+    } else {
+      page_.Answer(std::move(reply));
+    }
+  }
+
+ private:
+  const std::string path_;
+  SlowPage page_;
 };
 
 class AdminServerImpl final : public AdminServer {
@@ -170,13 +218,14 @@ class AdminServerImpl final : public AdminServer {
                   ForwardAuth forward_auth)
       : dependencies_(dependencies),
         http_pages_(dependencies, std::move(forward_auth), workers_),
-        debug_pages_(dependencies.rules, workers_) {
+        debug_pages_(dependencies.rules, dependencies.metrics, workers_) {
     workers_.Start();
   }
 
   ~AdminServerImpl() override {
     http_.reset();
     debug_.reset();
+    prometheus_.reset();
     workers_.Stop();
   }
 
@@ -185,31 +234,49 @@ class AdminServerImpl final : public AdminServer {
         {.name = "http", .address = options.http_address, .tls = options.tls},
         http_pages_, http_);
     if (!listening.ok()) return listening;
-    return Listen({.name = "debug",
-                   .address = options.debug_address,
+    listening = Listen({.name = "debug",
+                        .address = options.debug_address,
+                        .max_connections = kMaxDebugConnections,
+                        .max_connections_of_peer = kMaxDebugConnections,
+                        .descriptor_percent = kDebugDescriptorPercent},
+                       debug_pages_, debug_);
+    if (!listening.ok() || !options.prometheus.has_value()) return listening;
+    prometheus_page_.emplace(*options.prometheus, dependencies_.metrics,
+                             workers_[0]);
+    return Listen({.name = "prometheus",
+                   .address = options.prometheus->address,
                    .max_connections = kMaxDebugConnections,
                    .max_connections_of_peer = kMaxDebugConnections,
-                   .descriptor_percent = kDebugDescriptorPercent},
-                  debug_pages_, debug_);
+                   .descriptor_percent = kPrometheusDescriptorPercent},
+                  *prometheus_page_, prometheus_);
   }
 
   const std::string& http_address() const override { return http_->address(); }
   const std::string& debug_address() const override {
     return debug_->address();
   }
+  std::string prometheus_address() const override {
+    return prometheus_ == nullptr ? "" : prometheus_->address();
+  }
 
   void Drain() override {
-    http_->Drain();
-    debug_->Drain();
+    for (HttpServer* const server : Servers()) server->Drain();
   }
 
   void Shutdown(absl::Duration grace) override {
     const absl::Time end = absl::Now() + grace;
-    http_->Shutdown(grace);
-    debug_->Shutdown(std::max(end - absl::Now(), absl::ZeroDuration()));
+    for (HttpServer* const server : Servers()) {
+      server->Shutdown(std::max(end - absl::Now(), absl::ZeroDuration()));
+    }
   }
 
  private:
+  std::vector<HttpServer*> Servers() const {
+    std::vector<HttpServer*> servers = {http_.get(), debug_.get()};
+    if (prometheus_ != nullptr) servers.push_back(prometheus_.get());
+    return servers;
+  }
+
   absl::Status Listen(const HttpServerOptions& options, HttpHandler& handler,
                       std::unique_ptr<HttpServer>& server) {
     auto started = NewHttpServer(dependencies_.loops, options, handler,
@@ -224,8 +291,10 @@ class AdminServerImpl final : public AdminServer {
   LoopThreads workers_{2};
   HttpPages http_pages_;
   DebugPages debug_pages_;
+  std::optional<PrometheusPage> prometheus_page_;
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<HttpServer> debug_;
+  std::unique_ptr<HttpServer> prometheus_;  // null: no such port
 };
 
 }  // namespace

@@ -20,6 +20,14 @@
 
 namespace rls {
 
+// The port for the statistics of envoyproxy/ratelimit.
+struct PrometheusOptions {
+  std::string address = "[::]:9090";
+  std::string path = "/metrics";
+  bool in_milliseconds =
+      false;  // the response time (metrics/statistics_text.h)
+};
+
 struct AdminOptions {
   std::string http_address = "[::]:8080";  // port 0: the system chooses
   // The debug pages show the rules. Default: this machine only.
@@ -27,6 +35,8 @@ struct AdminOptions {
   ForwardAuthSettings forward_auth;
   // Of the HTTP port. Without a value: no TLS.
   std::optional<ServerTlsOptions> tls = std::nullopt;
+  // Without a value: no such port. With one, the metrics must have statistics.
+  std::optional<PrometheusOptions> prometheus = std::nullopt;
 };
 
 // The references must outlive the server.
@@ -63,6 +73,10 @@ struct AdminDependencies {
 //   /                      a list of these pages
 //   /config                see config_page.h
 //   /rlconfig, POST /tiers/{user}/refresh   see debug_pages.h
+//   /stats                 the statistics of envoyproxy/ratelimit, if they are
+//   on
+// Prometheus port, if there is one:
+//   its path               these statistics, the process, and all of /metrics
 // GET also means HEAD.
 class AdminServer {
  public:
@@ -70,8 +84,10 @@ class AdminServer {
 
   virtual const std::string& http_address() const = 0;
   virtual const std::string& debug_address() const = 0;
+  // "": there is no such port.
+  virtual std::string prometheus_address() const = 0;
 
-  // As the methods of HttpServer, for both ports.
+  // As the methods of HttpServer, for all ports.
   virtual void Drain() = 0;
   virtual void Shutdown(absl::Duration grace) = 0;
 };

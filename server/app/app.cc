@@ -26,6 +26,7 @@
 #include "rpc/handler.h"
 #include "rpc/lean/lean_server.h"
 #include "rules/rule_book.h"
+#include "statsd/statsd_sender.h"
 #include "store/lease/lease_store.h"
 #include "store/memory/memory_store.h"
 #include "store/redis/redis_store.h"
@@ -76,7 +77,9 @@ class AppImpl final : public App {
       : drain_time_(settings.drain_time),
         ready_with_(settings.ready_with),
         clock_(NewSystemClock()),
-        metrics_(NewMetrics()),
+        metrics_(NewMetrics(settings.stats.is_on()
+                                ? NewStatistics(settings.stats.options)
+                                : nullptr)),
         dropped_lines_(*metrics_),
         is_lean_(settings.transport == "lean"),
         loops_(is_lean_ ? ThreadsOf(settings.grpc) : 1),
@@ -101,6 +104,7 @@ class AppImpl final : public App {
     grpc_.reset();
     admin_.reset();
     tier_sources_.reset();
+    statsd_.reset();  // sends the statistics of the last requests
     loop_->Stop();
     if (loop_thread_.joinable()) loop_thread_.join();
     loops_.Stop();
@@ -124,8 +128,10 @@ class AppImpl final : public App {
                  : NewGrpcServer(settings.grpc, *handler_, *clock_, *metrics_);
     if (!grpc.ok()) return grpc.status();
     grpc_ = *std::move(grpc);
+    AdminOptions options = settings.admin;
+    options.prometheus = settings.stats.prometheus;
     auto admin = NewAdminServer(
-        settings.admin,
+        options,
         {.loops = loops_,
          .limiter = *limiter_,
          .clock = *clock_,
@@ -138,6 +144,10 @@ class AppImpl final : public App {
          .tracer = tracer_.get()});
     if (!admin.ok()) return admin.status();
     admin_ = *std::move(admin);
+    LogStatsSettings(settings.stats);
+    if (settings.stats.statsd.has_value()) {
+      statsd_ = NewStatsdSender(*settings.stats.statsd, *metrics_);
+    }
     if (ready_with_ != ReadyWith::kNothing) {
       rules_.OnChange([this] { ShowHealth(); });
     }
@@ -147,9 +157,11 @@ class AppImpl final : public App {
   }
 
   std::string ReadyLine() const override {
+    const std::string prometheus = admin_->prometheus_address();
     return absl::StrCat("ready grpc=", grpc_->address(),
                         " http=", admin_->http_address(),
-                        " debug=", admin_->debug_address());
+                        " debug=", admin_->debug_address(),
+                        prometheus.empty() ? "" : " prometheus=", prometheus);
   }
 
   void Reload() override {
@@ -313,6 +325,7 @@ class AppImpl final : public App {
   std::optional<RateLimitHandler> handler_;
   std::unique_ptr<RpcServer> grpc_;
   std::unique_ptr<AdminServer> admin_;
+  std::unique_ptr<StatsdSender> statsd_;  // null: StatsD is off
 };
 
 }  // namespace

@@ -7,9 +7,8 @@ namespace rls {
 
 class EnvironmentReader;
 
-// Reads SHADOW_MODE, QUOTA_MODE, RATELIMIT_ACCOUNTING,
-// STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT and EXPIRATION_JITTER_MAX_SECONDS.
-// The reader keeps the first error.
+// Reads SHADOW_MODE, QUOTA_MODE, RATELIMIT_ACCOUNTING and
+// STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT. The reader keeps the first error.
 DecisionModes ReadDecisionModes(EnvironmentReader& reader);
 
 }  // namespace rls

@@ -10,6 +10,7 @@
 #include "app/decision_settings.h"
 #include "app/ignored_variables.h"
 #include "app/redis_settings.h"
+#include "app/stats_settings.h"
 #include "app/trace_settings.h"
 #include "app/xds_settings.h"
 #include "base/text.h"
@@ -280,6 +281,7 @@ absl::StatusOr<EnvironmentReport> ApplyEnvironment(
   settings.ready_with = ReadReadyWith(reader, settings.xds.has_value());
   settings.trace = ReadTraceSettings(reader);
   settings.decisions = ReadDecisionModes(reader);
+  settings.stats = ReadStatsSettings(reader);
 
   ReadFolder(reader, settings);
   CheckIgnoredVariables(reader);

@@ -5,20 +5,16 @@
 #include <optional>
 #include <string>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "app/environment.h"
 
 namespace rls {
 namespace {
 
-constexpr char kMetrics[] =
-    "metrics are always on PORT under /metrics, with names of their own";
 constexpr char kNoMemcached[] = "memcached is not supported";
-constexpr char kNoStatsd[] = "there is no StatsD";
 constexpr char kNoWait[] = "the start never waits for Redis";
 constexpr char kPipeline[] =
     "calls that wait for a connection are always sent together";
@@ -27,10 +23,8 @@ constexpr char kPool[] = "there is no pool: each thread has its connection";
 constexpr IgnoredVariable kIgnored[] = {
     {"CONFIG_GRPC_XDS_SERVER_CONNECT_RETRY_INTERVAL", ValueKind::kDuration,
      "the variables XDS_CLIENT_BACKOFF_... set the time between attempts"},
-    {"DISABLE_STATS", ValueKind::kBoolean, kNoStatsd},
     {"EXPIRATION_JITTER_MAX_SECONDS", ValueKind::kInteger,
      "a key expires with its window, so it needs no jitter"},
-    {"EXTRA_TAGS", ValueKind::kPairs, kNoStatsd},
     {"MEMCACHE_HOST_PORT", ValueKind::kText, kNoMemcached},
     {"MEMCACHE_MAX_IDLE_CONNS", ValueKind::kInteger, kNoMemcached},
     {"MEMCACHE_SRV", ValueKind::kText, kNoMemcached},
@@ -41,12 +35,6 @@ constexpr IgnoredVariable kIgnored[] = {
     {"MEMCACHE_TLS_CLIENT_KEY", ValueKind::kText, kNoMemcached},
     {"MEMCACHE_TLS_SKIP_HOSTNAME_VERIFICATION", ValueKind::kBoolean,
      kNoMemcached},
-    {"NEAR_LIMIT_RATIO", ValueKind::kNumber,
-     "there is no statistic near_limit"},
-    {"PROMETHEUS_ADDR", ValueKind::kText, kMetrics},
-    {"PROMETHEUS_MAPPER_YAML", ValueKind::kText, kMetrics},
-    {"PROMETHEUS_PATH", ValueKind::kText, kMetrics},
-    {"PROMETHEUS_RESPONSE_TIME_AS_MILLISECONDS", ValueKind::kBoolean, kMetrics},
     {"REDIS_CLUSTER_PIPELINE_PARALLELISM", ValueKind::kInteger, kPipeline},
     {"REDIS_HEALTH_CHECK_ACTIVE_CONNECTION", ValueKind::kBoolean,
      "/healthcheck does not depend on Redis; /ready shows its state"},
@@ -63,13 +51,6 @@ constexpr IgnoredVariable kIgnored[] = {
     {"REDIS_STARTUP_INITIAL_INTERVAL", ValueKind::kDuration, kNoWait},
     {"REDIS_STARTUP_MAX_ELAPSED_TIME", ValueKind::kDuration, kNoWait},
     {"REDIS_STARTUP_MAX_INTERVAL", ValueKind::kDuration, kNoWait},
-    {"STATSD_HOST", ValueKind::kText, kNoStatsd},
-    {"STATSD_PORT", ValueKind::kInteger, kNoStatsd},
-    {"STATS_FLUSH_INTERVAL", ValueKind::kDuration, kNoStatsd},
-    {"USE_DOG_STATSD", ValueKind::kBoolean, kNoStatsd},
-    {"USE_DOG_STATSD_MOGRIFIERS", ValueKind::kText, kNoStatsd},
-    {"USE_PROMETHEUS", ValueKind::kBoolean, kMetrics},
-    {"USE_STATSD", ValueKind::kBoolean, kNoStatsd},
 };
 
 // As Go reads it: 0x10 is 16 and 010 is 8.
@@ -88,16 +69,8 @@ bool IsDuration(const std::string& text) {
          duration > -absl::InfiniteDuration();
 }
 
-bool IsPairs(const std::string& text) {
-  for (const absl::string_view pair : absl::StrSplit(text, ',')) {
-    if (!absl::StrContains(pair, ':')) return false;
-  }
-  return true;
-}
-
 // The text expected instead of `text`, or null if `text` is good.
 const char* Expected(ValueKind kind, const std::string& text) {
-  double number = 0;
   switch (kind) {
     case ValueKind::kText:
       return nullptr;
@@ -105,13 +78,9 @@ const char* Expected(ValueKind kind, const std::string& text) {
       return ParseBoolean(text).has_value() ? nullptr : "true or false";
     case ValueKind::kInteger:
       return IsInteger(text) ? nullptr : "a whole number";
-    case ValueKind::kNumber:
-      return absl::SimpleAtod(text, &number) ? nullptr : "a number";
     case ValueKind::kDuration:
       return IsDuration(text) ? nullptr
                               : "a duration with its unit, such as 30s or 24h";
-    case ValueKind::kPairs:
-      return IsPairs(text) ? nullptr : "key:value,key:value";
     case ValueKind::kPoolBehavior:
       // Like the reference, which cannot do either any more.
       return absl::EqualsIgnoreCase(text, "CREATE") ||

@@ -12,9 +12,7 @@ enum class ValueKind {
   kText,
   kBoolean,
   kInteger,
-  kNumber,
   kDuration,
-  kPairs,         // "a:b,c:d"
   kPoolBehavior,  // any word except CREATE and ERROR
 };
 

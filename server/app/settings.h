@@ -11,6 +11,7 @@
 #include "admin/admin_server.h"
 #include "app/redis_settings.h"
 #include "app/reference_name.h"
+#include "app/stats_settings.h"
 #include "base/log.h"
 #include "config/load.h"
 #include "limiter/modes.h"
@@ -37,6 +38,7 @@ struct Settings {
   ReadyWith ready_with = ReadyWith::kNothing;
   std::optional<XdsOptions> xds;  // a value: the rules do not come from files
   std::optional<TracerOptions> trace;  // nullopt: nothing is traced
+  StatsSettings stats;
   RpcServerOptions grpc;
   std::string transport = "lean";  // or "grpc"
   AdminOptions admin;

@@ -98,13 +98,14 @@ class DescriptorFormat {
         {"key", "value", "rate_limit", "descriptors", "shadow_mode",
          "quota_mode", "share_threshold", "secret", "public", "ipv4_prefix",
          "ipv6_prefix", "metadata", "detailed_metric", "value_to_metric"});
-    map.Refuse({"detailed_metric", "value_to_metric"}, " is not supported yet");
     if (item.IsMap() && map.ReadName("key", node.key) == nullptr) {
       reader_.Fail(item, "a descriptor without key");
     }
     ReadValue(map, node);
     node.secret = ReadSecret(map);
     ReadNetworks(map, node);
+    map.Read("detailed_metric", node.detailed_metric);
+    map.Read("value_to_metric", node.value_to_metric);
     // Dynamic metadata contains the path, and a gateway may copy it into a
     // header. So the path must not contain control characters.
     const std::string name = EscapeControls(

@@ -187,7 +187,18 @@ LoadMetrics::LoadMetrics(Metrics& metrics)
 
 void LoadMetrics::Succeeded(absl::Time now) {
   successes_.Add(1);
+  CountLoad(ServiceCount::kConfigLoadSuccess);
   last_success_.Set(absl::ToDoubleSeconds(now - absl::UnixEpoch()));
+}
+
+void LoadMetrics::Failed() {
+  failures_.Add(1);
+  CountLoad(ServiceCount::kConfigLoadError);
+}
+
+void LoadMetrics::CountLoad(ServiceCount kind) {
+  Statistics* const statistics = metrics_.statistics();
+  if (statistics != nullptr) statistics->Count(kind);
 }
 
 void LoadMetrics::SetStale(const FileStates& files) {

@@ -64,7 +64,7 @@ class LoadMetrics {
   explicit LoadMetrics(Metrics& metrics);
 
   void Succeeded(absl::Time now);
-  void Failed() { failures_.Add(1); }
+  void Failed();
   // Without error, but the files of some domains are gone.
   void Incomplete() { incomplete_.Add(1); }
 
@@ -82,6 +82,8 @@ class LoadMetrics {
 
  private:
   Gauge& HashGauge(const std::string& hash) const;
+
+  void CountLoad(ServiceCount kind);
 
   Metrics& metrics_;
   Counter& successes_;

@@ -133,6 +133,11 @@ struct Outcome {
   absl::Time slot;
   // If refused: the queue is full.
   bool crowded = false;
+  // For statistics. If refused: the units that a request could have taken
+  // before the charge, which a stated or an independent charge uses up; and
+  // whether the store refused from memory, without asking the shared store.
+  int64_t left_before = 0;
+  bool from_memory = false;
 };
 
 }  // namespace rls

@@ -32,6 +32,10 @@ Transition State(const Policy& policy, const CounterState& before, int64_t cost,
   made.outcome =
       is_lost ? Judge(policy, before, ChargeKind::kEnforce, cost, now).outcome
               : Judge(policy, made.after, ChargeKind::kPeek, 0, now).outcome;
+  if (!made.outcome.allowed) {
+    made.outcome.left_before =
+        Judge(policy, before, ChargeKind::kPeek, 0, now).outcome.remaining;
+  }
   return made;
 }
 

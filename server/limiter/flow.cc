@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "limiter/count_statistics.h"
 
 namespace rls {
 namespace {
@@ -33,7 +34,8 @@ Flow::Flow(const RuleBookHolder& rules, CounterStore& store,
            .help = "Requests for a domain that no configuration names"})),
       shadowed_(metrics.GetCounter(
           {.name = "ratelimitd_global_shadow_mode_total",
-           .help = "Requests over a limit that SHADOW_MODE has let pass"})) {}
+           .help = "Requests over a limit that SHADOW_MODE has let pass"})),
+      statistics_(metrics.statistics()) {}
 
 void Flow::Start(const Query& query, Phase::DoneCallback done) {
   std::shared_ptr<const RuleBook> book = rules_.Get();
@@ -44,6 +46,7 @@ void Flow::Start(const Query& query, Phase::DoneCallback done) {
   const Domain* domain = book->Find(query.domain);
   if (domain == nullptr) {
     unknown_domain_.Add(1);
+    if (statistics_ != nullptr) statistics_->CountUnknownDomain(query.domain);
     Verdict verdict;
     verdict.query = &query;
     verdict.statuses.resize(query.descriptors.size());
@@ -93,6 +96,10 @@ void Flow::Take(Demand request) {
 void Flow::Answer(Taken request) {
   const Verdict& verdict = request.Conclude();
   if (verdict.shadowed) shadowed_.Add(1);
+  if (statistics_ != nullptr) {
+    CountStatistics(request, *statistics_);
+    if (verdict.shadowed) statistics_->Count(ServiceCount::kGlobalShadowMode);
+  }
   request.done()(&verdict);
 }
 

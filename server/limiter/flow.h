@@ -71,6 +71,7 @@ class Flow {
   const DecisionModes modes_;
   Counter& unknown_domain_;
   Counter& shadowed_;
+  Statistics* const statistics_;  // null: they are off
   std::vector<Step<Matched>*> matched_steps_;
   std::vector<Step<Demand>*> demand_steps_;
   std::vector<Step<Taken>*> taken_steps_;

@@ -233,6 +233,10 @@ ChargeRole Planned::role(size_t charge) const {
   return decision_->owners[charge].role;
 }
 
+absl::Span<const AppliedLimit> Planned::limits() const {
+  return decision_->limits;
+}
+
 Accounting Planned::accounting() const {
   return decision_->domain.accounting().value_or(
       decision_->modes.default_accounting);
@@ -315,6 +319,10 @@ void Demand::Apply(const Outcome& outcome, size_t charge) {
   status.never_fits =
       !outcome.allowed && outcome.retry_after == absl::InfiniteDuration();
   status.reset = ResetOf(outcome, *decision_->charges[charge].policy);
+  if (!outcome.allowed) {
+    applied.left_before = outcome.left_before;
+    applied.from_memory = outcome.from_memory;
+  }
 }
 
 const absl::Status& Taken::status() const { return decision_->status; }

@@ -49,6 +49,8 @@ struct AppliedLimit {
   bool settled_later = false;
   // The limit is exceeded, but its rule is a shadow rule.
   bool shadowed = false;
+  bool from_memory = false;  // Outcome::from_memory
+  int64_t left_before = 0;   // Outcome::left_before
   // `status.policy` is null if the limit does not apply, for example because
   // the store is away and the rule allows all requests meanwhile.
   LimitStatus status;
@@ -156,6 +158,9 @@ class Planned : public Phase {
   const AppliedLimit& limit(size_t charge) const;
 
   ChargeRole role(size_t charge) const;
+
+  // All limits, those without a charge too.
+  absl::Span<const AppliedLimit> limits() const;
 
   Accounting accounting() const;
 

@@ -137,27 +137,32 @@ std::string SeriesName(const Labels& labels) {
 // All series of one metric name.
 template <typename PromType, typename Handle>
 struct Family {
+  std::string name;
   prometheus::Family<PromType>* family = nullptr;
   absl::flat_hash_map<std::string, std::unique_ptr<Handle>> series;
   std::unique_ptr<Handle> overflow;
+  prometheus::Counter* unnamed = nullptr;  // null without `overflow`
 
   template <typename Builder>
   void Register(Builder builder, const MetricId& id,
                 prometheus::Registry& registry) {
     if (family != nullptr) return;
+    name = std::string(id.name);
     family = &builder.Name(std::string(id.name))
                   .Help(std::string(id.help))
                   .Register(registry);
   }
 
   template <typename... Args>
-  Handle& Get(const Labels& labels, const Args&... args) {
-    const std::string name = SeriesName(labels);
-    if (const auto it = series.find(name); it != series.end()) {
+  Handle& Get(const Labels& labels,
+              prometheus::Family<prometheus::Counter>& all_unnamed,
+              const Args&... args) {
+    const std::string key = SeriesName(labels);
+    if (const auto it = series.find(key); it != series.end()) {
       return *it->second;
     }
     if (series.size() < kMaxSeriesPerName) {
-      auto& made = series[name];
+      auto& made = series[key];
       made = std::make_unique<Handle>(family->Add(Cleaned(labels), args...),
                                       args...);
       return *made;
@@ -165,7 +170,9 @@ struct Family {
     if (overflow == nullptr) {
       overflow = std::make_unique<Handle>(
           family->Add(Overflowed(labels), args...), args...);
+      unnamed = &all_unnamed.Add({{"metric", name}});
     }
+    unnamed->Increment();
     return *overflow;
   }
 
@@ -177,18 +184,27 @@ struct Family {
 
 class MetricsImpl final : public Metrics {
  public:
+  explicit MetricsImpl(std::unique_ptr<Statistics> statistics)
+      : statistics_(std::move(statistics)),
+        unnamed_(prometheus::BuildCounter()
+                     .Name("ratelimitd_metrics_unnamed_label_sets_total")
+                     .Help("Label sets that share the series \"other\", "
+                           "because their metric has its maximum of series; "
+                           "a load of the configuration counts them again")
+                     .Register(registry_)) {}
+
   Counter& GetCounter(const MetricId& id) override {
     MutexLock lock(&mutex_);
     auto& family = counters_[id.name];
     family.Register(prometheus::BuildCounter(), id, registry_);
-    return family.Get(id.labels);
+    return family.Get(id.labels, unnamed_);
   }
 
   Gauge& GetGauge(const MetricId& id) override {
     MutexLock lock(&mutex_);
     auto& family = gauges_[id.name];
     family.Register(prometheus::BuildGauge(), id, registry_);
-    return family.Get(id.labels);
+    return family.Get(id.labels, unnamed_);
   }
 
   Histogram& GetHistogram(const MetricId& id,
@@ -196,7 +212,7 @@ class MetricsImpl final : public Metrics {
     MutexLock lock(&mutex_);
     auto& family = histograms_[id.name];
     family.Register(prometheus::BuildHistogram(), id, registry_);
-    return family.Get(id.labels, bounds);
+    return family.Get(id.labels, unnamed_, bounds);
   }
 
   std::string Text() override {
@@ -206,8 +222,12 @@ class MetricsImpl final : public Metrics {
     return prometheus::TextSerializer().Serialize(registry_.Collect());
   }
 
+  Statistics* statistics() override { return statistics_.get(); }
+
  private:
+  const std::unique_ptr<Statistics> statistics_;
   prometheus::Registry registry_;
+  prometheus::Family<prometheus::Counter>& unnamed_;
   Mutex mutex_;
   absl::flat_hash_map<std::string, Family<prometheus::Counter, PromCounter>>
       counters_ ABSL_GUARDED_BY(mutex_);
@@ -219,8 +239,8 @@ class MetricsImpl final : public Metrics {
 
 }  // namespace
 
-std::unique_ptr<Metrics> NewMetrics() {
-  return std::make_unique<MetricsImpl>();
+std::unique_ptr<Metrics> NewMetrics(std::unique_ptr<Statistics> statistics) {
+  return std::make_unique<MetricsImpl>(std::move(statistics));
 }
 
 }  // namespace rls

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "metrics/statistics.h"
 
 namespace rls {
 
@@ -44,7 +45,8 @@ struct MetricId {
 
 // The maximum number of label sets of one name. Further label sets share one
 // series, in which every label has the value "other", so that neither traffic
-// nor a configuration can grow the exposition without bound.
+// nor a configuration can grow the exposition without bound. The metric
+// ratelimitd_metrics_unnamed_label_sets_total counts them.
 inline constexpr int kMaxSeriesPerName = 2000;
 
 class Metrics {
@@ -62,9 +64,15 @@ class Metrics {
 
   // Prometheus text exposition format, version 0.0.4.
   virtual std::string Text() = 0;
+
+  // The statistics of envoyproxy/ratelimit. Null if they are off: then nothing
+  // counts them. The same for the lifetime of the metrics.
+  virtual Statistics* statistics() { return nullptr; }
 };
 
-std::unique_ptr<Metrics> NewMetrics();
+// Null `statistics`: they are off.
+std::unique_ptr<Metrics> NewMetrics(
+    std::unique_ptr<Statistics> statistics = nullptr);
 
 }  // namespace rls
 

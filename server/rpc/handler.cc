@@ -100,7 +100,8 @@ RequestMetrics::RequestMetrics(Metrics& metrics)
           {.name = "ratelimitd_request_seconds",
            .help = "From a request's arrival to its answer"},
           {0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025,
-           0.005, 0.01, 0.025, 0.1, 1, 10})) {
+           0.005, 0.01, 0.025, 0.1, 1, 10})),
+      statistics_(metrics.statistics()) {
   for (size_t code = 0; code < requests_by_code_.size(); ++code) {
     requests_by_code_[code] = &metrics.GetCounter(
         {.name = "ratelimitd_requests_total",
@@ -113,6 +114,15 @@ RequestMetrics::RequestMetrics(Metrics& metrics)
 void RequestMetrics::Count(absl::StatusCode code, absl::Duration took) {
   requests_by_code_[static_cast<size_t>(code)]->Add(1);
   seconds_.Observe(absl::ToDoubleSeconds(took));
+  if (statistics_ == nullptr) return;
+  statistics_->CountResponse(took);
+  if (code == absl::StatusCode::kInvalidArgument ||
+      code == absl::StatusCode::kFailedPrecondition) {
+    statistics_->Count(ServiceCount::kServiceError);
+  } else if (code == absl::StatusCode::kUnavailable ||
+             code == absl::StatusCode::kDeadlineExceeded) {
+    statistics_->Count(ServiceCount::kRedisError);
+  }
 }
 
 }  // namespace rls

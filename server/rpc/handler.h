@@ -75,6 +75,7 @@ class RequestMetrics {
  private:
   std::array<Counter*, 17> requests_by_code_;  // the index is the code's number
   Histogram& seconds_;
+  Statistics* const statistics_;  // null: they are off
 };
 
 }  // namespace rls

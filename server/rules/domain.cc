@@ -24,7 +24,9 @@ class DomainImpl final : public Domain {
       CompileUsage(spec.tiers->usage);
       tiers_.emplace(*std::move(spec.tiers), rules_);
     }
-    if (absl::Status compiled = tree_.Compile(std::move(spec.nodes), rules_);
+    Statistics* const statistics = metrics.statistics();
+    if (absl::Status compiled =
+            tree_.Compile(std::move(spec.nodes), rules_, statistics, name_);
         !compiled.ok()) {
       return compiled;
     }
@@ -32,6 +34,10 @@ class DomainImpl final : public Domain {
       if (rule.unlimited) continue;
       rule.scope = CounterScope(name_, rule.policy);
       if (rule.counted == Counted::kTokens) rule.scope += "/tokens";
+      if (statistics != nullptr && rule.statistics == nullptr) {
+        rule.statistics = std::make_unique<RuleStatistics>(RuleStatistics{
+            .hits = statistics->OfLimit({name_, rule.path}), .levels = {}});
+      }
       rule.counters = {
           .ok = &HitCounter(metrics, rule, "ok"),
           .over_limit = &HitCounter(metrics, rule, "over_limit"),

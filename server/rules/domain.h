@@ -33,6 +33,21 @@ struct RuleCounters {
   Counter* degraded = nullptr;    // hits over the limit, sent to another model
 };
 
+// The statistics of one rule.
+struct RuleStatistics {
+  // The name of one level of the rule's path.
+  struct Level {
+    std::string name;      // that of the configuration
+    bool is_sent = false;  // the entry of the request is the name instead
+    bool secret = false;   // its value is hashed
+  };
+
+  // The hits of the path of the rule.
+  std::shared_ptr<HitStatistics> hits;
+  // By entry of the descriptor. Empty if no level has the name that is sent.
+  std::vector<Level> levels;
+};
+
 struct CompiledRule : Rule {
   // CounterKey::scope: the escaped domain and the shape of the policy
   // (algorithm, window or calendar). It does not contain the policy's numbers.
@@ -41,7 +56,8 @@ struct CompiledRule : Rule {
   std::string scope;
   std::string degrade_scope;  // the scope of `degrade->limit`
   RuleCounters counters;
-  const CompiledRule* next = nullptr;  // the next limit of `more`
+  std::unique_ptr<RuleStatistics> statistics;  // null: they are off
+  const CompiledRule* next = nullptr;          // the next limit of `more`
 };
 
 struct CompiledUsage : UsageSpec {

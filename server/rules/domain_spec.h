@@ -144,6 +144,11 @@ struct RuleNode {
   // A value: values of this key are addresses, and all addresses of one network
   // share one counter. Other values count as they are.
   std::optional<NetworkPrefixes> networks;
+  // In the statistics (metrics/statistics.h), the name of this level has the
+  // value of the request instead of the value of the node. True for the node of
+  // the rule: the names of all levels do.
+  bool detailed_metric = false;
+  bool value_to_metric = false;    // the name of this level does
   std::vector<RuleNode> children;  // the order matters for wildcards
 };
 

@@ -1,6 +1,7 @@
 #include "rules/tree.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "base/text.h"
 #include "rules/secret_keys.h"
 #include "rules/star_patterns.h"
+#include "rules/statistics_path.h"
 
 namespace rls {
 
@@ -93,20 +95,33 @@ class Tree::Level {
 Tree::Tree() : root_(std::make_unique<Level>()) {}
 Tree::~Tree() = default;
 
+struct Tree::Target {
+  std::deque<CompiledRule>& rules;
+  std::optional<StatisticsPath> statistics;  // nullopt: they are off
+};
+
 absl::Status Tree::Compile(std::vector<RuleNode> nodes,
-                           std::deque<CompiledRule>& rules) {
-  return CompileLevel(std::move(nodes), rules, *root_);
+                           std::deque<CompiledRule>& rules,
+                           Statistics* statistics, const std::string& domain) {
+  Target target{.rules = rules, .statistics = std::nullopt};
+  if (statistics != nullptr) target.statistics.emplace(*statistics, domain);
+  return CompileLevel(std::move(nodes), target, *root_);
 }
 
-absl::Status Tree::CompileLevel(std::vector<RuleNode> nodes,
-                                std::deque<CompiledRule>& rules, Level& level) {
+absl::Status Tree::CompileLevel(std::vector<RuleNode> nodes, Target& target,
+                                Level& level) {
   level.Reserve(nodes.size());
   for (RuleNode& spec : nodes) {
     Node node;
+    if (target.statistics.has_value()) target.statistics->Enter(spec);
     if (spec.rule.has_value()) {
-      rules.push_back({std::move(*spec.rule)});
+      target.rules.push_back({std::move(*spec.rule)});
       spec.rule.reset();
-      node.rule = &rules.back();
+      CompiledRule& rule = target.rules.back();
+      node.rule = &rule;
+      if (target.statistics.has_value() && !rule.unlimited) {
+        rule.statistics = target.statistics->Open(spec.detailed_metric);
+      }
     }
     if (spec.share) {
       node.shared_value = std::make_unique<const std::string>(spec.value);
@@ -118,11 +133,12 @@ absl::Status Tree::CompileLevel(std::vector<RuleNode> nodes,
     if (!spec.children.empty()) {
       node.children = std::make_unique<Level>();
       if (absl::Status status =
-              CompileLevel(std::move(spec.children), rules, *node.children);
+              CompileLevel(std::move(spec.children), target, *node.children);
           !status.ok()) {
         return status;
       }
     }
+    if (target.statistics.has_value()) target.statistics->Leave();
     if (level.Add(spec.key, spec.value, std::move(node))) continue;
     return absl::InvalidArgumentError(
         absl::StrCat("two descriptors of one level have key ", Quoted(spec.key),

@@ -20,12 +20,15 @@ class Tree {
   Tree(const Tree&) = delete;
   Tree& operator=(const Tree&) = delete;
 
-  // Appends rules to `rules` in file order.
+  // Appends rules to `rules` in file order. If `statistics` is not null, opens
+  // the statistics of the rules under the name of the domain.
   // Failure: INVALID_ARGUMENT if two nodes of one level have the same key and
   // value.
   // Lifetime: `rules` must outlive the tree, which points into it.
   absl::Status Compile(std::vector<RuleNode> nodes,
-                       std::deque<CompiledRule>& rules);
+                       std::deque<CompiledRule>& rules,
+                       Statistics* statistics = nullptr,
+                       const std::string& domain = "");
 
   // Domain::Find().
   void Find(absl::Span<const Entry> entries, Match& match) const;
@@ -34,8 +37,9 @@ class Tree {
   struct Node;
   class Level;
 
-  static absl::Status CompileLevel(std::vector<RuleNode> nodes,
-                                   std::deque<CompiledRule>& rules,
+  struct Target;  // of the compiled rules
+
+  static absl::Status CompileLevel(std::vector<RuleNode> nodes, Target& target,
                                    Level& level);
 
   const std::unique_ptr<Level> root_;

@@ -16,6 +16,9 @@ void JudgeOne(const Charge& charge, CounterState& state, absl::Time now,
                                       charge.cost, now, charge.booking);
   outcome = transition.outcome;
   state = transition.after;
+  if (!outcome.allowed && !AlwaysCharges(charge.kind)) {
+    outcome.left_before = outcome.remaining;
+  }
 }
 
 // Like envoyproxy/ratelimit: a fixed window counts refused charges too.

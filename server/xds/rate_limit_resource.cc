@@ -151,6 +151,7 @@ class ResourceReader {
     }
     node.key = item.key();
     node.value = item.value();
+    node.detailed_metric = item.detailed_metric();
     if (item.has_rate_limit() && CountPath(path)) {
       Rule& rule = node.rule.emplace();
       rule.path = path;

@@ -16,6 +16,7 @@ RANKS = {
     "metrics": 1, "limit": 1,
     "store": 2, "rules": 2, "net": 2, "trace": 2,
     "store/memory": 3, "store/lease": 3, "store/redis": 3, "config": 3, "tiers": 3,
+    "statsd": 3,
     "limiter": 4, "xds": 4,
     "rpc": 5,
     "rpc/grpc": 6,

@@ -38,7 +38,8 @@ RECIPE = ROOT / "deploy/config/recipe.yaml"
 # test waits that long.
 PATIENCE_S = 60
 PORT_TRIES = 10
-READY = re.compile(r"^ready grpc=(\S+) http=(\S+) debug=(\S+)$")
+READY = re.compile(r"^ready grpc=(\S+) http=(\S+) debug=(\S+)"
+                   r"(?: prometheus=(\S+))?$")
 
 
 def wait_for(what, condition):
@@ -122,7 +123,7 @@ class Server:
         if not match:
             self.process.kill()
             raise AssertionError(f"not ready: {line!r}\n{self.log()}")
-        self.grpc, self.http, self.debug = match.groups()
+        self.grpc, self.http, self.debug, self.prometheus = match.groups()
 
     def log(self):
         self.stderr.seek(0)

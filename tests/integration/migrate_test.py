@@ -78,7 +78,7 @@ class MigrateTest(MigrateBase):
 
     def test_ignored_variables_change_no_decision(self):
         names = variables("ignored")
-        self.assertGreater(len(names), 50)
+        self.assertTrue(names)
         for value in ("no such value", "true"):
             server = self.start(**{name: value for name in names})
             self.assertEqual(self.statuses(server, 1, 1, 1, 0), [0, 0, 1, 0])
@@ -139,10 +139,6 @@ class MigrateTest(MigrateBase):
         self.assertIn("REDIS_PERSECOND_URL", text)
 
     # Files
-
-    def test_keys_that_are_not_supported_are_named(self):
-        for key in ("detailed_metric: true", "value_to_metric: true"):
-            self.refuse(LIMIT + f"    {key}\n", "is not supported yet")
 
     def test_a_domain_in_two_files_is_an_error(self):
         self.write("rules/config/a.yaml", LIMIT)

@@ -135,6 +135,8 @@ class LeaseStoreImpl final : public LeaseStore {
     const LeaseKeeper::Served& served = take.served[i];
     const bool was_sent = !served.outcome.has_value();
     if (!was_sent) outcome = *served.outcome;
+    // A lease has served a part of the charge.
+    if (was_sent && !outcome.allowed) outcome.left_before += served.used.left;
     if (served.used.left > 0 && (denied || !outcome.allowed)) {
       const int64_t remaining = keeper_.PutBack(served, /*store_answers=*/true);
       if (!was_sent) outcome.remaining = remaining;

@@ -323,6 +323,7 @@ class RedisStoreImpl final : public RedisStore, private CounterListener {
       return false;
     }
     cache_answers_.Add(1);
+    outcome.from_memory = true;
     done(absl::MakeConstSpan(&outcome, 1));
     return true;
   }

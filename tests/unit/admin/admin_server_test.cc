@@ -28,17 +28,19 @@ class AdminServerTest : public ::testing::Test {
   }
 
   absl::StatusOr<std::unique_ptr<AdminServer>> New(
-      const std::string& http_address) {
-    return NewAdminServer(
-        {.http_address = http_address, .debug_address = "127.0.0.1:0"},
-        {.loops = loops_,
-         .limiter = limiter_,
-         .clock = *clock_,
-         .metrics = *metrics_,
-         .rules = rules_,
-         .answers = {},
-         .not_ready = [this] { return not_ready_; },
-         .store_state = [this] { return store_state_; }});
+      const std::string& http_address,
+      std::optional<PrometheusOptions> prometheus = std::nullopt) {
+    return NewAdminServer({.http_address = http_address,
+                           .debug_address = "127.0.0.1:0",
+                           .prometheus = std::move(prometheus)},
+                          {.loops = loops_,
+                           .limiter = limiter_,
+                           .clock = *clock_,
+                           .metrics = *metrics_,
+                           .rules = rules_,
+                           .answers = {},
+                           .not_ready = [this] { return not_ready_; },
+                           .store_state = [this] { return store_state_; }});
   }
 
   HttpTestAnswer Get(const std::string& path) {
@@ -90,6 +92,50 @@ TEST_F(AdminServerTest, MetricsAreInTheTextFormat) {
   EXPECT_THAT(response.header("content-type"),
               HasSubstr("text/plain; version=0.0.4"));
   EXPECT_THAT(response.body, HasSubstr("x_total 3"));
+}
+
+TEST_F(AdminServerTest, WithoutASinkThereAreNoStatistics) {
+  EXPECT_EQ(server_->prometheus_address(), "");
+  EXPECT_THAT(GetDebug("/stats").body, HasSubstr("The statistics are off"));
+  EXPECT_THAT(GetDebug("/").body, HasSubstr("/stats"));
+}
+
+class PrometheusPortTest : public AdminServerTest {
+ protected:
+  PrometheusPortTest() {
+    server_.reset();
+    metrics_ = NewMetrics(NewStatistics({}));
+    auto server = New("127.0.0.1:0", PrometheusOptions{.address = "127.0.0.1:0",
+                                                       .path = "/numbers"});
+    EXPECT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+  HttpTestAnswer GetPrometheus(const std::string& path) {
+    return HttpTestClient(server_->prometheus_address()).Get(path);
+  }
+};
+
+TEST_F(PrometheusPortTest, HasStatisticsProcessAndMetrics) {
+  metrics_->statistics()->CountUnknownDomain("d");
+  metrics_->GetCounter({.name = "x_total", .help = "X"}).Add(3);
+  const auto response = GetPrometheus("/numbers");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_THAT(response.header("content-type"),
+              HasSubstr("text/plain; version=0.0.4"));
+  EXPECT_THAT(response.body, HasSubstr("domain_not_found{domain=\"d\"} 1\n"));
+  EXPECT_THAT(response.body, HasSubstr("\nprocess_open_fds "));
+  EXPECT_THAT(response.body, HasSubstr("\nx_total 3\n"));
+  EXPECT_THAT(GetDebug("/stats").body,
+              HasSubstr("rate_limit.d.domain_not_found: 1\n"));
+}
+
+TEST_F(PrometheusPortTest, HasNoOtherPageAndNoOtherMethod) {
+  for (const char* path : {"/", "/metrics", "/healthcheck"}) {
+    EXPECT_EQ(GetPrometheus(path).status, 404) << path;
+  }
+  EXPECT_EQ(
+      HttpTestClient(server_->prometheus_address()).Post("/numbers", "").status,
+      405);
 }
 
 TEST_F(AdminServerTest, JsonAnswersWithTheVerdictAsStatus) {

@@ -41,7 +41,8 @@ void ExpectNoAllocations(const Call& call) {
 // limit for each of the keys k0, k1, ...
 class AllocationTest : public ::testing::Test {
  protected:
-  AllocationTest() {
+  explicit AllocationTest(std::unique_ptr<Statistics> statistics = nullptr)
+      : metrics_(NewMetrics(std::move(statistics))) {
     DomainSpec spec{.name = "domain"};
     for (int i = 0; i < kKeys; ++i) {
       RuleNode node{.key = absl::StrCat("k", i)};
@@ -51,6 +52,10 @@ class AllocationTest : public ::testing::Test {
     RuleNode starred{.key = "starred", .value = "/a*/b/*c"};
     starred.rule = Rule{.path = "starred", .policy = {.limit = 1'000'000'000}};
     spec.nodes.push_back(std::move(starred));
+    RuleNode named{.key = "named"};
+    named.value_to_metric = true;
+    named.rule = Rule{.path = "named", .policy = {.limit = 1'000'000'000}};
+    spec.nodes.push_back(std::move(named));
     spec.nodes[kRefused].rule->policy.limit = 0;
     spec.nodes[kRefused].rule->message = "Too many requests for now.";
     auto domain = CompileDomain(std::move(spec), *metrics_);
@@ -86,7 +91,7 @@ class AllocationTest : public ::testing::Test {
   static constexpr int kRefused = 7;
 
   const std::unique_ptr<Clock> clock_ = NewSystemClock();
-  const std::unique_ptr<Metrics> metrics_ = NewMetrics();
+  const std::unique_ptr<Metrics> metrics_;
   const std::unique_ptr<MemoryStore> store_ = NewMemoryStore(*clock_, {});
   const std::unique_ptr<EventLoop> loop_ = NewEventLoop();  // not running
   RuleBookHolder rules_;
@@ -140,6 +145,24 @@ TEST_F(AllocationTest, TheHandlerRefusesWithoutAny) {
                              });
   });
   EXPECT_EQ(refused, 2 * kCalls);
+}
+
+class AllocationOfStatisticsTest : public AllocationTest {
+ protected:
+  AllocationOfStatisticsTest() : AllocationTest(NewStatistics({})) {}
+};
+
+TEST_F(AllocationOfStatisticsTest, TheHandlerCountsWithoutAny) {
+  const std::string request = RequestOf({"k0", "named", "starred", "k7"});
+  ExpectNoAllocations([&] {
+    handler_.ShouldRateLimit(request, absl::InfiniteFuture(), nullptr,
+                             [](const RateLimitHandler::Answer&) {});
+  });
+  const StatisticsSnapshot snapshot = metrics_->statistics()->Read();
+  const std::vector<std::string> of_value = {
+      "domain", "named_a value of some length, as users have"};
+  EXPECT_EQ(snapshot.hits.at({"domain", "k0"})[0], 2u * kCalls);
+  EXPECT_EQ(snapshot.hits.at(of_value)[0], 2u * kCalls);
 }
 
 class AllocationOfDescriptorsTest : public AllocationTest,

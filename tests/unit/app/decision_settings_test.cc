@@ -68,8 +68,7 @@ TEST(DecisionSettingsTest, ABadValueIsNamed) {
        Variables{{"SHADOW_MODE", "yes"},
                  {"QUOTA_MODE", "on"},
                  {"RATELIMIT_ACCOUNTING", "Independent"},
-                 {"STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", "2"},
-                 {"EXPIRATION_JITTER_MAX_SECONDS", "300s"}}) {
+                 {"STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT", "2"}}) {
     DecisionModes modes;
     const absl::Status status = ReadFrom({{name, value}}, modes);
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << name << " " << value;

@@ -130,12 +130,9 @@ const char* GoodValue(ValueKind kind) {
     case ValueKind::kBoolean:
       return "true";
     case ValueKind::kInteger:
-    case ValueKind::kNumber:
       return "1";
     case ValueKind::kDuration:
       return "1s";
-    case ValueKind::kPairs:
-      return "a:b";
   }
   return "";
 }

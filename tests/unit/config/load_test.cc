@@ -229,6 +229,21 @@ TEST(DescriptorFormatTest, ReportsAnErrorInAModeWithoutALimit) {
             "without quotes");
 }
 
+TEST(DescriptorFormatTest, ReadsTheKeysOfStatistics) {
+  const DomainSpec domain = MustLoad(R"(domain: shop
+descriptors:
+  - {key: a, detailed_metric: true}
+  - {key: b, value_to_metric: true}
+  - {key: c, detailed_metric: false, value_to_metric: false}
+)");
+  EXPECT_TRUE(domain.nodes[0].detailed_metric);
+  EXPECT_FALSE(domain.nodes[0].value_to_metric);
+  EXPECT_FALSE(domain.nodes[1].detailed_metric);
+  EXPECT_TRUE(domain.nodes[1].value_to_metric);
+  EXPECT_FALSE(domain.nodes[2].detailed_metric);
+  EXPECT_FALSE(domain.nodes[2].value_to_metric);
+}
+
 TEST(DescriptorFormatTest, RefusesBadDescriptors) {
   const std::pair<const char*, const char*> cases[] = {
       {"- value: x", "f.yaml:3: a descriptor without key"},
@@ -236,8 +251,10 @@ TEST(DescriptorFormatTest, RefusesBadDescriptors) {
       {"- key: [a]", "key: found a list, expected text"},
       {"- a", "a descriptor: found \"a\", expected a map"},
       {"- key: a\n  share_threshold: true", "needs a * in value"},
-      {"- key: a\n  detailed_metric: true",
-       "f.yaml:4: detailed_metric is not supported yet"},
+      {"- key: a\n  detailed_metric: \"true\"",
+       "f.yaml:4: detailed_metric: found \"true\", expected true or false"},
+      {"- key: a\n  value_to_metric: 1",
+       "f.yaml:4: value_to_metric: found \"1\", expected true or false"},
       {"- key: a\n  descriptors: {}", "descriptors: found a map"},
   };
   for (const auto& [descriptors, text] : cases) {

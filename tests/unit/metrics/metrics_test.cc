@@ -51,6 +51,10 @@ TEST(MetricsTest, SeriesBeyondTheMaximumShareOneSeries) {
         .Add(1);
   }
   EXPECT_THAT(metrics->Text(), HasSubstr("c{a=\"other\"} 10"));
+  EXPECT_THAT(
+      metrics->Text(),
+      HasSubstr(
+          "ratelimitd_metrics_unnamed_label_sets_total{metric=\"c\"} 10"));
   EXPECT_THAT(metrics->Text(), HasSubstr("c{a=\"v1999\"} 1"));
   EXPECT_THAT(metrics->Text(), Not(HasSubstr("v2000")));
 }

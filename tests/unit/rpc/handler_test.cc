@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "envoy/service/ratelimit/v3/rls.pb.h"
 #include "fake_clock.h"
+#include "metrics/statistics_text.h"
 #include "rpc/read_query.h"
 #include "unit/limiter/fake_limiter.h"
 
@@ -447,6 +448,25 @@ TEST_F(HandlerTest, AFailureOfTheLimiterKeepsItsCode) {
   const auto reply = Send(OneDescriptor().SerializeAsString());
   EXPECT_TRUE(absl::IsUnavailable(reply.status));
   EXPECT_EQ(reply.status.message(), "store is away");
+}
+
+TEST(RequestMetricsTest, StatisticsHaveTheKindOfEachError) {
+  const auto metrics = NewMetrics(NewStatistics({}));
+  RequestMetrics requests(*metrics);
+  for (const absl::StatusCode code :
+       {absl::StatusCode::kOk, absl::StatusCode::kInvalidArgument,
+        absl::StatusCode::kFailedPrecondition, absl::StatusCode::kUnavailable,
+        absl::StatusCode::kDeadlineExceeded, absl::StatusCode::kUnavailable,
+        absl::StatusCode::kCancelled}) {
+    requests.Count(code, absl::Milliseconds(1));
+  }
+  const std::string text = PlainText(metrics->statistics()->Read());
+  for (const char* line :
+       {"ratelimit.service.call.should_rate_limit.service_error: 2\n",
+        "ratelimit.service.call.should_rate_limit.redis_error: 3\n",
+        "ratelimit_server.ShouldRateLimit.total_requests: 7\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
 }
 
 }  // namespace

@@ -41,6 +41,7 @@ TEST(RateLimitResourceTest, ReadsTheShapeOfEnvoyGateway) {
       shadow_mode: true
       descriptors {
         key: "rule-0-match--1" value: "rule-0-match--1" quota_mode: true
+        detailed_metric: true
         rate_limit { unit: HOUR requests_per_unit: 0 name: "n"
                      replaces { name: "other" } }
       }
@@ -57,6 +58,8 @@ TEST(RateLimitResourceTest, ReadsTheShapeOfEnvoyGateway) {
   EXPECT_FALSE(route.rule.has_value());
   EXPECT_FALSE(route.share);
   ASSERT_THAT(route.children, SizeIs(1));
+  EXPECT_FALSE(route.detailed_metric);
+  EXPECT_TRUE(route.children[0].detailed_metric);
   ASSERT_TRUE(route.children[0].rule.has_value());
   const Rule& rule = *route.children[0].rule;
   EXPECT_EQ(rule.path,
