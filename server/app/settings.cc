@@ -1,11 +1,13 @@
 #include "app/settings.h"
 
 #include <CLI/CLI.hpp>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "app/environment.h"
+#include "app/reference_name.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -134,7 +136,10 @@ absl::StatusOr<CommandLine> ReadCommandLine(int argc, const char* const* argv,
       !applied.ok()) {
     return applied;
   }
-  line.lines = LinesForTheLog(argc, argv, environment);
+  for (std::string& warning : IgnoredArguments(argc, argv)) {
+    line.warnings.push_back(std::move(warning));
+  }
+  line.notes = NotesOnReference(argc, argv, environment);
   absl::StatusOr<std::string> print =
       ParseFlags(settings.reference_name ? 1 : argc, argv, settings);
   if (!print.ok()) return print.status();

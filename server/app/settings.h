@@ -10,7 +10,6 @@
 #include "absl/time/time.h"
 #include "admin/admin_server.h"
 #include "app/redis_settings.h"
-#include "app/reference_name.h"
 #include "config/load.h"
 #include "rpc/rpc_server.h"
 #include "rpc/write_verdict.h"
@@ -45,7 +44,9 @@ struct Settings {
 struct CommandLine {
   Settings settings;
   std::string print;  // the text of --help or --version; "" to serve
-  StartLines lines;   // for the log
+  // For the log, before serving.
+  std::vector<std::string> warnings;
+  std::vector<std::string> notes;
 };
 
 // Flags take precedence over environment variables, and these over the

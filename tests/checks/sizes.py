@@ -20,7 +20,7 @@ DOCUMENT_COLUMNS = 120
 # that needs a file or a type raises its number here, where a reviewer sees it.
 MODULES = {
     "admin": (13, 17),
-    "app": (16, 14),
+    "app": (16, 13),
     "base": (17, 16),
     "config": (28, 36),
     "http": (14, 25),
