@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "app/app.h"
+#include "app/reference_name.h"
 #include "app/settings.h"
 #include "app/shutdown.h"
 #include "base/line_writer.h"
@@ -78,10 +79,8 @@ int main(int argc, char** argv) {
   rls::SetLogLevelByName(line->settings.log_level);
   rls::SetLogFormat(line->settings.log_format);
   rls::LineWriter& log = rls::StartLogWriter();
-  for (const std::string& warning : line->lines.warnings) {
-    rls::LogWarning(warning);
-  }
-  for (const std::string& note : line->lines.notes) rls::LogInfo(note);
+  for (const std::string& warning : line->warnings) rls::LogWarning(warning);
+  for (const std::string& note : line->notes) rls::LogInfo(note);
   const int status = Serve(line->settings, log);
   log.Flush(kFlushTime);
   return status;

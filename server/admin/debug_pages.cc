@@ -112,21 +112,19 @@ class Refreshing {
 
 }  // namespace
 
-std::vector<std::string> RuleLines(const std::string& name,
-                                   const Domain& domain) {
-  std::vector<std::string> lines;
-  domain.ForEachRule([&lines, &name](const CompiledRule& rule) {
-    lines.push_back(RuleLine(name, rule));
+void ForEachRuleLine(const std::string& name, const Domain& domain,
+                     absl::FunctionRef<void(const std::string&)> visit) {
+  domain.ForEachRule([&name, visit](const CompiledRule& rule) {
+    visit(RuleLine(name, rule));
   });
-  return lines;
 }
 
 std::string RulesPage(const RuleBook& book) {
   std::string page;
   for (const auto& [name, domain] : Sorted(book)) {
-    for (const std::string& line : RuleLines(name, *domain)) {
+    ForEachRuleLine(name, *domain, [&page](const std::string& line) {
       absl::StrAppend(&page, line, "\n");
-    }
+    });
   }
   return page;
 }

@@ -2,8 +2,8 @@
 #define RLS_ADMIN_DEBUG_PAGES_H_
 
 #include <string>
-#include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "http/http_handler.h"
 #include "rules/rule_book.h"
@@ -16,9 +16,9 @@ namespace rls {
 // configuration, never a user.
 std::string RulesPage(const RuleBook& book);
 
-// The lines of one domain, without line breaks.
-std::vector<std::string> RuleLines(const std::string& name,
-                                   const Domain& domain);
+// The lines of one domain, in file order, without line breaks.
+void ForEachRuleLine(const std::string& name, const Domain& domain,
+                     absl::FunctionRef<void(const std::string&)> visit);
 
 // POST /tiers/{user}/refresh: looks the user up again in the tier source of
 // each domain, or only of the domain `domain` if it is not empty. Answers with

@@ -11,30 +11,35 @@ bool IsReferenceName(const char* program) {
   return path.substr(path.rfind('/') + 1) == "ratelimit";
 }
 
-StartLines LinesForTheLog(int argc, const char* const* argv,
-                          const Environment& environment) {
-  const auto is_set = [&environment](const char* name) {
-    return !environment(name).value_or("").empty();
-  };
-  StartLines lines;
-  // Envoy Gateway sets it.
-  if (is_set("GRPC_SERVER_TLS_CA_CERT")) {
-    lines.notes.emplace_back(
-        "GRPC_SERVER_TLS_CA_CERT has no effect: only GRPC_CLIENT_TLS_CACERT "
-        "makes the server demand client certificates");
-  }
-  if (argc == 0 || !IsReferenceName(argv[0])) return lines;
+std::vector<std::string> IgnoredArguments(int argc, const char* const* argv) {
+  std::vector<std::string> warnings;
+  if (argc == 0 || !IsReferenceName(argv[0])) return warnings;
   for (int i = 1; i < argc; ++i) {
-    lines.warnings.push_back(absl::StrCat(
+    warnings.push_back(absl::StrCat(
         "ratelimit: argument ", Quoted(argv[i]),
         " is ignored: under this name settings come from the environment"));
   }
-  if (!is_set("DEBUG_HOST")) {
-    lines.notes.emplace_back(
+  return warnings;
+}
+
+std::vector<std::string> NotesOnReference(int argc, const char* const* argv,
+                                          const Environment& environment) {
+  const auto is_set = [&environment](const char* name) {
+    return !environment(name).value_or("").empty();
+  };
+  std::vector<std::string> notes;
+  // Envoy Gateway sets it.
+  if (is_set("GRPC_SERVER_TLS_CA_CERT")) {
+    notes.emplace_back(
+        "GRPC_SERVER_TLS_CA_CERT has no effect: only GRPC_CLIENT_TLS_CACERT "
+        "makes the server demand client certificates");
+  }
+  if (argc > 0 && IsReferenceName(argv[0]) && !is_set("DEBUG_HOST")) {
+    notes.emplace_back(
         "the debug port is open to this machine only; set DEBUG_HOST to open "
         "it to others");
   }
-  return lines;
+  return notes;
 }
 
 }  // namespace rls

@@ -15,19 +15,16 @@ namespace rls {
 // True if the last part of the path `program` is "ratelimit".
 bool IsReferenceName(const char* program);
 
-// Lines for the log of a process.
-struct StartLines {
-  std::vector<std::string> warnings;
-  std::vector<std::string> notes;
-};
+// Both return lines for the log. `argv` has the name of the program first.
 
-// Under the name of envoyproxy/ratelimit: a warning for each argument, and a
-// note if the debug port has its default address, which differs from that of
-// envoyproxy/ratelimit. Under each name: a note on variables that products set
-// for envoyproxy/ratelimit and that it does not read either. `argv` has the
-// name of the program first.
-StartLines LinesForTheLog(int argc, const char* const* argv,
-                          const Environment& environment);
+// Warnings, one for each argument, if the first one is this name.
+std::vector<std::string> IgnoredArguments(int argc, const char* const* argv);
+
+// Under this name: that the debug port has its default address, which differs
+// from that of envoyproxy/ratelimit. Under each name: the variables that
+// products set for envoyproxy/ratelimit and that it does not read either.
+std::vector<std::string> NotesOnReference(int argc, const char* const* argv,
+                                          const Environment& environment);
 
 }  // namespace rls
 

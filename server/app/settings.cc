@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "app/environment.h"
+#include "app/reference_name.h"
 #include "app/shown_settings.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -204,10 +205,11 @@ absl::StatusOr<CommandLine> ReadCommandLine(int argc, const char* const* argv,
   absl::StatusOr<EnvironmentReport> report =
       ApplyEnvironment(environment, settings);
   if (!report.ok()) return report.status();
-  line.lines = LinesForTheLog(argc, argv, environment);
-  for (std::string& warning : report->warnings) {
-    line.lines.warnings.push_back(std::move(warning));
+  line.warnings = std::move(report->warnings);
+  for (std::string& warning : IgnoredArguments(argc, argv)) {
+    line.warnings.push_back(std::move(warning));
   }
+  line.notes = NotesOnReference(argc, argv, environment);
   bool print_settings = false;
   absl::StatusOr<std::string> print =
       ParseFlags(settings.reference_name ? 1 : argc, argv, settings,

@@ -10,7 +10,6 @@
 #include "absl/time/time.h"
 #include "admin/admin_server.h"
 #include "app/redis_settings.h"
-#include "app/reference_name.h"
 #include "app/stats_settings.h"
 #include "base/log.h"
 #include "config/load.h"
@@ -67,7 +66,9 @@ struct CommandLine {
   Settings settings;
   // The text of --help, --version or --print-settings; "" to serve.
   std::string print;
-  StartLines lines;  // for the log, before serving
+  // For the log, before serving.
+  std::vector<std::string> warnings;
+  std::vector<std::string> notes;
 };
 
 // Flags take precedence over environment variables, and these over the

@@ -263,7 +263,7 @@ class EnvoyGatewayTest(Case):
         log = self.server.log()
         self.assertEqual(log.count("GRPC_SERVER_TLS_CA_CERT has no effect"), 1)
         self.assertEqual(log.count("set DEBUG_HOST"), 1)
-        self.assertNotIn("argument", log)
+        self.assertNotIn("ratelimit: argument", log)
         # Not taken for a setting.
         self.assertNotIn("REDIS_PORT", log)
 

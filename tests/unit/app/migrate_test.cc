@@ -160,7 +160,7 @@ TEST(MigrateTest, EachIgnoredVariableIsNamedIfItIsSet) {
     const auto line =
         ReadWith({{variable.name, GoodValue(variable.kind)}}, read);
     ASSERT_TRUE(line.ok()) << line.status();
-    EXPECT_THAT(line->lines.warnings,
+    EXPECT_THAT(line->warnings,
                 ::testing::ElementsAre(::testing::StartsWith(
                     std::string(variable.name) + " has no effect: ")));
     EXPECT_EQ(Names().count(variable.name), 1u) << variable.name;

@@ -49,7 +49,7 @@ class PrintSettingsTest : public ::testing::Test {
   std::vector<std::string> Warnings() {
     const auto line = Read({"--config", "a"});
     EXPECT_TRUE(line.ok()) << line.status();
-    return line.ok() ? line->lines.warnings : std::vector<std::string>();
+    return line.ok() ? line->warnings : std::vector<std::string>();
   }
 
   std::string Error() {

@@ -45,26 +45,25 @@ TEST(ReferenceNameTest, ArgumentsAreNamedAndHaveNoEffect) {
   EXPECT_TRUE(line.settings.reference_name);
   EXPECT_EQ(line.print, "");
   EXPECT_THAT(line.settings.config_paths, ElementsAre("/rules/config"));
-  EXPECT_THAT(line.lines.warnings,
+  EXPECT_THAT(line.warnings,
               ElementsAre("ratelimit: argument \"--config\" is ignored: under "
                           "this name settings come from the environment",
                           HasSubstr("\"/other\""), HasSubstr("\"--help\"")));
-  EXPECT_THAT(line.lines.notes, IsEmpty());
+  EXPECT_THAT(line.notes, IsEmpty());
 }
 
 TEST(ReferenceNameTest, UnderTheOtherNameArgumentsAreFlags) {
   const CommandLine line = Read({"ratelimitd", "--config", "/other"}, {});
   EXPECT_FALSE(line.settings.reference_name);
   EXPECT_THAT(line.settings.config_paths, ElementsAre("/other"));
-  EXPECT_THAT(line.lines.warnings, IsEmpty());
-  EXPECT_THAT(line.lines.notes, IsEmpty());
+  EXPECT_THAT(line.warnings, IsEmpty());
+  EXPECT_THAT(line.notes, IsEmpty());
 }
 
 TEST(ReferenceNameTest, ALoopbackDebugPortIsNamedOnce) {
-  EXPECT_THAT(Read({"ratelimit"}, {}).lines.notes,
+  EXPECT_THAT(Read({"ratelimit"}, {}).notes,
               ElementsAre(HasSubstr("DEBUG_HOST")));
-  EXPECT_THAT(Read({"ratelimit"}, {{"DEBUG_HOST", "::"}}).lines.notes,
-              IsEmpty());
+  EXPECT_THAT(Read({"ratelimit"}, {{"DEBUG_HOST", "::"}}).notes, IsEmpty());
 }
 
 TEST(ReferenceNameTest, TheAuthoritiesOfEnvoyGatewayDemandNoCertificate) {
@@ -75,7 +74,7 @@ TEST(ReferenceNameTest, TheAuthoritiesOfEnvoyGatewayDemandNoCertificate) {
                             {"GRPC_SERVER_TLS_CA_CERT", "/certs/ca.crt"}});
   ASSERT_TRUE(line.settings.grpc.tls.has_value());
   EXPECT_EQ(line.settings.grpc.tls->client_ca_file, "");
-  EXPECT_THAT(line.lines.notes,
+  EXPECT_THAT(line.notes,
               ElementsAre(HasSubstr("GRPC_SERVER_TLS_CA_CERT has no effect")));
 }
 

@@ -260,7 +260,7 @@ TEST_F(SettingsTest, CountersCanBeInMemoryBesideAREDIS_URL) {
   ASSERT_TRUE(line.ok()) << line.status();
   EXPECT_TRUE(line->settings.redis.in_memory);
   EXPECT_EQ(line->settings.redis.server.url, "");
-  EXPECT_THAT(line->lines.warnings,
+  EXPECT_THAT(line->warnings,
               ElementsAre(HasSubstr("REDIS_URL has no effect")));
   EXPECT_THAT(MustFail({"--config", "a", "--redis-url", "h:1"}),
               HasSubstr("BACKEND_TYPE=memory"));
@@ -301,7 +301,7 @@ TEST_F(SettingsTest, TheFormatOfTheLogIsTextOrJson) {
   const auto line = Read({"--config", "a"});
   ASSERT_TRUE(line.ok()) << line.status();
   EXPECT_EQ(line->settings.log_format, LogFormat::kText);
-  EXPECT_THAT(line->lines.warnings, ElementsAre(HasSubstr("LOG_FORMAT")));
+  EXPECT_THAT(line->warnings, ElementsAre(HasSubstr("LOG_FORMAT")));
 }
 
 TEST_F(SettingsTest, ReadinessMayNeedRules) {
