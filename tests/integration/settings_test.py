@@ -67,7 +67,10 @@ class SettingsTest(harness.ProcessTest):
             addresses=["--http-address=127.0.0.1:0",
                        "--debug-address=127.0.0.1:0"])
         self.assertEqual(server.grpc, f"unix:{path}")
-        self.assertEqual(self.health(str(path), "-unix"), "SERVING")
+        # grpcurl would send the path as the authority, which is no valid one.
+        self.assertEqual(
+            self.health(str(path), "-unix", "-authority", "localhost"),
+            "SERVING")
 
     def test_each_line_of_a_json_log_is_an_object(self):
         server = self.start_server(
