@@ -16,6 +16,9 @@ constexpr size_t kLocalCacheEntryBytes = 64;
 // The URL of counters in memory.
 constexpr char kMemoryUrl[] = "memory:";
 
+// The end of a warning, after the name of a variable.
+constexpr char kBesideMemory[] = " has no effect: BACKEND_TYPE=memory";
+
 RedisCredentials CredentialsOf(absl::string_view auth) {
   const size_t colon = auth.find(':');
   if (colon == absl::string_view::npos) {
@@ -125,8 +128,7 @@ void ReadBackend(EnvironmentReader& reader, RedisSettings& settings) {
   settings.in_memory = backend == "memory";
   if (!settings.in_memory || settings.server.url.empty()) return;
   if (settings.server.url != kMemoryUrl) {
-    reader.Warn(
-        absl::StrCat("REDIS_URL", " has no effect: BACKEND_TYPE=", backend));
+    reader.Warn(absl::StrCat("REDIS_URL", kBesideMemory));
   }
   settings.server.url.clear();
 }
@@ -138,6 +140,9 @@ void ReadRedisSettings(EnvironmentReader& reader, RedisSettings& settings) {
   ReadBackend(reader, settings);
   reader.Read("REDIS_PERSECOND", settings.has_per_second);
   ReadServer(reader, "REDIS_PERSECOND_", settings.per_second);
+  if (settings.in_memory && settings.has_per_second) {
+    reader.Warn(absl::StrCat("REDIS_PERSECOND", kBesideMemory));
+  }
   reader.Read("REDIS_TLS_CACERT", settings.tls_options.ca_file);
   reader.Read("REDIS_TLS_CLIENT_CERT", settings.tls_options.certificate_file);
   reader.Read("REDIS_TLS_CLIENT_KEY", settings.tls_options.key_file);

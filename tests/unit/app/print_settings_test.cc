@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_split.h"
+#include "app/app.h"
 #include "app/environment.h"
 #include "app/settings.h"
 #include "temp_folder.h"
@@ -193,6 +194,27 @@ TEST_F(PrintSettingsTest, OnlyTheNameOfTheReferenceHasItsFolder) {
       EXPECT_THAT(settings.config_paths, IsEmpty());
     }
   }
+}
+
+TEST_F(PrintSettingsTest, TheNameOfTheReferenceMakesCountersInMemoryAWarning) {
+  const TempFolder folder;
+  Settings settings;
+  settings.config_paths = {folder.Write("a.yaml", "domain: d\n")};
+  settings.grpc.address = "127.0.0.1:0";
+  settings.admin.http_address = "127.0.0.1:0";
+  settings.admin.debug_address = "127.0.0.1:0";
+  const auto log_of_start = [&] {
+    ::testing::internal::CaptureStderr();
+    EXPECT_TRUE(StartApp(settings, Lookup()).ok());
+    return ::testing::internal::GetCapturedStderr();
+  };
+  const auto warns = HasSubstr(
+      "counters are in memory, each replica alone: REDIS_URL is not set");
+  EXPECT_THAT(log_of_start(), Not(warns));
+  settings.reference_name = true;
+  EXPECT_THAT(log_of_start(), warns);
+  settings.redis.in_memory = true;  // asked for
+  EXPECT_THAT(log_of_start(), Not(warns));
 }
 
 }  // namespace

@@ -255,13 +255,16 @@ TEST_F(SettingsTest, TheSocketTypeOfTheReferenceMustFitTheAddress) {
 }
 
 TEST_F(SettingsTest, CountersCanBeInMemoryBesideAREDIS_URL) {
-  variables_ = {{"BACKEND_TYPE", "memory"}, {"REDIS_URL", "redis:6379"}};
+  variables_ = {{"BACKEND_TYPE", "memory"},
+                {"REDIS_URL", "redis:6379"},
+                {"REDIS_PERSECOND", "true"}};
   const auto line = Read({"--config", "a"});
   ASSERT_TRUE(line.ok()) << line.status();
   EXPECT_TRUE(line->settings.redis.in_memory);
   EXPECT_EQ(line->settings.redis.server.url, "");
   EXPECT_THAT(line->warnings,
-              ElementsAre(HasSubstr("REDIS_URL has no effect")));
+              ElementsAre(HasSubstr("REDIS_URL has no effect"),
+                          HasSubstr("REDIS_PERSECOND has no effect")));
   EXPECT_THAT(MustFail({"--config", "a", "--redis-url", "h:1"}),
               HasSubstr("BACKEND_TYPE=memory"));
   variables_ = {{"REDIS_URL", "memory:"}, {"REDIS_PERSECOND", "true"}};
