@@ -4,173 +4,20 @@ python -m unittest behaviour_test [-k PATTERN], with the variables of the ctest
 entries; STORE is memory or redis.
 """
 
-import json
 import os
 import re
 import subprocess
 import unittest
 
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"  # else each start is logged
-import grpc  # noqa: E402
 
 import cases  # noqa: E402
 import harness  # noqa: E402
-import wire  # noqa: E402
+import steps  # noqa: E402
 import worlds  # noqa: E402
 
 CASES = cases.read_table()
 MINIMUM = 300
-
-
-def number(seconds):
-    """Without a fraction if there is none."""
-    return int(seconds) if seconds == int(seconds) else seconds
-
-
-class CallSteps:
-    """The steps of one case against one world."""
-
-    def __init__(self, test, world, case):
-        self.test, self.world, self.case = test, world, case
-        self.place = ""
-
-    def run(self):
-        self.world.set_clock(worlds.BEGIN_S)
-        for number, step in enumerate(self.case.steps):
-            for time_number in range(step.times):
-                self.place = (f"\nstep {number + 1}, time {time_number + 1}: "
-                              f"{step.raw_step}")
-                self.run_step(step)
-
-    def run_step(self, step):
-        if (seconds := step.get("pass")) is not None:
-            self.world.set_clock(self.world.clock.now_s + seconds)
-        elif moment := step.get("set"):
-            self.world.set_clock(int(moment.timestamp()))
-        elif (text := step.get("json")) is not None:
-            self.run_json(step, text)
-        elif step.get("health") is not None or step.get("health_list"):
-            self.run_health(step)
-        elif path := step.get("get"):
-            status, _, body = self.world.http("GET", path)
-            self.check_equal(status, step.get("status", 200))
-            self.check_says(body.decode(), step)
-        else:
-            self.run_call(step)
-
-    def message(self, step):
-        if (raw := step.get("raw")) is not None:
-            return bytes.fromhex(raw)
-        domain = cases.repeat(step.get("domain", self.case.domain))
-        return wire.encode_request(domain, step.descriptors,
-                                   step.get("hits", 0))
-
-    def run_call(self, step):
-        error = step.get("error")
-        try:
-            answer = wire.Answer(self.world.call(
-                self.message(step), step.get("method", worlds.METHOD),
-                step.get("compression", "NoCompression")))
-        except grpc.RpcError as failure:
-            found = f"{failure.code().name}: {failure.details()}"
-            self.check_equal(failure.code().name, error, found)
-            self.check_says(failure.details(), step)
-            return
-        found = [self.describe(status) for status in answer.statuses]
-        if error:
-            self.test.fail(f"found {found}, expected {error}{self.place}")
-        expected = [self.describe_expected(item, status) for item, status in
-                    self.pairs(step.expected, answer.statuses)]
-        self.check_equal([answer.overall, *found], [step.overall, *expected])
-        self.check_extras(step, answer)
-
-    def check_equal(self, found, expected, more=""):
-        self.test.assertEqual(found, expected, f"{more}{self.place}")
-
-    def check_says(self, text, step):
-        self.test.assertTrue(re.search(step.get("says", ""), text),
-                             f"found {text!r}{self.place}")
-
-    def check_extras(self, step, answer):
-        headers = [list(map(str, pair)) for pair in step.get("headers", [])]
-        # `any` stands for a number that is no matter of this case.
-        self.check_equal(
-            [[name, "any"] if [name, "any"] in headers and value.isdigit()
-             else [name, value] for name, value in answer.headers], headers)
-        self.check_metadata(answer.metadata, step.get("metadata"))
-        self.check_equal(answer.body, step.get("body", ""))
-        self.check_equal(answer.request_headers, [])
-        self.check_equal(answer.quota, None)
-
-    def check_metadata(self, found, expected):
-        """Fields that the case does not name may be there, too. null: a field
-        must not be there."""
-        if expected is None or found is None:
-            self.check_equal(found, expected)
-            return
-        self.check_equal({name: found.get(name) for name in expected},
-                         expected)
-
-    def run_health(self, step):
-        """health: NAME checks one name, health_list: NAMES are all serving."""
-        names = step.get("health_list")
-        try:
-            answer = self.world.call(
-                b"" if names else wire.bytes_field(1, step.get("health")),
-                "/grpc.health.v1.Health/" + ("List" if names else "Check"))
-        except grpc.RpcError as failure:
-            self.check_equal(failure.code().name, step.get("error"))
-            return
-        self.check_equal(None, step.get("error"))
-        serving = wire.number_field(1, 1)
-        if not names:
-            self.check_equal(answer, serving)
-            return
-        found = {wire.first(pair, 1, b"").decode(): wire.first(pair, 2, b"")
-                 for pair in map(wire.fields, wire.fields(answer).get(1, []))}
-        self.check_equal({name: found.get(name) for name in names},
-                         {name: serving for name in names})
-
-    @staticmethod
-    def pairs(expected, statuses):
-        """Each expected status with the one that was found, or None."""
-        return [(item, statuses[number] if number < len(statuses) else None)
-                for number, item in enumerate(expected)]
-
-    def describe(self, status):
-        if status.limit is None:
-            reset = "" if status.reset is None else f" reset {number(status.reset)}"
-            return f"{status.code} {status.remaining} no limit{reset}"
-        requests, unit = status.limit
-        unit = {number: name for name, number in wire.UNITS.items()}.get(
-            unit, unit)
-        name = f" named {status.name}" if status.name else ""
-        return (f"{status.code} {status.remaining} of {requests}/{unit}{name} "
-                f"reset {number(status.reset or 0)}")
-
-    def describe_expected(self, expected, found):
-        if expected.limit is None:
-            return f"{expected.code} {expected.remaining} no limit"
-        requests, unit = expected.limit
-        length = cases.LENGTHS_S[unit]
-        reset = expected.reset or length - self.world.clock.now_s % length
-        if reset == "any" and found:
-            # Even then it must be in the window, in whole seconds.
-            inside = (found.reset or 0) in range(1, length + 1)
-            reset = f"{number(found.reset)}" if inside else f"1 to {length}"
-        name = f" named {expected.name}" if expected.name else ""
-        return (f"{expected.code} {expected.remaining} of {requests}/{unit}"
-                f"{name} reset {reset}")
-
-    def run_json(self, step, text):
-        if isinstance(text, dict):
-            text = json.dumps({"domain": self.case.domain, **text})
-        body = text.replace("$DOMAIN", self.case.domain).encode()
-        status, kind, answer = self.world.http("POST", "/json", body)
-        self.check_equal(status, step.get("status", 200), answer)
-        if (expected := step.get("answer")) is not None:
-            self.check_equal(json.loads(answer), expected)
-            self.check_equal(kind, "application/json")
 
 
 class BehaviourTest(unittest.TestCase):
@@ -189,7 +36,7 @@ class BehaviourTest(unittest.TestCase):
         else:
             world = self.worlds.of(case)
             self.assertEqual(world.errors.get(case.method, []), [])
-            CallSteps(self, world, case).run()
+            steps.CallSteps(self, world, case).run()
 
     def check_refusal(self, case):
         """ratelimitctl and the server refuse the file and name the place."""
@@ -224,15 +71,59 @@ class BehaviourTest(unittest.TestCase):
 
 
 class TableTest(unittest.TestCase):
+    """The table and its runner. Here a wrong row must fail."""
+
+    RULES = """\
+- {key: k, rate_limit: {unit: hour, requests_per_unit: 5, name: n}}
+"""
+    RIGHT = {"ask": "k=a", "expect": "OK 4 of 5/hour named n reset 2370"}
+    WRONG = (
+        {"expect": "OVER 4 of 5/hour named n", "overall": "OK"},
+        {"overall": "OVER"},
+        {"expect": "OK 3 of 5/hour named n"},
+        {"expect": "OK 4 of 6/hour named n"},
+        {"expect": "OK 4 of 5/day named n"},
+        {"expect": "OK 4 of 5/hour"},
+        {"expect": "OK 4 of 5/hour named n reset 2371"},
+        {"expect": "OK no limit"},
+        {"expect": "OK unlimited"},
+        {"expect": ["OK 4 of 5/hour named n", "OK no limit"]},
+        {"expect": []},
+        {"headers": [["RateLimit-Limit", 5]]},
+        {"metadata": {}},
+        {"body": "text"},
+        {"error": "INVALID_ARGUMENT"},
+        {"ask": [], "error": "INTERNAL"},
+        {"ask": [], "error": "INVALID_ARGUMENT", "says": "nonsense"},
+        {"json": {"descriptors": []}, "status": 200},
+        {"json": {"descriptors": [{}]}, "answer": {}},
+        {"together": 3, "passes": 2},
+        {"get": "/live", "status": 404},
+        {"health": "", "error": "NOT_FOUND"},
+    )
+
     def test_the_table_is_complete(self):
         self.assertGreaterEqual(len(CASES), MINIMUM)
+
+    def test_a_wrong_row_fails(self):
+        rows = [cases.Case("wrong", {"rules": self.RULES},
+                           {"name": f"row {number}", "steps": [row]}, number)
+                for number, row in enumerate(
+                    [self.RIGHT, *({**self.RIGHT, **row}
+                                   for row in self.WRONG)])]
+        own = worlds.Worlds(rows)
+        self.addCleanup(own.close)
+        steps.CallSteps(self, own.of(rows[0]), rows[0]).run()
+        for row in rows[1:]:
+            with self.subTest(row=row.steps[0].raw_step):
+                with self.assertRaises(AssertionError):
+                    steps.CallSteps(self, own.of(row), row).run()
 
 
 def add_tests():
     for case in CASES:
         # A start that fails is the same with both stores.
-        store = "memory" if case.needs_no_store else case.only
-        if store in (None, worlds.STORE):
+        if not case.needs_no_store or worlds.STORE == "memory":
             def run(self, case=case):
                 self.run_case(case)
             setattr(BehaviourTest, case.method, run)

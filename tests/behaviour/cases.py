@@ -27,11 +27,11 @@ EXPECTED = re.compile(
     r"( named (?P<name>.+?))?( reset (?P<reset>\d+|any))?)")
 
 CASE_KEYS = {"name", "rules", "file", "accounting", "domain", "env", "steps",
-             "only", "refused", "ends", "says", "line", "filename", "more"}
+             "refused", "ends", "says", "line", "filename", "more"}
 STEP_KEYS = {"ask", "domain", "hits", "times", "expect", "overall", "headers",
              "metadata", "body", "raw", "error", "says", "json", "status",
              "answer", "pass", "set", "get", "method", "compression", "health",
-             "health_list", "copies"}
+             "health_list", "copies", "reload", "bad_file", "together", "passes"}
 FILE_KEYS = {"about", "env", "rules", "accounting", "cases"}
 
 
@@ -127,20 +127,18 @@ class Case:
         self.topic = topic
         check_keys(self.where, case, CASE_KEYS)
         self.env = {**shared.get("env", {}), **case.get("env", {})}
-        self.only = case.get("only")
         self.refused = case.get("refused", False)
         self.ends, self.says = case.get("ends"), case.get("says")
         self.line = case.get("line")
         self.filename = case.get("filename", "limits.yaml")
         self.more = case.get("more", [])
         self.domain = case.get("domain", f"{topic}{number}")
+        self.accounting = case.get("accounting",
+                                   shared.get("accounting", "independent"))
         self.text = case.get("file")
-        if self.text is None and (rules := case.get("rules",
-                                                    shared.get("rules"))):
-            accounting = case.get("accounting",
-                                  shared.get("accounting", "independent"))
-            self.text = (f"domain: {self.domain}\naccounting: {accounting}\n"
-                         f"descriptors:\n{rules}")
+        rules = case.get("rules", shared.get("rules"))
+        if self.text is None and rules:
+            self.text = self.file_of(rules)
         elif self.text is not None:
             self.text = self.text.replace("$DOMAIN", self.domain).replace(
                 "$BAD_BYTE", "\udcff")
@@ -153,6 +151,10 @@ class Case:
     @property
     def where(self):
         return f"{self.topic}: {self.name}"
+
+    def file_of(self, rules):
+        return (f"domain: {self.domain}\naccounting: {self.accounting}\n"
+                f"descriptors:\n{rules}")
 
     @property
     def needs_no_store(self):

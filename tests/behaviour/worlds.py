@@ -88,6 +88,7 @@ class World:
 
     def __init__(self, folder, clock, environment, redis):
         self.clock = clock
+        self.reloads = 0
         self.folder = pathlib.Path(folder)
         (self.folder / "probe.yaml").write_text(PROBE)
         self.errors = self.validate(environment)
@@ -131,6 +132,31 @@ class World:
             if match:
                 errors.setdefault(match[1], []).append(line)
         return errors
+
+    def reload(self, case, rules):
+        """Replaces the rules of a case and waits until they hold."""
+        self.reloads += 1
+        marker = f"marker{self.reloads}"
+        path = self.folder / case.method / case.filename
+        path.write_text(case.file_of(
+            f"{rules}- {{key: {marker}, rate_limit: {{unlimited: true}}}}\n"))
+        message = wire.encode_request(case.domain, [cases.read_descriptor(
+            f"{marker}=a +0")])
+        harness.wait_for("the new rules", lambda: wire.Answer(
+            self.call(message)).statuses[0].remaining == cases.UNLIMITED)
+
+    def reload_bad(self, case, text):
+        """Replaces the file of a case and waits until it is refused."""
+        before = self.failures()
+        (self.folder / case.method / case.filename).write_text(text)
+        harness.wait_for("a failed load", lambda: self.failures() > before)
+
+    def failures(self):
+        page = self.http("GET", "/metrics")[2].decode()
+        found = re.search(
+            r'^ratelimitd_config_loads_total\{result="failure"\} (\d+)$',
+            page, re.M)
+        return int(found[1]) if found else 0
 
     def call(self, message, method=METHOD, compression="NoCompression"):
         """The bytes of the answer. Raises grpc.RpcError."""

@@ -89,11 +89,6 @@ class MigrateTest(MigrateBase):
         for name in names:
             self.assertIn(f"{name} has no effect: ", log)
 
-    def test_the_words_that_change_decisions_elsewhere_change_none(self):
-        for setting in ({"STOP_CACHE_KEY_INCREMENT_WHEN_OVERLIMIT": "true"},):
-            server = self.start(**setting)
-            self.assertEqual(self.statuses(server, 1, 1, 1), [0, 0, 1], setting)
-
     def test_memcached_is_refused(self):
         self.assertIn("BACKEND_TYPE: found \"memcache\"",
                       self.fail(2, BACKEND_TYPE="memcache"))
