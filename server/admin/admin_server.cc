@@ -71,7 +71,7 @@ class HttpPages final : public HttpHandler {
         forward_auth_(std::move(forward_auth)),
         metrics_(workers[0], kExposition,
                  [this, &metrics = dependencies.metrics] {
-                   store_ready_.Set(store_state_().empty() ? 1 : 0);
+                   StoreState();
                    return metrics.Text();
                  }),
         json_({.limiter = dependencies.limiter,
@@ -111,13 +111,21 @@ class HttpPages final : public HttpHandler {
            request.path == "/healthcheck";
   }
 
+  // Also sets the gauge, so that readers of the metrics other than /metrics get
+  // a value from the last probe.
+  std::string StoreState() const {
+    std::string state = store_state_();
+    store_ready_.Set(state.empty() ? 1 : 0);
+    return state;
+  }
+
   void AnswerHealth(absl::string_view path, HttpReply reply) const {
     const std::string reason = path == "/live" ? "" : not_ready_();
     if (!reason.empty()) {
       SendText(503, reason, std::move(reply));
       return;
     }
-    const std::string store = path == "/ready" ? store_state_() : "";
+    const std::string store = path == "/ready" ? StoreState() : "";
     SendText(200, store.empty() ? "OK" : absl::StrCat("OK\nstore: ", store),
              std::move(reply));
   }

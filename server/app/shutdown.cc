@@ -78,10 +78,11 @@ void Shutdown::Run() {
 
 void Shutdown::Delay(int first_signal) {
   if (first_signal == SIGINT) return;
-  const absl::Duration end = Now() + times_.delay;
-  while (!done_ && Now() < end) {
+  const absl::Duration begin = Now();
+  while (!done_ && Now() < begin + times_.delay) {
     const int signal = Next(kLook);
-    if (signal == SIGTERM || signal == SIGINT) return;
+    if (signal == SIGINT) return;
+    if (signal == SIGTERM && Now() >= begin + kSecondSignal) return;
     // The rules stay in force until the end.
     if (signal == SIGHUP && !done_) reload_();
   }

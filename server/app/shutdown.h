@@ -34,13 +34,15 @@ class Shutdown {
   // After all requests are answered, the threads end within this time. A
   // reload under way, or an idle HTTP connection, can take longer.
   static constexpr absl::Duration kThreadsEnd = absl::Milliseconds(500);
-  // While the process drains, another SIGTERM or SIGINT ends it at once, unless
-  // it comes sooner than this: a terminal and a supervisor may send one each.
+  // Another SIGTERM ends the delay, and while the process drains another
+  // SIGTERM or SIGINT ends it at once, unless they come sooner than this: a
+  // terminal and a supervisor, or a supervisor and a wrapper, may send one
+  // each.
   static constexpr absl::Duration kSecondSignal = absl::Seconds(1);
 
   struct Times {
-    // After SIGTERM. A second SIGTERM or SIGINT ends the delay. After SIGINT
-    // there is none: a person at a terminal waits for the end.
+    // After SIGTERM. SIGINT ends the delay, or lets it be skipped if it comes
+    // first: a person at a terminal waits for the end.
     absl::Duration delay;
     absl::Duration drain;
   };

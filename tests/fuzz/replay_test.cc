@@ -33,6 +33,7 @@ constexpr Target kTargets[] = {
     {"h2_session", FuzzH2Session},
     {"h2_streams", FuzzH2Streams},
     {"http_request", FuzzHttpRequest},
+    {"inflate", FuzzInflate},
     {"json", FuzzJson},
     {"redis_reply", FuzzRedisReply},
     {"request", FuzzRequest},

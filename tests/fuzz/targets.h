@@ -19,6 +19,7 @@ void FuzzGrpcWords(const uint8_t* bytes, size_t size);
 void FuzzH2Session(const uint8_t* bytes, size_t size);
 void FuzzH2Streams(const uint8_t* bytes, size_t size);
 void FuzzHttpRequest(const uint8_t* bytes, size_t size);
+void FuzzInflate(const uint8_t* bytes, size_t size);
 void FuzzJson(const uint8_t* bytes, size_t size);
 void FuzzRedisReply(const uint8_t* bytes, size_t size);
 void FuzzRequest(const uint8_t* bytes, size_t size);

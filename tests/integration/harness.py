@@ -81,6 +81,14 @@ FREE_PORTS = ("--grpc-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0",
               "--debug-address", "127.0.0.1:0")
 
 
+def overall_code(text):
+    """The overall code of a RateLimitResponse that grpcurl has printed. Without
+    the names of JSON in reflection, as on the general transport, grpcurl prints
+    the names of the proto file."""
+    answer = json.loads(text)
+    return answer.get("overallCode") or answer["overall_code"]
+
+
 Answer = collections.namedtuple("Answer", "status headers body")
 
 

@@ -24,6 +24,14 @@ constexpr Shutdown::Times kLongDelay = {.delay = absl::Hours(1),
 
 void SendSelf(int signal) { kill(getpid(), signal); }
 
+// Waits until the process has received a signal that it was sent.
+void AwaitTaken(int signal) {
+  sigset_t waiting;
+  do {
+    sigpending(&waiting);
+  } while (sigismember(&waiting, signal) == 1);
+}
+
 [[noreturn]] void WaitForEver() {
   while (true) pause();
 }
@@ -125,20 +133,45 @@ TEST_F(ShutdownDeathTest, TheDrainTimeBeginsAfterTheDelay) {
       ExitedWithCode(5), "");
 }
 
-TEST_F(ShutdownDeathTest, ASecondSignalEndsTheDelayAndNotTheProcess) {
-  for (const int second : {SIGTERM, SIGINT}) {
-    EXPECT_EXIT(
-        {
-          Shutdown shutdown(kLongDelay, StartLogWriter());
-          shutdown.Serve([] {});
-          SendSelf(SIGTERM);
-          shutdown.AwaitSignal();
-          SendSelf(second);
-          shutdown.AwaitDelay();
-          WaitForEver();
-        },
-        ExitedWithCode(Shutdown::kNotDrained), "not drained in time");
-  }
+TEST_F(ShutdownDeathTest, AnInterruptEndsTheDelayAndNotTheProcess) {
+  EXPECT_EXIT(
+      {
+        Shutdown shutdown(kLongDelay, StartLogWriter());
+        shutdown.Serve([] {});
+        SendSelf(SIGTERM);
+        shutdown.AwaitSignal();
+        SendSelf(SIGINT);
+        shutdown.AwaitDelay();
+        WaitForEver();
+      },
+      ExitedWithCode(Shutdown::kNotDrained), "not drained in time");
+}
+
+TEST_F(ShutdownDeathTest, ASecondSignalEndsTheDelayAndAThirdTheProcess) {
+  EXPECT_EXIT(
+      {
+        Shutdown shutdown({.delay = absl::Hours(1), .drain = absl::Hours(1)},
+                          StartLogWriter());
+        shutdown.Serve([] {});
+        while (true) SendSelf(SIGTERM);
+      },
+      ExitedWithCode(Shutdown::kNotDrained), "by a second signal");
+}
+
+// A supervisor and a wrapper may send one SIGTERM each.
+TEST_F(ShutdownDeathTest, ASignalThatComesTwiceDoesNotEndTheDelay) {
+  EXPECT_EXIT(
+      {
+        Shutdown shutdown(kLongDelay, StartLogWriter());
+        shutdown.Serve([] { _exit(7); });
+        SendSelf(SIGTERM);
+        shutdown.AwaitSignal();
+        SendSelf(SIGTERM);
+        AwaitTaken(SIGTERM);
+        SendSelf(SIGHUP);
+        WaitForEver();
+      },
+      ExitedWithCode(7), "");
 }
 
 TEST_F(ShutdownDeathTest, AnInterruptFromATerminalHasNoDelay) {
