@@ -58,7 +58,7 @@ Pairs ReadPairs(EnvironmentReader& reader, const char* name, bool are_headers) {
 }
 
 // The variable of traces, or else the one of all signals.
-const char* NameOf(const EnvironmentReader& reader, const char* of_traces,
+const char* NameOf(EnvironmentReader& reader, const char* of_traces,
                    const char* of_all) {
   return reader.Text(of_traces).has_value() ? of_traces : of_all;
 }
