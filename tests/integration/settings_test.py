@@ -2,6 +2,7 @@
 when it is ready, and what it prints and logs."""
 
 import json
+import os
 import subprocess
 import unittest
 
@@ -101,6 +102,33 @@ class SettingsTest(harness.ProcessTest):
         done = self.run_program(harness.CTL, "validate-config",
                                 self.folder, expect=1)
         self.assertIn("no file in this folder", done.stderr)
+
+    def validate(self, expect):
+        done = subprocess.run(
+            [harness.CTL, "validate-config", str(self.folder / "rules")],
+            capture_output=True, text=True, timeout=harness.PATIENCE_S,
+            env={**os.environ, "MERGE_DOMAIN_CONFIG": "true"})
+        self.assertEqual(done.returncode, expect, done.stderr)
+        return done.stdout + done.stderr
+
+    def test_validate_config_merges_as_the_server_does(self):
+        self.write("rules/a.yaml", RULES)
+        self.write("rules/b.yaml", RULES.replace("key: a", "key: b"))
+        self.assertIn("Domain d: 2 rules", self.validate(0))
+        self.write("rules/c.yaml", RULES)
+        error = self.validate(1)
+        self.assertIn("c.yaml:3: a descriptor with key \"a\"", error)
+        self.assertIn("rules/a.yaml:3", error)
+
+    def test_a_failed_start_is_a_json_line_too(self):
+        done = subprocess.run(
+            [harness.SERVER, "--config", self.write("a.yaml", "kind: [1\n")],
+            capture_output=True, text=True, timeout=harness.PATIENCE_S,
+            env={**os.environ, "LOG_FORMAT": "json"})
+        self.assertEqual(done.returncode, 1)
+        lines = [json.loads(line) for line in done.stderr.splitlines()]
+        self.assertIn("a.yaml:", lines[-1]["msg"])
+        self.assertEqual(lines[-1]["level"], "error")
 
 
 if __name__ == "__main__":
