@@ -25,7 +25,37 @@ bool AreAllOver(absl::Span<const AppliedLimit> limits,
   return over == statuses.size();
 }
 
+// LimitStatus::reset.
+absl::Duration ResetOf(const Outcome& outcome, const Policy& policy) {
+  if (outcome.allowed) return outcome.reset_after;
+  if (outcome.retry_after < absl::InfiniteDuration()) {
+    return outcome.retry_after;
+  }
+  return outcome.reset_after > absl::ZeroDuration() ? outcome.reset_after
+                                                    : policy.window;
+}
+
 }  // namespace
+
+void ShowOutcome(const Outcome& outcome, const Charge& charge,
+                 AppliedLimit& limit) {
+  const bool is_look_for_probe =
+      limit.kind == ChargeKind::kProbe && charge.kind == ChargeKind::kPeek;
+  const bool allowed =
+      outcome.allowed && !(is_look_for_probe && outcome.remaining < limit.cost);
+  LimitStatus& status = limit.status;
+  const bool shadow = status.rule != nullptr && status.rule->shadow;
+  limit.shadowed = !allowed && shadow;
+  status.over_limit = !allowed && !shadow;
+  status.remaining = allowed ? outcome.remaining : 0;
+  status.never_fits =
+      !outcome.allowed && outcome.retry_after == absl::InfiniteDuration();
+  status.reset = ResetOf(outcome, *charge.policy);
+  if (!outcome.allowed) {
+    limit.left_before = outcome.left_before;
+    limit.from_memory = outcome.from_memory;
+  }
+}
 
 bool IsExceeded(absl::Span<const AppliedLimit> limits,
                 absl::Span<const LimitStatus> statuses,

@@ -8,7 +8,13 @@
 
 namespace rls {
 
-// Which limits refuse a request, and which one speaks for it. Pure functions.
+// The status of a limit, the limits that refuse a request, and the one that
+// speaks for it. Pure functions.
+
+// Sets the status of a limit to the outcome of its charge. If the charge is a
+// look in place of a probe, the cost must be left.
+void ShowOutcome(const Outcome& outcome, const Charge& charge,
+                 AppliedLimit& limit);
 
 // Whether the limits are exceeded, so that the request is refused unless
 // SHADOW_MODE lets it pass. `limits` are in the order of their descriptors;

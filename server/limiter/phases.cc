@@ -168,16 +168,6 @@ void AddLimits(Decision& d, size_t descriptor) {
   }
 }
 
-// LimitStatus::reset.
-absl::Duration ResetOf(const Outcome& outcome, const Policy& policy) {
-  if (outcome.allowed) return outcome.reset_after;
-  if (outcome.retry_after < absl::InfiniteDuration()) {
-    return outcome.retry_after;
-  }
-  return outcome.reset_after > absl::ZeroDuration() ? outcome.reset_after
-                                                    : policy.window;
-}
-
 }  // namespace
 
 const Query& Phase::query() const { return decision_->query; }
@@ -252,6 +242,10 @@ void Demand::SetCost(size_t charge, int64_t cost, ChargeKind kind) {
   Charge& changed = decision_->charges[charge];
   changed.cost = applied.cost = cost;
   changed.kind = applied.kind = kind;
+  // A refused probe would deny the take. ShowOutcome() compares a look instead.
+  if (kind == ChargeKind::kProbe && decision_->modes.observes()) {
+    changed.kind = ChargeKind::kPeek;
+  }
 }
 
 const Match& Demand::match(size_t descriptor) const {
@@ -310,19 +304,7 @@ Taken Demand::Failed(absl::Status status) && {
 
 void Demand::Apply(const Outcome& outcome, size_t charge) {
   if (role(charge) != ChargeRole::kLimit && outcome.allowed) return;
-  AppliedLimit& applied = limit(charge);
-  LimitStatus& status = applied.status;
-  const bool shadow = status.rule != nullptr && status.rule->shadow;
-  applied.shadowed = !outcome.allowed && shadow;
-  status.over_limit = !outcome.allowed && !shadow;
-  status.remaining = outcome.allowed ? outcome.remaining : 0;
-  status.never_fits =
-      !outcome.allowed && outcome.retry_after == absl::InfiniteDuration();
-  status.reset = ResetOf(outcome, *decision_->charges[charge].policy);
-  if (!outcome.allowed) {
-    applied.left_before = outcome.left_before;
-    applied.from_memory = outcome.from_memory;
-  }
+  ShowOutcome(outcome, decision_->charges[charge], limit(charge));
 }
 
 const absl::Status& Taken::status() const { return decision_->status; }

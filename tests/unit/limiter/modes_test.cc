@@ -75,6 +75,24 @@ TEST_F(LimiterModes, ShadowModeChargesTokensAndRequestsOfOneTier) {
   EXPECT_EQ(Total(RuleAt("tokens").counters.over_limit), 20);
 }
 
+// A request whose tokens are not known yet only probes the limit of tokens.
+TEST_F(LimiterModes, ShadowModeChargesRequestsWhoseTokensAreUsedUp) {
+  SetModes({.shadow = true});
+  Rule tier{.path = "tier", .policy = {.limit = 9}};
+  tier.more.push_back(
+      {.path = "tokens", .policy = {.limit = 10}, .counted = Counted::kTokens});
+  DomainSpec spec;
+  spec.tiers = TierSpec{.identity = {{"user_id", ""}}, .default_rule = tier};
+  Load(std::move(spec));
+  EXPECT_FALSE(Check("user_id=a").only().over_limit);
+  Check("user_id=a,tokens=10");
+  const Answer over = Check("user_id=a");
+  EXPECT_FALSE(over.over_limit);
+  EXPECT_TRUE(over.only().over_limit);
+  EXPECT_EQ(over.only().rule->path, "tokens");
+  EXPECT_EQ(Total(RuleAt("tier").counters.ok), 3) << "requests";
+}
+
 struct QuotaCase {
   const char* descriptors;  // separated by spaces
   bool over_limit;
