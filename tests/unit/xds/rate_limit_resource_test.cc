@@ -227,7 +227,8 @@ TEST(RateLimitResourceTest, TheDepthIsBounded) {
   EXPECT_THAT(
       ReadRateLimitResource(Nested(kMaxRuleDepth + 1).SerializeAsString())
           .errors,
-      ElementsAre(HasSubstr("are nested deeper than 16 levels")));
+      ElementsAre(HasSubstr(
+          absl::StrCat("are nested deeper than ", kMaxRuleDepth, " levels"))));
 }
 
 // A message that is nested this deep would use up the stack.
