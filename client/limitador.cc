@@ -27,6 +27,10 @@ absl::Status ParseList(const std::string& text, absl::string_view origin,
   if (const auto fault = tree.Parse(text, nullptr)) {
     return NoLimitsFile(origin, fault->line, fault->text);
   }
+  if (tree.further_line() != 0) {
+    return NoLimitsFile(origin, tree.further_line(),
+                        "found a second document, expected one");
+  }
   const YamlNode list = tree.root();
   if (list.IsMap()) {
     return NoLimitsFile(origin, list.line(),

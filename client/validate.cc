@@ -38,6 +38,7 @@ std::string Summary(const TierSummary& tiers) {
 // Collected from the files before.
 struct Known {
   bool merges = false;  // several files may contain one domain
+  std::vector<ConfigError> warnings;
   std::vector<FoundFile> to_merge;
   std::map<std::string, std::string> path_of_domain;
   RedisPlace redis;
@@ -80,6 +81,8 @@ std::string ReadOne(const std::string& path, Metrics& metrics, Known& known,
   for (const ConfigError& error : file.errors) {
     errors.push_back(error.ToString());
   }
+  known.warnings.insert(known.warnings.end(), file.warnings.begin(),
+                        file.warnings.end());
   if (!file.errors.empty()) return "";
   if (known.merges && file.domain.has_value() && !file.tiers.has_value()) {
     known.to_merge.push_back(
@@ -165,6 +168,9 @@ int ValidateConfig(const std::vector<std::string>& paths) {
     }
   }
   text += MergeFiles(*metrics, known, errors);
+  for (const ConfigError& warning : known.warnings) {
+    std::fprintf(stderr, "warning: %s\n", warning.ToString().c_str());
+  }
   for (const std::string& error : errors) {
     std::fprintf(stderr, "%s\n", error.c_str());
   }

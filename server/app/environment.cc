@@ -88,6 +88,18 @@ void ReadFolder(EnvironmentReader& reader, Settings& settings) {
   settings.config_paths = {absl::StrJoin(parts, "/")};
 }
 
+void ReadLogLevel(EnvironmentReader& reader, std::string& level) {
+  reader.Read("LOG_LEVEL", level);
+  if (IsLogLevelName(level)) return;
+  reader.Fail("LOG_LEVEL", level, "debug, info, warn or error");
+}
+
+void ReadTransport(EnvironmentReader& reader, std::string& transport) {
+  reader.Read("GRPC_TRANSPORT", transport);
+  if (transport == "lean" || transport == "grpc") return;
+  reader.Fail("GRPC_TRANSPORT", transport, "lean or grpc");
+}
+
 // A path instead of host and port, as in envoyproxy/ratelimit.
 void ReadUnixSocket(EnvironmentReader& reader, std::string& address) {
   std::string path;
@@ -239,9 +251,9 @@ absl::StatusOr<EnvironmentReport> ApplyEnvironment(
   reader.ReadAddress("HOST", "PORT", settings.admin.http_address);
   reader.ReadAddress("DEBUG_HOST", "DEBUG_PORT", settings.admin.debug_address);
   ReadUnixSocket(reader, settings.grpc.address);
-  reader.Read("LOG_LEVEL", settings.log_level);
+  ReadLogLevel(reader, settings.log_level);
   ReadLogFormat(reader, settings.log_format);
-  reader.Read("GRPC_TRANSPORT", settings.transport);
+  ReadTransport(reader, settings.transport);
 
   reader.ReadNumber("GRPC_THREADS", 1, 1024, settings.grpc.threads);
   reader.ReadNumber("GRPC_MAX_REQUEST_BYTES", 1024, 64 << 20,

@@ -50,6 +50,7 @@ absl::StatusOr<std::string> UrlOf(const RedisServerSettings& settings) {
 void ReadServer(EnvironmentReader& reader, const std::string& prefix,
                 RedisServerSettings& server) {
   reader.Read((prefix + "URL").c_str(), server.url);
+  server.variable_url = server.url;
   const std::string type_name = prefix + "TYPE";
   reader.Read(type_name.c_str(), server.type);
   const std::string type = absl::AsciiStrToLower(server.type);
@@ -112,6 +113,11 @@ absl::StatusOr<RedisTarget> TargetOf(const RedisServerSettings& server,
   }
   if (server.tls || target->tls.has_value()) target->tls = tls_options;
   return target;
+}
+
+// The error of a URL, with the flag or variable that states it.
+absl::Status Named(absl::string_view name, const absl::Status& status) {
+  return absl::InvalidArgumentError(absl::StrCat(name, ": ", status.message()));
 }
 
 // BACKEND_TYPE=memory is our own value. A product that demands a REDIS_URL,
@@ -199,7 +205,11 @@ absl::StatusOr<RedisStoreOptions> RedisOptionsOf(
     const RedisSettings& settings) {
   absl::StatusOr<RedisTarget> target =
       TargetOf(settings.server, settings.tls_options);
-  if (!target.ok()) return target.status();
+  if (!target.ok()) {
+    const bool is_variable =
+        settings.server.url == settings.server.variable_url;
+    return Named(is_variable ? "REDIS_URL" : "--redis-url", target.status());
+  }
   if (settings.store.command_timeout <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("REDIS_TIMEOUT: expected more than 0");
   }
@@ -212,7 +222,9 @@ absl::StatusOr<RedisStoreOptions> RedisOptionsOf(
   }
   absl::StatusOr<RedisTarget> per_second =
       TargetOf(settings.per_second, settings.tls_options);
-  if (!per_second.ok()) return per_second.status();
+  if (!per_second.ok()) {
+    return Named("REDIS_PERSECOND_URL", per_second.status());
+  }
   if (settings.per_second_timeout <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError(
         "REDIS_PERSECOND_TIMEOUT: expected more than 0");

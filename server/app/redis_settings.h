@@ -18,6 +18,8 @@ class EnvironmentReader;
 // REDIS_PERSECOND_...
 struct RedisServerSettings {
   std::string url;
+  std::string variable_url;   // _URL; `url` is another one if a flag or file
+                              // states it
   std::string type;           // _TYPE: single, sentinel or cluster, any case
   std::string socket_type;    // _SOCKET_TYPE: unix, tcp, tls or ""
   std::string auth;           // _AUTH: password, or user:password

@@ -97,11 +97,17 @@ class ConfigManagerImpl final : public ConfigManager {
     return absl::OkStatus();
   }
 
+  // Of the files of one load that are read so far.
+  struct Progress {
+    size_t bytes = 0;
+    std::vector<std::string> warnings;
+  };
+
   std::vector<FoundFile> ReadAll(std::vector<ConfigError>& errors,
                                  bool& all_listed) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     std::vector<FoundFile> found;
-    size_t bytes = 0;
+    Progress progress;
     for (const std::string& path : dependencies_.paths) {
       const auto files = ListFiles(path);
       if (!files.ok()) {
@@ -111,17 +117,18 @@ class ConfigManagerImpl final : public ConfigManager {
       }
       for (const std::string& file : *files) {
         if (stopped_) return found;
-        if (auto one = ReadOne(file, bytes, errors)) {
+        if (auto one = ReadOne(file, progress, errors)) {
           found.push_back(*std::move(one));
         }
       }
     }
+    LimitLines(progress.warnings);
+    for (const std::string& line : progress.warnings) LogWarning(line);
     return found;
   }
 
-  // Returns nullopt if the file has vanished since it was listed. `bytes`
-  // counts the bytes of all files.
-  std::optional<FoundFile> ReadOne(const std::string& path, size_t& bytes,
+  // Returns nullopt if the file has vanished since it was listed.
+  std::optional<FoundFile> ReadOne(const std::string& path, Progress& progress,
                                    std::vector<ConfigError>& errors) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     FoundFile found{.path = path};
@@ -131,8 +138,8 @@ class ConfigManagerImpl final : public ConfigManager {
       errors.push_back(ErrorOf(path, text.status()));
       return found;
     }
-    bytes += text->size();
-    if (bytes > kMaxAllConfigBytes) {
+    progress.bytes += text->size();
+    if (progress.bytes > kMaxAllConfigBytes) {
       errors.push_back(
           {.origin = path,
            .text = absl::StrCat("with the files before it larger than ",
@@ -151,8 +158,20 @@ class ConfigManagerImpl final : public ConfigManager {
         LoadConfig(*text, path, dependencies_.environment, &stopped_);
     errors.insert(errors.end(), file.errors.begin(), file.errors.end());
     found.named_domain = file.domain_name;
-    if (file.errors.empty()) Compile(file, std::move(hash), found, errors);
+    // With merge_domains each load reads all files.
+    const bool has_changed =
+        known == files_.end() || known->second.hash != hash;
+    if (file.errors.empty()) {
+      if (has_changed) NoteWarnings(file, progress);
+      Compile(file, std::move(hash), found, errors);
+    }
     return found;
+  }
+
+  static void NoteWarnings(const LoadedFile& file, Progress& progress) {
+    for (const ConfigError& warning : file.warnings) {
+      progress.warnings.push_back(warning.ToString());
+    }
   }
 
   void Compile(LoadedFile& file, std::string hash, FoundFile& found,

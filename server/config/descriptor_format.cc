@@ -20,6 +20,24 @@ namespace {
 
 constexpr int64_t kMaxRequestsPerUnit = UINT32_MAX;
 
+// The keys that envoyproxy/ratelimit takes in any map.
+constexpr absl::string_view kReferenceKeys[] = {"domain",
+                                                "descriptors",
+                                                "key",
+                                                "value",
+                                                "rate_limit",
+                                                "unit",
+                                                "unlimited",
+                                                "requests_per_unit",
+                                                "shadow_mode",
+                                                "quota_mode",
+                                                "name",
+                                                "replaces",
+                                                "detailed_metric",
+                                                "value_to_metric",
+                                                "metadata",
+                                                "share_threshold"};
+
 // Reads `unit` in any letter case, as envoyproxy/ratelimit does.
 std::optional<absl::Duration> UnitLength(YamlReader& reader,
                                          const YamlNode& node) {
@@ -168,9 +186,8 @@ class DescriptorFormat {
     const YamlMap map(
         reader_, limit, "rate_limit",
         WithLimitKeys({"unit", "requests_per_unit", "unlimited", "name",
-                       "replaces", "window", "hits_addend", "metadata"}));
-    map.Refuse({"metadata"}, " belongs to the descriptor, beside rate_limit");
-    map.ReadName("name", rule.name);
+                       "replaces", "window", "hits_addend"}));
+    ReadRuleName(map, rule.name);
     ReadReplaces(map, rule);
     map.Read("unlimited", rule.unlimited);
     if (rule.unlimited) {
@@ -181,6 +198,14 @@ class DescriptorFormat {
                     rule.policy.limit);
     ReadStatedHits(map, rule.stated_hits);
     ReadLimitKeys(map, ReadWindow(map, rule.policy), rule);
+  }
+
+  // An empty name is no name, as in envoyproxy/ratelimit.
+  static void ReadRuleName(const YamlMap& map, std::string& name) {
+    const YamlNode* const node = map.Find("name");
+    if (node == nullptr) return;
+    if (node->IsScalar() && node->Scalar().empty()) return;
+    map.ReadName("name", name);
   }
 
   // `hits_addend:` of a limit. envoyproxy/ratelimit always charges, so this is
@@ -200,8 +225,14 @@ class DescriptorFormat {
     map.Refuse({"window", "hits_addend"}, " cannot be combined with unlimited");
     const YamlNode* unit = map.Find("unit");
     if (unit == nullptr || !unit->IsScalar()) return;
-    if (absl::AsciiStrToLower(unit->Scalar()) == "unknown") return;
-    reader_.Fail(*unit, "unit cannot be combined with unlimited");
+    const std::string word = absl::AsciiStrToLower(unit->Scalar());
+    if (word == "unknown") return;
+    if (FindUnit(word) != nullptr) {
+      reader_.Fail(*unit, "unit cannot be combined with unlimited");
+      return;
+    }
+    reader_.Warn(*unit, absl::StrCat("unit: found ", Quoted(unit->Scalar()),
+                                     ", which is ignored beside unlimited"));
   }
 
   // Reads the window's length. Returns the key that states it, "" for a
@@ -264,6 +295,7 @@ std::string ShownValue(const RuleNode& node) {
 
 void ReadDescriptorFormat(YamlReader& reader, const YamlNode& root,
                           LoadedFile& file) {
+  reader.TakeMistakes(kReferenceKeys);
   const YamlMap map(
       reader, root, "the file",
       {"domain", "descriptors", "accounting", "on_backend_error", "redis"});

@@ -100,18 +100,37 @@ void ReadRedis(YamlReader& reader, const YamlNode& root,
   redis = {.url = *url, .origin = absl::StrCat(origin, ":", node.line())};
 }
 
-void Read(const YamlNode& root, absl::string_view origin,
+// envoyproxy/ratelimit reads the first document of a file only.
+void CheckIsLast(YamlReader& reader, const YamlTree& tree, bool takes_more) {
+  const int line = tree.further_line();
+  if (line == 0) return;
+  if (takes_more) {
+    reader.WarnAt(line,
+                  "the text from here to the end of the file is ignored: "
+                  "a file is one document");
+  } else {
+    reader.FailAt(line, "found a second document, expected one");
+  }
+}
+
+// In a file with `descriptors`, a `rate_limit` at the top has no meaning.
+bool IsOfTwoFormats(const YamlNode& root) {
+  return root["domain"] && root["rate_limit"] && !root["descriptors"];
+}
+
+void Read(const YamlTree& tree, absl::string_view origin,
           const Environment& environment, const std::atomic<bool>* stop,
           LoadedFile& file) {
+  const YamlNode root = tree.root();
   YamlReader literal(origin, nullptr, stop);
   YamlReader expanding(origin, &environment, stop);
   if (!root.IsMap()) {
     literal.Unexpected(root, "the file", kExpectedTop);
-  } else if (root["domain"] && root["rate_limit"]) {
+  } else if (IsOfTwoFormats(root)) {
     literal.Fail(
         root["rate_limit"],
         "domain and rate_limit are of two formats; expected one of them");
-  } else if (root["rate_limit"]) {
+  } else if (root["rate_limit"] && !root["domain"]) {
     ReadTierFormat(expanding, root, file);
     ReadRedis(expanding, root, origin, file.redis);
   } else if (root["domain"] || root["descriptors"]) {
@@ -120,15 +139,14 @@ void Read(const YamlNode& root, absl::string_view origin,
   } else {
     FailFormat(literal, root);
   }
+  CheckIsLast(literal, tree, literal.takes_mistakes());
   if (!file.domain_name.empty()) file.domain_line = LineOfDomain(root);
   file.errors = literal.TakeErrors();
   for (ConfigError& error : expanding.TakeErrors()) {
     file.errors.push_back(std::move(error));
   }
-  std::stable_sort(file.errors.begin(), file.errors.end(),
-                   [](const ConfigError& a, const ConfigError& b) {
-                     return a.line < b.line;
-                   });
+  SortByLine(file.errors);
+  file.warnings = literal.TakeWarnings();
 }
 
 }  // namespace
@@ -172,7 +190,7 @@ LoadedFile LoadConfig(absl::string_view yaml, absl::string_view origin,
                            .line = fault->line,
                            .text = std::move(fault->text)});
   } else {
-    Read(tree.root(), origin, environment, stop, file);
+    Read(tree, origin, environment, stop, file);
     if (stop != nullptr && *stop) {
       file.errors.push_back(
           {.origin = std::string(origin), .text = std::string(kReadingEnded)});

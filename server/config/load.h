@@ -61,6 +61,8 @@ struct LoadedFile {
   std::optional<TierSummary> tiers;
   RedisPlace redis;
   std::vector<ConfigError> errors;  // all errors of the file, in line order
+  // The parts of the file that are ignored, in line order.
+  std::vector<ConfigError> warnings;
 };
 
 // Returns the value of an environment variable; nullopt if it is not set.
@@ -98,7 +100,7 @@ inline constexpr size_t kMaxLimitsOfTier = 100;
 inline constexpr size_t kMaxModels = 1000;
 inline constexpr size_t kMaxIdentityKeys = 16;
 inline constexpr size_t kMaxExemptNetworks = 1000;
-// The errors that are reported of one file.
+// The errors, and the warnings, that are reported of one file.
 inline constexpr size_t kMaxConfigErrors = 100;
 
 }  // namespace rls

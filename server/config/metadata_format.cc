@@ -7,6 +7,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 #include "config/yaml_map.h"
 
 namespace rls {
@@ -74,7 +75,10 @@ class MetadataReader {
       if (IsMergeKey(key)) {
         Merge(value, depth, map);
       } else if (key.IsScalar()) {
-        map[std::string(key.Scalar())] = Value(value, depth + 1);
+        const bool is_new = map.insert_or_assign(std::string(key.Scalar()),
+                                                 Value(value, depth + 1))
+                                .second;
+        if (!is_new) Repeated(key);
       } else {
         reader_.Unexpected(key, "a key of metadata", "text");
       }
@@ -83,6 +87,12 @@ class MetadataReader {
   }
 
  private:
+  void Repeated(const YamlNode& key) {
+    reader_.Warn(key, absl::StrCat("key ", Quoted(key.Scalar()),
+                                   " of metadata occurs again: the value "
+                                   "before it is ignored"));
+  }
+
   // The entries of the map itself take precedence.
   void Merge(const YamlNode& from, int depth, Metadata& map) {
     if (from.IsMap()) {

@@ -1,6 +1,7 @@
 #include "config/yaml_map.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -22,14 +23,15 @@ YamlMap::YamlMap(YamlReader& reader, const YamlNode& node,
     reader_.Unexpected(node, what, "a map");
     return;
   }
-  AddAll(node, keys, /*merged=*/false);
+  AddAll(node, keys);
 }
 
 void YamlMap::AddAll(const YamlNode& map,
-                     const std::vector<absl::string_view>& keys, bool merged) {
+                     const std::vector<absl::string_view>& keys) {
+  const size_t from = values_.size();
   for (const auto& entry : map.Entries()) {
     if (reader_.IsDone()) return;
-    if (!IsMergeKey(entry.first)) Add(entry.first, entry.second, keys, merged);
+    if (!IsMergeKey(entry.first)) Add(entry.first, entry.second, keys, from);
   }
   for (const auto& entry : map.Entries()) {
     if (IsMergeKey(entry.first)) Merge(entry.second, keys);
@@ -39,13 +41,13 @@ void YamlMap::AddAll(const YamlNode& map,
 void YamlMap::Merge(const YamlNode& value,
                     const std::vector<absl::string_view>& keys) {
   if (value.IsMap()) {
-    AddAll(value, keys, /*merged=*/true);
+    AddAll(value, keys);
     return;
   }
   bool are_maps = value.IsSequence();
   for (const YamlNode& map : value.Items()) {
     are_maps = are_maps && map.IsMap();
-    if (are_maps) AddAll(map, keys, /*merged=*/true);
+    if (are_maps) AddAll(map, keys);
   }
   if (!are_maps) {
     reader_.Unexpected(value, "<<", "a map, or a list of maps, to merge");
@@ -53,28 +55,51 @@ void YamlMap::Merge(const YamlNode& value,
 }
 
 void YamlMap::Add(const YamlNode& key, const YamlNode& value,
-                  const std::vector<absl::string_view>& keys, bool merged) {
+                  const std::vector<absl::string_view>& keys, size_t from) {
   if (!key.IsScalar()) {
     reader_.Unexpected(key, absl::StrCat("a key of ", what_), "text");
     return;
   }
   const absl::string_view name = key.Scalar();
   if (std::find(keys.begin(), keys.end(), name) == keys.end()) {
-    const std::string hint = DidYouMean(name, keys);
-    reader_.Fail(
-        key, absl::StrCat("unknown key ", Quoted(name), " in ", what_,
-                          hint.empty() ? absl::StrCat("; expected one of ",
-                                                      absl::StrJoin(keys, ", "))
-                                       : hint));
+    FailUnknown(key, keys);
     return;
   }
-  const auto is_same = [&](const auto& known) { return known.first == name; };
-  if (std::none_of(values_.begin(), values_.end(), is_same)) {
+  const auto known =
+      std::find_if(values_.begin(), values_.end(),
+                   [&](const auto& entry) { return entry.first == name; });
+  if (known == values_.end()) {
     values_.emplace_back(name, value);
-  } else if (!merged) {
-    reader_.Fail(key, absl::StrCat("key ", Quoted(name), " of ", what_,
-                                   " occurs twice"));
+    return;
   }
+  // A map that merges this one has the key, too.
+  if (known < values_.begin() + static_cast<std::ptrdiff_t>(from)) return;
+  const std::string text = absl::StrCat("key ", Quoted(name), " of ", what_);
+  if (reader_.takes_mistakes()) {
+    reader_.Warn(key, absl::StrCat(text,
+                                   " occurs again: the value before it, "
+                                   "on line ",
+                                   known->second.line(), ", is ignored"));
+    known->second = value;
+  } else {
+    reader_.Fail(key, absl::StrCat(text, " occurs twice"));
+  }
+}
+
+void YamlMap::FailUnknown(const YamlNode& key,
+                          const std::vector<absl::string_view>& keys) {
+  const absl::string_view name = key.Scalar();
+  if (reader_.IsKnown(name)) {
+    reader_.Warn(key, absl::StrCat("key ", Quoted(name), " has no meaning in ",
+                                   what_, " and is ignored"));
+    return;
+  }
+  const std::string hint = DidYouMean(name, keys);
+  reader_.Fail(
+      key, absl::StrCat("unknown key ", Quoted(name), " in ", what_,
+                        hint.empty() ? absl::StrCat("; expected one of ",
+                                                    absl::StrJoin(keys, ", "))
+                                     : hint));
 }
 
 const YamlNode* YamlMap::Find(absl::string_view key) const {

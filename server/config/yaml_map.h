@@ -17,7 +17,8 @@ namespace rls {
 bool IsMergeKey(const YamlNode& key);
 
 // A YAML map with a fixed set of keys. It is an error if a key is not in this
-// set, is not text, or occurs twice.
+// set, is not text, or occurs twice; YamlReader::TakeMistakes() makes warnings
+// of some of these errors.
 class YamlMap {
  public:
   // `what` is the map's name in error texts, such as "rate_limit".
@@ -53,11 +54,13 @@ class YamlMap {
  private:
   // Adds the entries of one map. `<<: *anchor` merges the entries of another
   // map; the entries of the merging map take precedence.
-  void AddAll(const YamlNode& map, const std::vector<absl::string_view>& keys,
-              bool merged);
+  void AddAll(const YamlNode& map, const std::vector<absl::string_view>& keys);
   void Merge(const YamlNode& value, const std::vector<absl::string_view>& keys);
+  // `from` is the index of the first of values_ that belongs to the same map.
   void Add(const YamlNode& key, const YamlNode& value,
-           const std::vector<absl::string_view>& keys, bool merged);
+           const std::vector<absl::string_view>& keys, size_t from);
+  void FailUnknown(const YamlNode& key,
+                   const std::vector<absl::string_view>& keys);
 
   YamlReader& reader_;
   const YamlNode node_;

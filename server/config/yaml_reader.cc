@@ -51,6 +51,13 @@ std::optional<int64_t> ParseYamlInteger(absl::string_view text) {
   return negative ? -value : value;
 }
 
+void SortByLine(std::vector<ConfigError>& errors) {
+  std::stable_sort(errors.begin(), errors.end(),
+                   [](const ConfigError& a, const ConfigError& b) {
+                     return a.line < b.line;
+                   });
+}
+
 void YamlReader::FailAt(int line, absl::string_view text) {
   if (errors_.size() > kMaxConfigErrors) return;
   const bool is_last = errors_.size() == kMaxConfigErrors;
@@ -58,6 +65,24 @@ void YamlReader::FailAt(int line, absl::string_view text) {
                      .line = line,
                      .text = is_last ? "too many errors; the rest is not shown"
                                      : std::string(text)});
+}
+
+void YamlReader::WarnAt(int line, absl::string_view text) {
+  if (warnings_.size() > kMaxConfigErrors) return;
+  const auto is_same = [&](const ConfigError& known) {
+    return known.line == line && known.text == text;
+  };
+  if (std::any_of(warnings_.begin(), warnings_.end(), is_same)) return;
+  const bool is_last = warnings_.size() == kMaxConfigErrors;
+  warnings_.push_back({.origin = origin_,
+                       .line = line,
+                       .text = is_last
+                                   ? "too many warnings; the rest is not shown"
+                                   : std::string(text)});
+}
+
+bool YamlReader::IsKnown(absl::string_view key) const {
+  return std::find(known_.begin(), known_.end(), key) != known_.end();
 }
 
 void YamlReader::Unexpected(const YamlNode& node, absl::string_view what,
@@ -145,11 +170,13 @@ std::optional<std::string> YamlReader::Variable(const YamlNode& node,
 }
 
 std::vector<ConfigError> YamlReader::TakeErrors() {
-  std::stable_sort(errors_.begin(), errors_.end(),
-                   [](const ConfigError& a, const ConfigError& b) {
-                     return a.line < b.line;
-                   });
+  SortByLine(errors_);
   return std::move(errors_);
+}
+
+std::vector<ConfigError> YamlReader::TakeWarnings() {
+  SortByLine(warnings_);
+  return std::move(warnings_);
 }
 
 std::optional<std::string> YamlReader::Expand(const YamlNode& node) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "config/load.h"
 #include "config/yaml_tree.h"
 
@@ -16,7 +17,10 @@ namespace rls {
 // The integers of YAML 1.1: 10, 010, 0x10, 1_000. Nullopt for any other text.
 std::optional<int64_t> ParseYamlInteger(absl::string_view text);
 
-// Reads the scalars of one file and collects all errors.
+// Sorts errors or warnings by line.
+void SortByLine(std::vector<ConfigError>& errors);
+
+// Reads the scalars of one file and collects all errors and warnings.
 class YamlReader {
  public:
   // Null `environment`: `${NAME}` is not expanded. `stop` may be null.
@@ -30,6 +34,23 @@ class YamlReader {
   // `line` is 0 if the error has no single line. Only the first
   // kMaxConfigErrors errors are kept.
   void FailAt(int line, absl::string_view text);
+
+  // Adds a warning: the file loads, but a part of it has no effect. Only the
+  // first kMaxConfigErrors warnings are kept.
+  void Warn(const YamlNode& where, absl::string_view text) {
+    WarnAt(where.line(), text);
+  }
+  void WarnAt(int line, absl::string_view text);
+
+  // From now on maps take the mistakes that envoyproxy/ratelimit takes, with a
+  // warning: a repeated key, of which the last one counts, and a key of `known`
+  // in a map where it has no meaning. `known` must outlive the reader.
+  void TakeMistakes(absl::Span<const absl::string_view> known) {
+    takes_mistakes_ = true;
+    known_ = known;
+  }
+  bool takes_mistakes() const { return takes_mistakes_; }
+  bool IsKnown(absl::string_view key) const;
 
   // "`what`: found X, expected Y".
   void Unexpected(const YamlNode& node, absl::string_view what,
@@ -61,6 +82,8 @@ class YamlReader {
 
   // All errors, in line order.
   std::vector<ConfigError> TakeErrors();
+  // All warnings, in line order. An alias repeats none.
+  std::vector<ConfigError> TakeWarnings();
 
  private:
   std::optional<std::string> Expand(const YamlNode& node);
@@ -68,7 +91,10 @@ class YamlReader {
   const std::string origin_;
   const Environment* const environment_;
   const std::atomic<bool>* const stop_;
+  bool takes_mistakes_ = false;
+  absl::Span<const absl::string_view> known_;
   std::vector<ConfigError> errors_;
+  std::vector<ConfigError> warnings_;
 };
 
 }  // namespace rls

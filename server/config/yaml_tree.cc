@@ -86,6 +86,28 @@ void AddTab(absl::string_view yaml, YamlFault& fault) {
   }
 }
 
+// The first of the lines from `first` to `last` that ends a document; 0 without
+// such a line.
+int LineOfSeparator(absl::string_view yaml, int first, int last) {
+  int number = 0;
+  for (const absl::string_view line : absl::StrSplit(yaml, '\n')) {
+    if (++number > last) break;
+    const absl::string_view rest =
+        line.substr(std::min<size_t>(3, line.size()));
+    if (number >= first &&
+        (absl::StartsWith(line, "---") || absl::StartsWith(line, "...")) &&
+        (rest.empty() || absl::StrContains(" \t\r", rest[0]))) {
+      return number;
+    }
+  }
+  return 0;
+}
+
+// Thrown at the begin of the second document.
+struct SecondDocument {
+  int line = 0;
+};
+
 }  // namespace
 
 // Turns the events of the parser into a tree. Throws a YamlFault to end the
@@ -97,12 +119,13 @@ class YamlBuilder final : public YAML::EventHandler {
       : tree_(tree), source_(source), stop_(stop), max_nodes_(max_nodes) {}
 
   int line() const { return line_; }  // of the last event
+  bool has_document() const { return has_document_; }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
+    if (has_document_) throw SecondDocument{LineOf(mark)};
     Begin(mark);
-    if (documents_++ > 0) Fail("found a second document, expected one");
   }
-  void OnDocumentEnd() override {}
+  void OnDocumentEnd() override { has_document_ = true; }
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     Begin(mark);
@@ -243,7 +266,7 @@ class YamlBuilder final : public YAML::EventHandler {
   const std::atomic<bool>* const stop_;
   const size_t max_nodes_;
   int line_ = 1;
-  int documents_ = 0;
+  bool has_document_ = false;  // to its end
   size_t nodes_ = 0;
   std::vector<Frame> open_;
   absl::flat_hash_map<YAML::anchor_t, Anchor> anchors_;
@@ -265,9 +288,23 @@ std::optional<YamlFault> YamlTree::Parse(absl::string_view yaml,
     }
   } catch (const YamlFault& found) {
     fault = found;
+  } catch (const SecondDocument& second) {
+    // The parser finds documents without a separator, even without end.
+    further_line_ = LineOfSeparator(yaml, builder.line() + 1, second.line);
+    if (further_line_ == 0) {
+      fault = YamlFault{.line = second.line,
+                        .text = "found a second document, expected one"};
+    }
   } catch (const YAML::Exception& error) {
-    fault = FaultOf(error, builder.line());
-    AddTab(yaml, *fault);
+    // The parser looks at the text after `...`.
+    if (builder.has_document()) {
+      further_line_ =
+          LineOfSeparator(yaml, builder.line() + 1, LineOf(error.mark));
+    }
+    if (further_line_ == 0) {
+      fault = FaultOf(error, builder.line());
+      AddTab(yaml, *fault);
+    }
   }
   if (!source.ended_early()) return fault;
   return YamlFault{
@@ -335,10 +372,11 @@ size_t YamlNode::size() const {
 }
 
 YamlNode YamlNode::operator[](absl::string_view key) const {
+  YamlNode found;
   for (const auto& [name, value] : Entries()) {
-    if (name.IsScalar() && name.Scalar() == key) return value;
+    if (name.IsScalar() && name.Scalar() == key) found = value;
   }
-  return {};
+  return found;
 }
 
 YamlNode YamlNode::Next() const {

@@ -42,7 +42,7 @@ class YamlNode {
 
   size_t size() const;  // the items of a list, or the entries of a map
 
-  // The value of a key of a map; a missing node without such a key. Goes
+  // The last value of a key of a map; a missing node without such a key. Goes
   // through all entries.
   YamlNode operator[](absl::string_view key) const;
 
@@ -158,6 +158,10 @@ class YamlTree {
   // A missing node if there is no document.
   YamlNode root() const;
 
+  // The line of the `---` or `...` after which further documents follow, which
+  // the tree does not contain. They need not be YAML. 0: there are none.
+  int further_line() const { return further_line_; }
+
  private:
   friend class YamlNode;
   friend class YamlBuilder;
@@ -190,6 +194,7 @@ class YamlTree {
   }
 
   uint32_t nodes_ = 0;
+  int further_line_ = 0;
   std::vector<std::unique_ptr<Raw[]>> blocks_;
   std::string text_;
 };

@@ -21,10 +21,11 @@ std::optional<std::string> OneVariable(const std::string& name) {
   return std::nullopt;
 }
 
-void CheckErrors(const LoadedFile& file, absl::string_view text) {
+void CheckErrors(const std::vector<ConfigError>& errors,
+                 absl::string_view text) {
   const auto lines = std::count(text.begin(), text.end(), '\n') +
                      std::count(text.begin(), text.end(), '\r') + 1;
-  for (const ConfigError& error : file.errors) {
+  for (const ConfigError& error : errors) {
     Require(error.origin == "f.yaml", "an error names the file");
     Require(error.line >= 0 && error.line <= lines + 1,
             "an error names a line of the file");
@@ -62,7 +63,8 @@ void Compile(DomainSpec spec) {
 void FuzzConfig(const uint8_t* bytes, size_t size) {
   const absl::string_view text(reinterpret_cast<const char*>(bytes), size);
   LoadedFile file = LoadConfig(text, "f.yaml", OneVariable);
-  CheckErrors(file, text);
+  CheckErrors(file.errors, text);
+  CheckErrors(file.warnings, text);
   Require(!file.domain.has_value() || file.errors.empty(),
           "a file with errors has no domain");
   if (file.domain.has_value()) Compile(*std::move(file.domain));

@@ -121,6 +121,14 @@ rate_limit:
         self.assertIn(f"{bad}:2: rate_limit: found no default_rps", lines[1])
         self.assertIn(f"{worse}:2: descriptors: found", lines[2])
 
+    def test_ignored_parts_are_shown_and_do_not_fail(self):
+        path = self.write("a.yaml", LIMIT % 1 + "---\nnonsense: [\n")
+        line = (LIMIT % 1).count("\n") + 1
+        done = self.validate(path, expect=0)
+        self.assertIn("Config valid", done.stdout)
+        self.assertIn(f"warning: {path}:{line}: the text from here to the end",
+                      done.stderr)
+
     def test_two_files_of_one_domain_are_refused_as_the_server_does(self):
         first = self.write("rules/a.yaml", LIMIT % 1)
         second = self.write("rules/b.yaml", LIMIT % 2)

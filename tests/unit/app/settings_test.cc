@@ -355,7 +355,11 @@ TEST_F(SettingsTest, ABadRedisIsAUsageErrorThatHidesThePassword) {
   EXPECT_THAT(MustFail({"--config", "a"}),
               HasSubstr("REDIS_TYPE: found \"ring\", expected single"));
   variables_ = {{"REDIS_TYPE", "sentinel"}, {"REDIS_URL", "h:1"}};
-  EXPECT_THAT(MustFail({"--config", "a"}), HasSubstr("master,host:port"));
+  EXPECT_EQ(MustFail({"--config", "a"}),
+            "REDIS_URL: a Redis URL of type sentinel: expected "
+            "master,host:port,...");
+  EXPECT_THAT(MustFail({"--config", "a", "--redis-url", "i:1"}),
+              HasSubstr("--redis-url: a Redis URL of type sentinel"));
   variables_ = {{"REDIS_TIMEOUT", "0s"}, {"REDIS_URL", "h:1"}};
   EXPECT_THAT(MustFail({"--config", "a"}), HasSubstr("REDIS_TIMEOUT"));
 }
@@ -367,6 +371,12 @@ TEST_F(SettingsTest, BadFlagsAreUsageErrors) {
               HasSubstr("--http-address"));
   EXPECT_THAT(MustFail({"--config", "a", "--log-level", "loud"}),
               HasSubstr("--log-level: found \"loud\""));
+  variables_ = {{"LOG_LEVEL", "loud"}};
+  EXPECT_THAT(MustFail({"--config", "a"}),
+              HasSubstr("LOG_LEVEL: found \"loud\", expected debug"));
+  variables_ = {{"GRPC_TRANSPORT", "fast"}};
+  EXPECT_THAT(MustFail({"--config", "a"}),
+              HasSubstr("GRPC_TRANSPORT: found \"fast\", expected lean"));
   EXPECT_THAT(MustFail({"--no-such-flag"}), HasSubstr("--no-such-flag"));
   EXPECT_THAT(MustFail({"--config"}), HasSubstr("--config"));
 }

@@ -37,6 +37,14 @@ inline std::string ErrorsOf(const std::string& yaml) {
   return absl::StrJoin(lines, "\n");
 }
 
+inline std::string WarningsOf(const std::string& yaml) {
+  std::vector<std::string> lines;
+  for (const ConfigError& warning : Load(yaml).warnings) {
+    lines.push_back(warning.ToString());
+  }
+  return absl::StrJoin(lines, "\n");
+}
+
 inline DomainSpec MustLoad(const std::string& yaml) {
   LoadedFile file = Load(yaml);
   EXPECT_EQ(ErrorsOf(yaml), "");

@@ -236,6 +236,26 @@ TEST_F(ConfigManagerTest, TheLogNamesOnlyChanges) {
   EXPECT_THAT(log, Not(HasSubstr("domain \"a\"")));
 }
 
+// Also if files are merged, where each load reads all files.
+TEST_F(ConfigManagerTest, TheLogNamesIgnoredPartsOfChangedFiles) {
+  for (const bool merge : {false, true}) {
+    merge_domains_ = merge;
+    Write("a.yaml", Limit("a", 1) + "---\n");
+    Write("b.yaml", Limit("b", 1));
+    ConfigManager& manager = Manage({folder_});
+    const auto log_of_load = [&] {
+      ::testing::internal::CaptureStderr();
+      EXPECT_TRUE(manager.Load().ok());
+      return ::testing::internal::GetCapturedStderr();
+    };
+    EXPECT_THAT(log_of_load(), HasSubstr("a.yaml:5: the text from here"));
+    Write("b.yaml", Limit("b", 2) + "...\nx: 1\n");
+    const std::string log = log_of_load();
+    EXPECT_THAT(log, HasSubstr("b.yaml:5: the text from here"));
+    EXPECT_THAT(log, Not(HasSubstr("a.yaml:")));
+  }
+}
+
 TEST_F(ConfigManagerTest, TheLogShowsAChangedLimitOfTokens) {
   const auto tier = [](int tokens, const char* reserve) {
     return absl::StrCat(

@@ -99,9 +99,6 @@ TEST(MetadataFormatTest, RefusesWhatIsNoMap) {
               HasSubstr("f.yaml:5: metadata: found a list, expected a map"));
   EXPECT_THAT(ErrorsOf(metadata + "{[a]: b}\n"),
               HasSubstr("a key of metadata: found a list, expected text"));
-  EXPECT_THAT(ErrorsOf("domain: d\ndescriptors:\n- key: a\n  rate_limit: "
-                       "{unit: hour, metadata: {a: b}}\n"),
-              HasSubstr("metadata belongs to the descriptor"));
   const auto nested = [&](int depth) {
     return ErrorsOf(absl::StrCat(metadata, "{k: ", std::string(depth - 1, '['),
                                  std::string(depth - 1, ']'), "}\n"));

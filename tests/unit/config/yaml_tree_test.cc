@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "config/load.h"
@@ -86,6 +88,38 @@ TEST(YamlTreeTest, NamesTheLineOfAMistake) {
   EXPECT_THAT(FaultOf("a: 1\n\tb: 2\n"), HasSubstr("2: "));
   // The parser finds documents without end in this text.
   EXPECT_EQ(FaultOf(",dre"), "1: found a second document, expected one");
+}
+
+// The line of further documents, or the fault.
+std::string FurtherOf(const std::string& yaml) {
+  YamlTree tree;
+  const auto fault = tree.Parse(yaml, nullptr);
+  return fault.has_value() ? fault->text : absl::StrCat(tree.further_line());
+}
+
+TEST(YamlTreeTest, DoesNotReadFurtherDocuments) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"a: 1\n", "0"},
+      {"---\na: 1\n...\n", "0"},
+      {"--- {a: b}\n# ---\n", "0"},
+      {"a: |\n  x\n  ---\n", "0"},
+      {"a: 1\n---\nb: 2\n", "2"},
+      {"a: 1\n---\n", "2"},
+      {"a: 1\n--- b\n--- c\n", "2"},
+      {"a: |\n  x\n\n---\r\n*x\n", "4"},
+      {"a: 1\n---\n\t[@'\n", "2"},
+      {"a: 1\n...\nb: 2\n", "2"},
+      {"a: 1\n...\n@'[\n", "2"},
+      {"a: 1\n...\n'never closed\n", "2"},
+      {"a: 1\n...\n%YAML 9\n---\n", "2"},
+      {"{a: b} c", "found a second document, expected one"},
+      {"--- {a: b} c\n", "found a second document, expected one"},
+      {"{a: b}\n---c\n", "found a second document, expected one"},
+  };
+  for (const auto& [yaml, expected] : cases) {
+    EXPECT_EQ(FurtherOf(yaml), expected) << yaml;
+  }
+  EXPECT_EQ(Read("a: 1\n---\nb: 2\n"), "{a:1}");
 }
 
 TEST(YamlTreeTest, FindsAQuoteThatIsNeverClosed) {
