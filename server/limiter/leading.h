@@ -2,8 +2,9 @@
 #define RLS_LIMITER_LEADING_H_
 
 #include "absl/types/span.h"
+#include "limit/charge.h"
+#include "limiter/applied_limit.h"
 #include "limiter/modes.h"
-#include "limiter/phases.h"
 #include "limiter/verdict.h"
 
 namespace rls {

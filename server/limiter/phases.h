@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "limit/charge.h"
+#include "limiter/applied_limit.h"
 #include "limiter/modes.h"
 #include "limiter/query.h"
 #include "limiter/verdict.h"
@@ -39,22 +40,6 @@ namespace rls {
 // Threads: not thread-safe. The owner may pass the request to another thread.
 // Lifetime: the query must outlive the request. The request keeps the rule
 // snapshot alive. A moved-from phase may only be destroyed.
-
-// One limit of one descriptor, and the state of that limit after the take.
-struct AppliedLimit {
-  int64_t cost = 0;         // units asked for; negative: a refund
-  uint32_t descriptor = 0;  // index into Query::descriptors
-  ChargeKind kind = ChargeKind::kEnforce;
-  // A later report corrects the charge of this limit.
-  bool settled_later = false;
-  // The limit is exceeded, but its rule is a shadow rule.
-  bool shadowed = false;
-  bool from_memory = false;  // Outcome::from_memory
-  int64_t left_before = 0;   // Outcome::left_before
-  // `status.policy` is null if the limit does not apply, for example because
-  // the store is away and the rule allows all requests meanwhile.
-  LimitStatus status;
-};
 
 // How a charge belongs to its limit.
 enum class ChargeRole {

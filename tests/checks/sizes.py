@@ -19,25 +19,27 @@ DOCUMENT_COLUMNS = 120
 # Each module of server/: (files, types). The numbers may only fall. A new idea
 # that needs a file or a type raises its number here, where a reviewer sees it.
 MODULES = {
-    "admin": (11, 17),
-    "app": (14, 14),
-    "base": (17, 16),
-    "config": (28, 36),
+    "admin": (14, 19),
+    "app": (26, 21),
+    "base": (17, 17),
+    "config": (32, 40),
     "http": (14, 25),
     "limit": (16, 22),
-    "limiter": (18, 46),
-    "metrics": (2, 10),
+    "limiter": (27, 50),
+    "metrics": (10, 23),
     "net": (26, 48),
+    "rpc": (18, 27),
     "rpc/grpc": (6, 13),
-    "rpc": (14, 26),
     "rpc/lean": (25, 30),
-    "rules": (18, 47),
+    "rules": (21, 55),
+    "statsd": (4, 7),
     "store": (4, 4),
     "store/lease": (6, 14),
     "store/memory": (4, 9),
-    "store/redis": (28, 67),
+    "store/redis": (30, 67),
     "tiers": (14, 26),
-    "xds": (10, 20),
+    "trace": (13, 20),
+    "xds": (12, 21),
 }
 
 # A definition of a class, struct, union or enum; not a forward declaration, and

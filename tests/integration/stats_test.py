@@ -7,7 +7,7 @@ import socket
 import threading
 import unittest
 
-from harness import CTL, ProcessTest, free_port, wait_for
+from harness import CTL, PATIENCE_S, ProcessTest, free_port, wait_for
 from redis_harness import Redis, wait_until_ready
 
 # Independent: each limit counts alone, as in envoyproxy/ratelimit.
@@ -354,8 +354,10 @@ class StatsWithRedisTest(StatsBase):
         self.addCleanup(self.redis.stop)
 
     def start_with_redis(self, rules, **environment):
+        # On a busy machine the usual timeout would turn hits into errors.
         server = self.start(rules, REDIS_URL=self.redis.url,
-                            USE_PROMETHEUS="true", **environment)
+                            **{"REDIS_TIMEOUT": f"{PATIENCE_S}s",
+                               "USE_PROMETHEUS": "true", **environment})
         wait_until_ready(server)
         return server
 

@@ -2,15 +2,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
-#include "base/mutex.h"
 #include "base/text.h"
 #include "net/resolver.h"
 #include "net/tls.h"
@@ -18,6 +15,7 @@
 #include "store/redis/key_text.h"
 #include "store/redis/router.h"
 #include "store/redis/script_call.h"
+#include "store/redis/worker.h"
 
 namespace rls {
 namespace {
@@ -30,132 +28,6 @@ size_t ThreadNumber() {
   thread_local const size_t number = next.fetch_add(1);
   return number;
 }
-
-// The servers of a target. A null `tls` means cleartext.
-struct RedisServers {
-  RedisTarget target;
-  std::unique_ptr<TlsContext> tls;
-};
-
-struct WorkerDependencies {
-  const RedisServers& servers;
-  const RedisServers* per_second;  // null: `servers` has all counters
-  Resolver& resolver;
-  const Clock& clock;
-  CounterListener& listener;
-  Refusals& refusals;
-  absl::string_view key_prefix;
-  SteadyDuration command_timeout;
-  SteadyDuration per_second_timeout;  // of `per_second`
-  EventLoop* loop = nullptr;  // null: the worker creates a loop and a thread
-};
-
-std::unique_ptr<Router> RouterTo(const RedisServers& servers,
-                                 SteadyDuration command_timeout,
-                                 const WorkerDependencies& dependencies,
-                                 EventLoop& loop) {
-  return NewRouter(
-      {.stream = {.loop = loop,
-                  .resolver = dependencies.resolver,
-                  .tls = servers.tls.get()},
-       .clock = dependencies.clock,
-       .listener = dependencies.listener,
-       .refusals = dependencies.refusals,
-       .command_timeout = command_timeout,
-       .access = {.credentials = servers.target.credentials,
-                  .database = servers.target.database,
-                  .key_prefix = std::string(dependencies.key_prefix)}},
-      servers.target);
-}
-
-std::unique_ptr<Router> RouterOf(const WorkerDependencies& dependencies,
-                                 EventLoop& loop) {
-  std::unique_ptr<Router> router = RouterTo(
-      dependencies.servers, dependencies.command_timeout, dependencies, loop);
-  if (dependencies.per_second == nullptr) return router;
-  return NewPerSecondRouter(
-      loop,
-      std::max(dependencies.command_timeout, dependencies.per_second_timeout),
-      std::move(router),
-      RouterTo(*dependencies.per_second, dependencies.per_second_timeout,
-               dependencies, loop));
-}
-
-// An event loop with its router, and an inbox for takes from all threads.
-//
-// Threads: Add(), usable(), ready() and attempted() may be called by many
-// threads at once.
-// Lifetime: a loop that the worker did not create must not run when the worker
-// is destroyed.
-class Worker {
- public:
-  explicit Worker(const WorkerDependencies& dependencies)
-      : own_loop_(dependencies.loop == nullptr ? NewEventLoop() : nullptr),
-        loop_(dependencies.loop == nullptr ? *own_loop_ : *dependencies.loop),
-        clock_(dependencies.clock),
-        router_(RouterOf(dependencies, loop_)) {
-    loop_.Post([this] { router_->Open(); });
-    if (own_loop_ != nullptr) thread_ = std::thread([this] { loop_.Run(); });
-  }
-
-  ~Worker() {
-    Stop();
-    Drain();  // the router then fails the takes
-  }
-  Worker(const Worker&) = delete;
-  Worker& operator=(const Worker&) = delete;
-
-  bool usable() const { return router_->usable(); }
-  bool ready() const { return router_->ready(); }
-  bool attempted() const { return router_->attempted(); }
-
-  void Add(std::unique_ptr<PendingTake> take) {
-    bool first = false;
-    {
-      const MutexLock lock(&mutex_);
-      first = inbox_.empty();
-      inbox_.push_back(std::move(take));
-    }
-    // The task serves all takes that come before it runs.
-    if (first) {
-      loop_.Post([this] { Drain(); });
-    }
-  }
-
-  // Ends the loop and the thread that the worker has created.
-  void Stop() {
-    if (!thread_.joinable()) return;
-    loop_.Stop();
-    thread_.join();
-  }
-
-  bool RunsOn(const EventLoop* loop) const { return &loop_ == loop; }
-
- private:
-  void Drain() {
-    PendingTakes takes;
-    {
-      const MutexLock lock(&mutex_);
-      takes.swap(inbox_);
-    }
-    const SteadyTime now = loop_.Now();
-    const absl::Duration elapsed = clock_.Elapsed();
-    for (std::unique_ptr<PendingTake>& take : takes) {
-      const absl::Duration left = take->taken_at + take->time_limit - elapsed;
-      take->answer_by = now + absl::ToChronoNanoseconds(left);
-      router_->Add(std::move(take));
-    }
-    router_->Flush();
-  }
-
-  const std::unique_ptr<EventLoop> own_loop_;
-  EventLoop& loop_;
-  const Clock& clock_;
-  const std::unique_ptr<Router> router_;
-  std::thread thread_;
-  Mutex mutex_;
-  PendingTakes inbox_ ABSL_GUARDED_BY(mutex_);
-};
 
 class RedisStoreImpl final : public RedisStore, private CounterListener {
  public:
