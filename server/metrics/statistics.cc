@@ -151,11 +151,14 @@ class ValuePaths {
     if (const auto it = stripe.hits.find(path); it != stripe.hits.end()) {
       return it->second.get();
     }
-    if (stripe.hits.size() >= kMaxValuePaths / kStripes) return nullptr;
+    if (stripe.hits.size() >= kMaxValuePaths / kStripes ||
+        stripe.name_bytes >= kMaxValuePathBytes / kStripes) {
+      return nullptr;
+    }
     Path shown;
     path.remove_suffix(1);  // the end of the last level
     for (const absl::string_view level : absl::StrSplit(path, '\0')) {
-      shown.push_back(StatisticName(level));
+      stripe.name_bytes += shown.emplace_back(StatisticName(level)).size();
     }
     auto& made = stripe.hits[std::string(path) + '\0'];
     made = std::make_unique<Hits>(std::move(shown));
@@ -175,6 +178,7 @@ class ValuePaths {
     Mutex mutex;
     absl::flat_hash_map<std::string, std::unique_ptr<Hits>> hits
         ABSL_GUARDED_BY(mutex);
+    size_t name_bytes ABSL_GUARDED_BY(mutex) = 0;  // of all names in `hits`
   };
   std::array<Stripe, kStripes> stripes_;
 };

@@ -72,6 +72,9 @@ inline constexpr std::array<double, 15> kResponseTimeBounds = {
 // value_to_metric, limit overrides).
 inline constexpr size_t kMaxLimitPaths = 10'000;
 inline constexpr size_t kMaxValuePaths = 10'000;
+// Of the names of all these paths. Each appears in up to six statistics, and a
+// byte of a value may be shown as four.
+inline constexpr size_t kMaxValuePathBytes = 2 << 20;
 inline constexpr size_t kMaxUnknownDomains = 1'000;
 inline constexpr size_t kMaxPathBytes = 1024;  // a longer one is not kept
 

@@ -3,6 +3,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <map>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -147,6 +148,17 @@ void AddService(const StatisticsSnapshot& snapshot, Exposition& exposition) {
                         {CounterOf({}, snapshot.unnamed)});
 }
 
+// A value may have dots, so several paths may have one name.
+std::map<std::string, HitCounts> HitsByName(
+    const StatisticsSnapshot& snapshot) {
+  std::map<std::string, HitCounts> hits;
+  for (const auto& [path, counts] : snapshot.hits) {
+    HitCounts& sums = hits[absl::StrJoin(path, ".")];
+    for (size_t i = 0; i < kHitKinds; ++i) sums[i] += counts[i];
+  }
+  return hits;
+}
+
 }  // namespace
 
 void ForEachStatistic(
@@ -155,9 +167,8 @@ void ForEachStatistic(
   const auto show = [&visit](const std::string& name, uint64_t value) {
     if (value > 0) visit(name, value);
   };
-  for (const auto& [path, counts] : snapshot.hits) {
-    const std::string prefix =
-        absl::StrCat(kService, "rate_limit.", absl::StrJoin(path, "."), ".");
+  for (const auto& [name, counts] : HitsByName(snapshot)) {
+    const std::string prefix = absl::StrCat(kService, "rate_limit.", name, ".");
     for (size_t i = 0; i < kHitKinds; ++i) {
       show(absl::StrCat(prefix, kHitNames[i]), counts[i]);
     }

@@ -104,6 +104,23 @@ TEST(StatisticsTest, ValuesBeyondTheMaximumHaveNoPlace) {
   EXPECT_THAT(statistics->Read().hits, SizeIs(kMaxValuePaths));
 }
 
+TEST(StatisticsTest, TheNamesOfLongValuesAreBoundedTogether) {
+  const auto statistics = NewStatistics({});
+  for (size_t i = 0; i < kMaxValuePaths; ++i) {
+    std::string value = absl::StrCat(i);
+    value.resize(kMaxPathBytes / 2, '\xff');  // a byte is shown as "\\xff"
+    HitStatistics* const hits = statistics->OfValues(PathOf({"d", value}));
+    if (hits != nullptr) hits->Add(Total(1));
+  }
+  size_t bytes = 0;
+  const StatisticsSnapshot snapshot = statistics->Read();
+  for (const auto& [path, unused] : snapshot.hits) {
+    for (const std::string& level : path) bytes += level.size();
+  }
+  EXPECT_GT(bytes, kMaxValuePathBytes / 2);
+  EXPECT_LT(bytes, kMaxValuePathBytes * 3 / 2);
+}
+
 TEST(StatisticsTest, LongPathsHaveNoPlace) {
   const auto statistics = NewStatistics({});
   const std::string longest(kMaxPathBytes, 'x');

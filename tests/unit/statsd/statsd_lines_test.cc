@@ -46,6 +46,18 @@ TEST_F(StatsdLinesTest, ACounterThatBeganAnewCountsWhole) {
               ElementsAre("ratelimit.service.rate_limit.d.a.total_hits:2|c"));
 }
 
+// Values of requests may have dots.
+TEST_F(StatsdLinesTest, PathsOfOneNameAreOneCounter) {
+  StatsdLines lines({}, false);
+  StatisticsSnapshot now;
+  now.hits[{"d", "a.b", "c"}] = {9};
+  now.hits[{"d", "a", "b.c"}] = {2};
+  EXPECT_THAT(
+      lines.Growth(now),
+      ElementsAre("ratelimit.service.rate_limit.d.a.b.c.total_hits:11|c"));
+  EXPECT_THAT(lines.Growth(now), IsEmpty());
+}
+
 TEST_F(StatsdLinesTest, TagsAreSorted) {
   const StatsdTags tags = {{"zone", "a"}, {"cell", "b"}};
   AddHits(1);
