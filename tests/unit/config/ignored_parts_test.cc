@@ -28,11 +28,11 @@ TEST(IgnoredPartsTest, OfARepeatedKeyTheLastOneCounts) {
   const std::string node = absl::StrCat(kStart, "  key: j\n");
   EXPECT_EQ(MustLoad(node).nodes.at(0).key, "j");
   EXPECT_THAT(WarningsOf(node), HasSubstr("f.yaml:4: key \"key\" of a descr"));
-  const std::string file = "domain: a\nredis: x\ndomain: b\nredis: memory:\n";
+  const std::string file = "domain: a\nredis: x\ndomain: b\nredis: y\n";
   const LoadedFile loaded = Load(file);
   EXPECT_EQ(loaded.domain_name, "b");
   EXPECT_EQ(loaded.domain_line, 3);
-  EXPECT_EQ(loaded.redis.url, "memory:");
+  EXPECT_EQ(loaded.redis.url, "y");
   EXPECT_EQ(loaded.warnings.size(), 2u);
   const std::string metadata =
       absl::StrCat(kStart, "  metadata:\n    a: 1\n    a: 2\n");
