@@ -57,21 +57,40 @@ void RefuseMethod(absl::string_view allow, HttpReply reply) {
 constexpr char kAllowRead[] = "Allow: GET, HEAD\r\n";
 constexpr char kAllowPost[] = "Allow: POST\r\n";
 
+// The state of the store of the counters, and its gauge.
+class StoreState {
+ public:
+  explicit StoreState(const AdminDependencies& dependencies)
+      : read_(dependencies.store_state),
+        ready_(dependencies.metrics.GetGauge(
+            {.name = "ratelimitd_store_ready",
+             .help = "1: the store of the counters can be used. 0: the rules "
+                     "decide by on_backend_error"})) {}
+
+  // "", or the reason for which the store cannot be used. Also sets the gauge:
+  // each page with the metrics calls it first.
+  std::string Read() const {
+    std::string state = read_();
+    ready_.Set(state.empty() ? 1 : 0);
+    return state;
+  }
+
+ private:
+  const std::function<std::string()> read_;
+  Gauge& ready_;
+};
+
 // The pages of the HTTP port.
 class HttpPages final : public HttpHandler {
  public:
   HttpPages(const AdminDependencies& dependencies, ForwardAuth forward_auth,
             LoopThreads& workers)
       : not_ready_(dependencies.not_ready),
-        store_state_(dependencies.store_state),
-        store_ready_(dependencies.metrics.GetGauge(
-            {.name = "ratelimitd_store_ready",
-             .help = "1: the store of the counters can be used. 0: the rules "
-                     "decide by on_backend_error"})),
+        store_(dependencies),
         forward_auth_(std::move(forward_auth)),
         metrics_(workers[0], kExposition,
                  [this, &metrics = dependencies.metrics] {
-                   StoreState();
+                   store_.Read();
                    return metrics.Text();
                  }),
         json_({.limiter = dependencies.limiter,
@@ -111,28 +130,19 @@ class HttpPages final : public HttpHandler {
            request.path == "/healthcheck";
   }
 
-  // Also sets the gauge, so that readers of the metrics other than /metrics get
-  // a value from the last probe.
-  std::string StoreState() const {
-    std::string state = store_state_();
-    store_ready_.Set(state.empty() ? 1 : 0);
-    return state;
-  }
-
   void AnswerHealth(absl::string_view path, HttpReply reply) const {
     const std::string reason = path == "/live" ? "" : not_ready_();
     if (!reason.empty()) {
       SendText(503, reason, std::move(reply));
       return;
     }
-    const std::string store = path == "/ready" ? StoreState() : "";
+    const std::string store = path == "/ready" ? store_.Read() : "";
     SendText(200, store.empty() ? "OK" : absl::StrCat("OK\nstore: ", store),
              std::move(reply));
   }
 
   const std::function<std::string()> not_ready_;
-  const std::function<std::string()> store_state_;
-  Gauge& store_ready_;
+  const StoreState store_;
   const ForwardAuth forward_auth_;
   SlowPage metrics_;
   JsonPage json_;
@@ -193,11 +203,14 @@ class DebugPages final : public HttpHandler {
 // The page of the Prometheus port.
 class PrometheusPage final : public HttpHandler {
  public:
-  PrometheusPage(const PrometheusOptions& options, Metrics& metrics,
-                 EventLoop& worker)
+  PrometheusPage(const PrometheusOptions& options,
+                 const AdminDependencies& dependencies, EventLoop& worker)
       : path_(options.path),
+        store_(dependencies),
         page_(worker, kExposition,
-              [&metrics, in_milliseconds = options.in_milliseconds] {
+              [this, &metrics = dependencies.metrics,
+               in_milliseconds = options.in_milliseconds] {
+                store_.Read();
                 return PrometheusText(metrics.statistics()->Read(),
                                       in_milliseconds) +
                        ProcessMetricsText() + metrics.Text();
@@ -217,6 +230,7 @@ class PrometheusPage final : public HttpHandler {
 
  private:
   const std::string path_;
+  const StoreState store_;
   SlowPage page_;
 };
 
@@ -249,8 +263,7 @@ class AdminServerImpl final : public AdminServer {
                         .descriptor_percent = kDebugDescriptorPercent},
                        debug_pages_, debug_);
     if (!listening.ok() || !options.prometheus.has_value()) return listening;
-    prometheus_page_.emplace(*options.prometheus, dependencies_.metrics,
-                             workers_[0]);
+    prometheus_page_.emplace(*options.prometheus, dependencies_, workers_[0]);
     return Listen({.name = "prometheus",
                    .address = options.prometheus->address,
                    .max_connections = kMaxDebugConnections,

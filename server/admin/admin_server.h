@@ -24,8 +24,8 @@ namespace rls {
 struct PrometheusOptions {
   std::string address = "[::]:9090";
   std::string path = "/metrics";
-  bool in_milliseconds =
-      false;  // the response time (metrics/statistics_text.h)
+  // The response time (metrics/statistics_text.h). False: in seconds.
+  bool in_milliseconds = false;
 };
 
 struct AdminOptions {
@@ -73,8 +73,7 @@ struct AdminDependencies {
 //   /                      a list of these pages
 //   /config                see config_page.h
 //   /rlconfig, POST /tiers/{user}/refresh   see debug_pages.h
-//   /stats                 the statistics of envoyproxy/ratelimit, if they are
-//   on
+//   /stats                 the statistics of envoyproxy/ratelimit
 // Prometheus port, if there is one:
 //   its path               these statistics, the process, and all of /metrics
 // GET also means HEAD.

@@ -144,7 +144,6 @@ class AppImpl final : public App {
          .tracer = tracer_.get()});
     if (!admin.ok()) return admin.status();
     admin_ = *std::move(admin);
-    LogStatsSettings(settings.stats);
     if (settings.stats.statsd.has_value()) {
       statsd_ = NewStatsdSender(*settings.stats.statsd, *metrics_);
     }

@@ -16,7 +16,8 @@ class App {
  public:
   virtual ~App() = default;
 
-  // "ready grpc=HOST:PORT http=HOST:PORT debug=HOST:PORT"
+  // "ready grpc=HOST:PORT http=HOST:PORT debug=HOST:PORT", and
+  // " prometheus=HOST:PORT" if that port is open.
   virtual std::string ReadyLine() const = 0;
 
   // Loads the configuration again, on another thread. Returns at once.

@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "admin/forward_auth.h"
 #include "app/decision_settings.h"
 #include "app/ignored_variables.h"
@@ -210,6 +211,25 @@ void EnvironmentReader::ReadFraction(const char* name, double& into) {
   }
   into = parsed;
   ShowValue(name, absl::StrCat(into));
+}
+
+void EnvironmentReader::ReadPairs(const char* name, const PairFormat& format,
+                                  Pairs& into) {
+  const auto text = Text(name);
+  if (!text.has_value()) return;
+  for (const absl::string_view pair : absl::StrSplit(*text, ',')) {
+    if (format.skips_empty && absl::StripAsciiWhitespace(pair).empty()) {
+      continue;
+    }
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(pair, absl::MaxSplits(format.separator, 1));
+    const absl::string_view key = absl::StripAsciiWhitespace(parts.first);
+    if (key.empty() || pair.find(format.separator) == pair.npos) {
+      Fail(name, format.is_secret ? "another form" : *text, format.expected);
+      return;
+    }
+    into.emplace_back(key, absl::StripAsciiWhitespace(parts.second));
+  }
 }
 
 void EnvironmentReader::ReadAddress(const char* host_name,

@@ -21,6 +21,14 @@ namespace rls {
 // The boolean that Go's strconv.ParseBool reads, as envoyproxy/ratelimit does.
 std::optional<bool> ParseBoolean(absl::string_view text);
 
+// The form of a variable with pairs.
+struct PairFormat {
+  char separator = '=';
+  const char* expected = "key=value,key=value";  // for the error
+  bool skips_empty = false;  // an empty pair is no error, as in "a=b,"
+  bool is_secret = false;    // the error does not show the text
+};
+
 // Reads typed environment variables and keeps the first error. A variable that
 // is unset or empty changes nothing. Every variable that is read is recorded
 // with its value and origin, so --print-settings cannot miss a new one.
@@ -59,6 +67,11 @@ class EnvironmentReader {
   }
 
   void ReadFraction(const char* name, double& into);  // from 0 to 1
+
+  // Reads "key=value,key=value" in the form that `format` states. Blanks around
+  // a key or a value do not count.
+  using Pairs = std::vector<std::pair<std::string, std::string>>;
+  void ReadPairs(const char* name, const PairFormat& format, Pairs& into);
 
   // Reads the host and the port of an address from two variables.
   void ReadAddress(const char* host_name, const char* port_name,

@@ -25,9 +25,10 @@ namespace {
 constexpr char kAbout[] =
     "ratelimitd decides whether a request may pass. It serves Envoy's "
     "ShouldRateLimit over gRPC.\nWhen it is ready, it prints one line `ready "
-    "grpc=HOST:PORT http=HOST:PORT debug=HOST:PORT`. SIGHUP reloads the "
-    "configuration. SIGTERM finishes running requests and ends the process, "
-    "after the drain delay.";
+    "grpc=HOST:PORT http=HOST:PORT debug=HOST:PORT`, with "
+    "` prometheus=HOST:PORT` at its end if that port is open. SIGHUP reloads "
+    "the configuration. After SIGTERM the process serves for the drain delay, "
+    "finishes running requests and ends.";
 
 void AddDrainDelay(CLI::App& cli, absl::Duration& delay) {
   cli.add_option_function<std::string>(
@@ -42,8 +43,7 @@ void AddDrainDelay(CLI::App& cli, absl::Duration& delay) {
                             ", expected a duration with its unit, such as 5s"));
          },
          "The time after SIGTERM for which the server serves, but is not "
-         "ready; "
-         "0s: none; default: 5s [env: DRAIN_DELAY]")
+         "ready; 0s: none; default: 5s [env: DRAIN_DELAY]")
       ->type_name("DURATION");
 }
 
@@ -80,7 +80,8 @@ absl::StatusOr<std::string> ParseFlags(int argc, const char* const* argv,
   CLI::App cli(kAbout, "ratelimitd");
   cli.add_option("--config", paths,
                  "File or folder with rules; may be given several times "
-                 "[env: RUNTIME_ROOT, RUNTIME_SUBDIRECTORY]")
+                 "[env: RUNTIME_ROOT, RUNTIME_SUBDIRECTORY, "
+                 "RUNTIME_APPDIRECTORY]")
       ->type_name("PATH")
       ->allow_extra_args(false);
   cli.add_option("--redis-url", settings.redis.server.url,
@@ -101,12 +102,13 @@ absl::StatusOr<std::string> ParseFlags(int argc, const char* const* argv,
       ->type_name("NAME")
       ->capture_default_str();
   cli.add_option("--http-address", settings.admin.http_address,
-                 "The address of /healthcheck, /metrics and /json "
+                 "The address of the health pages, /metrics, /json and "
+                 "/v1/forward-auth "
                  "[env: HOST, PORT]")
       ->type_name("HOST:PORT")
       ->capture_default_str();
   cli.add_option("--debug-address", settings.admin.debug_address,
-                 "The address of /rlconfig [env: DEBUG_HOST, DEBUG_PORT]")
+                 "The address of the debug pages [env: DEBUG_HOST, DEBUG_PORT]")
       ->type_name("HOST:PORT")
       ->capture_default_str();
   cli.add_option("--log-level", settings.log_level,

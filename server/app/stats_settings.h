@@ -2,7 +2,6 @@
 #define RLS_APP_STATS_SETTINGS_H_
 
 #include <optional>
-#include <string>
 
 #include "admin/admin_server.h"
 #include "metrics/statistics.h"
@@ -17,20 +16,14 @@ struct StatsSettings {
   std::optional<PrometheusOptions> prometheus;  // USE_PROMETHEUS
   std::optional<StatsdOptions> statsd;          // USE_STATSD, USE_DOG_STATSD
   StatisticsOptions options;
-  // For LogStatsSettings():
-  std::string mapper_file;      // PROMETHEUS_MAPPER_YAML
-  bool has_mogrifiers = false;  // USE_DOG_STATSD_MOGRIFIERS
 
   // Without a sink nothing is counted.
   bool is_on() const { return prometheus.has_value() || statsd.has_value(); }
 };
 
-// The reader keeps the first error.
+// The reader keeps the first error, and a warning for each setting that has no
+// effect.
 StatsSettings ReadStatsSettings(EnvironmentReader& reader);
-
-// Logs the settings that have no effect, one line each. A mapper file that does
-// not exist is as none.
-void LogStatsSettings(const StatsSettings& settings);
 
 }  // namespace rls
 

@@ -18,7 +18,7 @@
 namespace rls {
 namespace {
 
-using Pairs = std::vector<std::pair<std::string, std::string>>;
+using Pairs = EnvironmentReader::Pairs;
 
 constexpr int kHttpPort = 4318;
 constexpr int kGrpcPort = 4317;
@@ -36,25 +36,20 @@ std::string NewInstanceId() {
 }
 
 // Reads "a=b,c=d" with percent-encoded values.
-Pairs ReadPairs(EnvironmentReader& reader, const char* name, bool are_headers) {
+Pairs ReadPairs(EnvironmentReader& reader, const char* name) {
   Pairs pairs;
-  const auto text = reader.Text(name);
-  if (!text.has_value()) return pairs;
-  for (const absl::string_view pair : absl::StrSplit(*text, ',')) {
-    if (absl::StripAsciiWhitespace(pair).empty()) continue;
-    const std::pair<absl::string_view, absl::string_view> parts =
-        absl::StrSplit(pair, absl::MaxSplits('=', 1));
-    const absl::string_view key = absl::StripAsciiWhitespace(parts.first);
-    std::string value = DecodePercent(absl::StripAsciiWhitespace(parts.second));
-    const bool is_good = are_headers ? IsMetadata(key, value) : !key.empty();
-    if (!is_good || !absl::StrContains(pair, '=')) {
-      // The error does not show the text, which may be a secret.
-      reader.Fail(name, "another form", "key=value,key=value");
-      return {};
-    }
-    pairs.emplace_back(key, std::move(value));
-  }
+  reader.ReadPairs(name, {.skips_empty = true, .is_secret = true}, pairs);
+  for (auto& [key, value] : pairs) value = DecodePercent(value);
   return pairs;
+}
+
+void ReadHeaders(EnvironmentReader& reader, const char* name, Pairs& into) {
+  into = ReadPairs(reader, name);
+  for (const auto& [key, value] : into) {
+    if (IsMetadata(key, value)) continue;
+    reader.Fail(name, "another form",
+                "names of letters, digits, - _ and ., and printable values");
+  }
 }
 
 // The variable of traces, or else the one of all signals.
@@ -64,7 +59,7 @@ const char* NameOf(EnvironmentReader& reader, const char* of_traces,
 }
 
 // Where spans go to, as a variable says it.
-struct Endpoint {
+struct OtlpEndpoint {
   const char* variable = nullptr;  // null: none is set
   bool is_complete = false;        // a URL with the path of traces
   bool has_scheme = false;
@@ -74,8 +69,8 @@ struct Endpoint {
   int port = 0;  // 0: none is named
 };
 
-Endpoint ReadEndpoint(EnvironmentReader& reader) {
-  Endpoint endpoint;
+OtlpEndpoint ReadEndpoint(EnvironmentReader& reader) {
+  OtlpEndpoint endpoint;
   const char* const of_traces = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
   const char* const name =
       NameOf(reader, of_traces, "OTEL_EXPORTER_OTLP_ENDPOINT");
@@ -94,12 +89,15 @@ Endpoint ReadEndpoint(EnvironmentReader& reader) {
   const bool has_port =
       colon != std::string::npos &&
       endpoint.host_and_port.find(']', colon) == std::string::npos;
-  if (rest.empty() || slash == 0 || absl::StrContains(rest, "://") ||
-      HasControls(rest) || absl::StrContains(rest, ' ') ||
-      absl::StrContains(endpoint.host_and_port, '@') ||
-      (has_port && (!absl::SimpleAtoi(endpoint.host_and_port.substr(colon + 1),
-                                      &endpoint.port) ||
-                    endpoint.port < 1 || endpoint.port > 65535))) {
+  if (absl::StrContains(endpoint.host_and_port, '@')) {
+    // The error does not show the text, which may have a password.
+    reader.Fail(name, "a user", "http://HOST:PORT or https://HOST:PORT");
+  } else if (rest.empty() || slash == 0 || absl::StrContains(rest, "://") ||
+             HasControls(rest) || absl::StrContains(rest, ' ') ||
+             (has_port &&
+              (!absl::SimpleAtoi(endpoint.host_and_port.substr(colon + 1),
+                                 &endpoint.port) ||
+               endpoint.port < 1 || endpoint.port > 65535))) {
     reader.Fail(name, *text, "http://HOST:PORT or https://HOST:PORT");
   }
   return endpoint;
@@ -124,7 +122,7 @@ std::optional<OtlpProtocol> ReadProtocol(EnvironmentReader& reader) {
   return std::nullopt;
 }
 
-bool UsesTls(EnvironmentReader& reader, const Endpoint& endpoint) {
+bool UsesTls(EnvironmentReader& reader, const OtlpEndpoint& endpoint) {
   bool is_insecure = endpoint.variable == nullptr;
   reader.Read(NameOf(reader, "OTEL_EXPORTER_OTLP_TRACES_INSECURE",
                      "OTEL_EXPORTER_OTLP_INSECURE"),
@@ -133,12 +131,17 @@ bool UsesTls(EnvironmentReader& reader, const Endpoint& endpoint) {
 }
 
 void ReadTarget(EnvironmentReader& reader, OtlpOptions& options) {
-  Endpoint endpoint = ReadEndpoint(reader);
+  OtlpEndpoint endpoint = ReadEndpoint(reader);
   const std::optional<OtlpProtocol> protocol = ReadProtocol(reader);
   const bool looks_like_grpc = endpoint.port == kGrpcPort;
   options.protocol = protocol.value_or(looks_like_grpc ? OtlpProtocol::kGrpc
                                                        : OtlpProtocol::kHttp);
-  options.is_protocol_of_port = looks_like_grpc && !protocol.has_value();
+  if (looks_like_grpc && !protocol.has_value()) {
+    reader.Warn(absl::StrCat(
+        "traces: port ", kGrpcPort, " is that of OTLP over gRPC, and no ",
+        "variable names the protocol, so spans are sent over gRPC; "
+        "TRACING_EXPORTER_PROTOCOL=grpc or http decides it"));
+  }
   const bool is_grpc = options.protocol == OtlpProtocol::kGrpc;
   options.use_tls = UsesTls(reader, endpoint);
   if (endpoint.variable == nullptr) endpoint.host_and_port = "localhost";
@@ -172,11 +175,10 @@ void ReadMilliseconds(EnvironmentReader& reader, const char* name,
 
 void ReadOtlp(EnvironmentReader& reader, OtlpOptions& options) {
   ReadTarget(reader, options);
-  options.headers =
-      ReadPairs(reader,
-                NameOf(reader, "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
-                       "OTEL_EXPORTER_OTLP_HEADERS"),
-                true);
+  ReadHeaders(reader,
+              NameOf(reader, "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+                     "OTEL_EXPORTER_OTLP_HEADERS"),
+              options.headers);
   ReadMilliseconds(reader,
                    NameOf(reader, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
                           "OTEL_EXPORTER_OTLP_TIMEOUT"),
@@ -234,25 +236,16 @@ std::optional<TracerOptions> ReadTraceSettings(EnvironmentReader& reader) {
   bool is_enabled = false;
   reader.Read("TRACING_ENABLED", is_enabled);
   TracerOptions options;
-  const char* const rate_name = "TRACING_SAMPLING_RATE";
-  if (const auto text = reader.Text(rate_name)) {
-    double rate = 0;
-    if (absl::SimpleAtod(*text, &rate) && rate >= 0 && rate <= 1) {
-      options.sampling_rate = rate;
-    } else {
-      reader.Fail(rate_name, *text, "a number from 0 to 1");
-    }
-  }
-  const std::string service =
-      reader.Text("TRACING_SERVICE_NAME").value_or("RateLimit");
+  reader.ReadFraction("TRACING_SAMPLING_RATE", options.sampling_rate);
+  std::string service = "RateLimit";
+  reader.Read("TRACING_SERVICE_NAME", service);
   const auto space = reader.Text("TRACING_SERVICE_NAMESPACE");
   const auto instance = reader.Text("TRACING_SERVICE_INSTANCE_ID");
   if (!is_enabled) {
     (void)ReadProtocol(reader);  // for its error
     return std::nullopt;
   }
-  for (auto& [key, value] :
-       ReadPairs(reader, "OTEL_RESOURCE_ATTRIBUTES", false)) {
+  for (auto& [key, value] : ReadPairs(reader, "OTEL_RESOURCE_ATTRIBUTES")) {
     SetAttribute(key, std::move(value), options.resource);
   }
   SetAttribute("service.name", service, options.resource);

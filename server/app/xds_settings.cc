@@ -2,34 +2,11 @@
 
 #include <string>
 #include <utility>
-#include <vector>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/str_split.h"
 #include "app/environment.h"
 
 namespace rls {
 namespace {
-
-using Pairs = std::vector<std::pair<std::string, std::string>>;
-
-// Reads "a=b,c=d", where `separator` stands for =.
-void ReadPairs(EnvironmentReader& reader, const char* name, char separator,
-               const char* expected, Pairs& into) {
-  const auto text = reader.Text(name);
-  if (!text.has_value()) return;
-  for (const absl::string_view pair : absl::StrSplit(*text, ',')) {
-    const std::pair<absl::string_view, absl::string_view> parts =
-        absl::StrSplit(pair, absl::MaxSplits(separator, 1));
-    const absl::string_view key = absl::StripAsciiWhitespace(parts.first);
-    if (key.empty() || pair.find(separator) == pair.npos) {
-      // The error does not show the text, which may be a secret.
-      reader.Fail(name, "another form", expected);
-      return;
-    }
-    into.emplace_back(key, absl::StripAsciiWhitespace(parts.second));
-  }
-}
 
 void ReadTls(EnvironmentReader& reader, XdsOptions& options) {
   bool use_tls = false;
@@ -65,10 +42,13 @@ std::optional<XdsOptions> ReadXdsSettings(EnvironmentReader& reader) {
   }
   reader.Read("CONFIG_GRPC_XDS_SERVER_URL", options.server);
   reader.Read("CONFIG_GRPC_XDS_NODE_ID", options.node_id);
-  ReadPairs(reader, "CONFIG_GRPC_XDS_NODE_METADATA", '=', "key=value,key=value",
-            options.node_metadata);
-  ReadPairs(reader, "CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS", ':',
-            "name:value,name:value", options.headers);
+  reader.ReadPairs("CONFIG_GRPC_XDS_NODE_METADATA", {.is_secret = true},
+                   options.node_metadata);
+  reader.ReadPairs("CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS",
+                   {.separator = ':',
+                    .expected = "name:value,name:value",
+                    .is_secret = true},
+                   options.headers);
   for (const auto& [name, value] : options.headers) {
     if (IsMetadata(name, value)) continue;
     reader.Fail("CONFIG_GRPC_XDS_CLIENT_ADDITIONAL_HEADERS", "another form",

@@ -24,7 +24,7 @@ struct StatsdOptions {
 //
 // A TCP connection that is lost or never made is opened anew, after 1 to 30 s.
 // The bytes that a lost connection had not delivered are lost. If the server
-// does not read, at most 4 MiB wait.
+// does not read, at most 4 MiB and the lines of one interval wait.
 //
 // ratelimitd_statsd_flushes_total{result} counts intervals: sent, or failed.
 //

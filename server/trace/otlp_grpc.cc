@@ -18,7 +18,6 @@ namespace {
 
 using opentelemetry::proto::collector::trace::v1::TraceService;
 
-constexpr size_t kMaxPemBytes = size_t{1} << 20;
 constexpr int kMaxBackoffMs = 5'000;
 // Servers in Go end a connection with a PING more often than every 5 minutes.
 constexpr int kPingIntervalMs = 310'000;

@@ -5,7 +5,9 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/files.h"
 #include "trace/span_exporter.h"
 
 namespace rls {
@@ -22,6 +24,20 @@ class CurlLibrary {
   CurlLibrary(const CurlLibrary&) = delete;
   CurlLibrary& operator=(const CurlLibrary&) = delete;
 };
+
+// libcurl would only find a missing file when it sends.
+absl::Status CheckFiles(const OtlpOptions& options) {
+  if (!absl::StartsWith(options.endpoint, "https://")) return absl::OkStatus();
+  for (const std::string* path :
+       {&options.ca_file, &options.certificate_file, &options.key_file}) {
+    if (path->empty()) continue;
+    if (const auto text = ReadFile(*path, kMaxPemBytes); !text.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("traces: ", text.status().message()));
+    }
+  }
+  return absl::OkStatus();
+}
 
 // The statuses after which OTLP allows another attempt.
 bool IsRetryable(long status) {
@@ -159,7 +175,9 @@ class HttpExporter final : public SpanExporter {
 
 }  // namespace
 
-std::unique_ptr<SpanExporter> NewHttpExporter(const OtlpOptions& options) {
+absl::StatusOr<std::unique_ptr<SpanExporter>> NewHttpExporter(
+    const OtlpOptions& options) {
+  if (absl::Status checked = CheckFiles(options); !checked.ok()) return checked;
   return std::make_unique<HttpExporter>(options);
 }
 

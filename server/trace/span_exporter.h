@@ -36,7 +36,8 @@ class SpanExporter {
 // Failure: INVALID_ARGUMENT (a file of TLS cannot be read).
 absl::StatusOr<std::unique_ptr<SpanExporter>> NewGrpcExporter(
     const OtlpOptions& options);
-std::unique_ptr<SpanExporter> NewHttpExporter(const OtlpOptions& options);
+absl::StatusOr<std::unique_ptr<SpanExporter>> NewHttpExporter(
+    const OtlpOptions& options);
 
 }  // namespace rls
 

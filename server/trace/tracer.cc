@@ -98,11 +98,6 @@ void LogTarget(const TracerOptions& options) {
   LogInfo(absl::StrCat("traces: sending spans to ", target, " over OTLP/",
                        is_grpc ? "gRPC" : "HTTP", ", sampling rate ",
                        options.sampling_rate));
-  if (!otlp.is_protocol_of_port) return;
-  LogWarning(
-      "traces: the port of the endpoint, 4317, is that of OTLP over gRPC, and "
-      "no variable names the protocol, so spans are sent over gRPC; "
-      "TRACING_EXPORTER_PROTOCOL=grpc or http decides it");
 }
 
 }  // namespace
@@ -154,15 +149,11 @@ absl::StatusOr<std::unique_ptr<Tracer>> NewTracer(TracerOptions options,
                                                   const Clock& clock,
                                                   Metrics& metrics) {
   LogTarget(options);
-  std::unique_ptr<SpanExporter> exporter;
-  if (options.otlp.protocol == OtlpProtocol::kGrpc) {
-    auto made = NewGrpcExporter(options.otlp);
-    if (!made.ok()) return made.status();
-    exporter = *std::move(made);
-  } else {
-    exporter = NewHttpExporter(options.otlp);
-  }
-  return NewTracer(std::move(options), std::move(exporter), clock, metrics);
+  auto exporter = options.otlp.protocol == OtlpProtocol::kGrpc
+                      ? NewGrpcExporter(options.otlp)
+                      : NewHttpExporter(options.otlp);
+  if (!exporter.ok()) return exporter.status();
+  return NewTracer(std::move(options), *std::move(exporter), clock, metrics);
 }
 
 std::unique_ptr<Tracer> NewTracer(TracerOptions options,

@@ -83,8 +83,8 @@ class RequestTrace {
   // The request failed.
   void Fail(absl::string_view error);
 
-  // Begins the span of a part. `name` is of static
-  // lifetime. The next call of EndPart() ends it.
+  // Begins the span of a part. `name` is of static lifetime. The next call of
+  // EndPart() ends it.
   void BeginPart(absl::string_view name, absl::string_view key, int64_t value);
   // Without effect if no part has begun. `error` is "" if the part succeeded.
   void EndPart(absl::string_view error);

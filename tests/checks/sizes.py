@@ -19,8 +19,8 @@ DOCUMENT_COLUMNS = 120
 # Each module of server/: (files, types). The numbers may only fall. A new idea
 # that needs a file or a type raises its number here, where a reviewer sees it.
 MODULES = {
-    "admin": (14, 19),
-    "app": (26, 21),
+    "admin": (14, 20),
+    "app": (26, 22),
     "base": (17, 17),
     "config": (32, 40),
     "http": (14, 25),

@@ -202,8 +202,10 @@ class TlsTest(TraceTest):
                 self.assertEqual(self.tls_collector.spans(), [])
 
     def test_a_missing_file_ends_the_start(self):
-        with self.assertRaisesRegex(AssertionError, "no-such-file"):
-            self.start_with("grpc", self.folder / "no-such-file")
+        for protocol in ("grpc", "http"):
+            with (self.subTest(protocol),
+                  self.assertRaisesRegex(AssertionError, "no-such-file")):
+                self.start_with(protocol, self.folder / "no-such-file")
 
 
 class SamplingTest(TraceTest):

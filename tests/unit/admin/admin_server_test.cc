@@ -129,6 +129,15 @@ TEST_F(PrometheusPortTest, HasStatisticsProcessAndMetrics) {
               HasSubstr("rate_limit.d.domain_not_found: 1\n"));
 }
 
+// Also without a scrape of /metrics or a probe of /ready.
+TEST_F(PrometheusPortTest, ShowsTheStateOfTheStoreNow) {
+  EXPECT_THAT(GetPrometheus("/numbers").body,
+              HasSubstr("\nratelimitd_store_ready 1\n"));
+  store_state_ = "no answer from Redis";
+  EXPECT_THAT(GetPrometheus("/numbers").body,
+              HasSubstr("\nratelimitd_store_ready 0\n"));
+}
+
 TEST_F(PrometheusPortTest, HasNoOtherPageAndNoOtherMethod) {
   for (const char* path : {"/", "/metrics", "/healthcheck"}) {
     EXPECT_EQ(GetPrometheus(path).status, 404) << path;

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "app/environment.h"
 
@@ -18,6 +19,7 @@ using ::testing::Pair;
 struct Result {
   StatsSettings settings;
   absl::Status status;
+  std::vector<std::string> warnings;
 };
 
 Result Read(const std::map<std::string, std::string>& variables) {
@@ -31,6 +33,7 @@ Result Read(const std::map<std::string, std::string>& variables) {
   Result result;
   result.settings = ReadStatsSettings(reader);
   result.status = reader.status();
+  result.warnings = reader.warnings();
   return result;
 }
 
@@ -106,6 +109,18 @@ TEST(StatsSettingsTest, TheServiceLinkOfKubernetesIsNoPort) {
       Read({{"USE_STATSD", "true"}, {"STATSD_PORT", "tcp://10.0.0.1:9125"}});
   ASSERT_TRUE(result.status.ok()) << result.status;
   EXPECT_EQ(result.settings.statsd->server.port, 8125);
+}
+
+TEST(StatsSettingsTest, SettingsWithoutEffectAreNamed) {
+  EXPECT_THAT(Read({{"USE_DOG_STATSD_MOGRIFIERS", "A"}}).warnings,
+              ElementsAre(HasSubstr("USE_DOG_STATSD_MOGRIFIERS")));
+  const std::string some_file = "/proc/self/status";
+  EXPECT_THAT(
+      Read({{"USE_PROMETHEUS", "true"}, {"PROMETHEUS_MAPPER_YAML", some_file}})
+          .warnings,
+      ElementsAre(HasSubstr("PROMETHEUS_MAPPER_YAML")));
+  EXPECT_THAT(Read({{"PROMETHEUS_MAPPER_YAML", some_file}}).warnings,
+              ElementsAre());
 }
 
 TEST(StatsSettingsTest, BadValuesAreNamed) {

@@ -114,13 +114,17 @@ TEST(TraceSettingsTest, TheEndpointAndTheProtocolMakeTheTarget) {
   }
 }
 
-TEST(TraceSettingsTest, OnlyAProtocolThatIsGuessedIsMarked) {
-  const std::pair<std::string, std::string> endpoint = {
-      "OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:4317"};
-  EXPECT_TRUE(MustRead({endpoint}).otlp.is_protocol_of_port);
-  EXPECT_FALSE(MustRead({endpoint, {"TRACING_EXPORTER_PROTOCOL", "grpc"}})
-                   .otlp.is_protocol_of_port);
-  EXPECT_FALSE(MustRead({}).otlp.is_protocol_of_port);
+TEST(TraceSettingsTest, AProtocolThatIsGuessedIsNamedInTheLog) {
+  Variables variables = {
+      {"TRACING_ENABLED", "true"},
+      {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:4317"},
+  };
+  EXPECT_THAT(Read(variables).value().warnings,
+              ElementsAre(HasSubstr("spans are sent over gRPC")));
+  variables["TRACING_EXPORTER_PROTOCOL"] = "grpc";
+  EXPECT_THAT(Read(variables).value().warnings, ElementsAre());
+  EXPECT_THAT(Read({{"TRACING_ENABLED", "true"}}).value().warnings,
+              ElementsAre());
 }
 
 TEST(TraceSettingsTest, ReadsTheOtherVariables) {
@@ -190,7 +194,10 @@ TEST(TraceSettingsTest, BadValuesAreNamed) {
   }
 }
 
-TEST(TraceSettingsTest, AnErrorDoesNotShowHeaders) {
+TEST(TraceSettingsTest, AnErrorDoesNotShowSecrets) {
+  EXPECT_THAT(
+      MustFail({{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://user:secret@a"}}),
+      Not(HasSubstr("secret")));
   EXPECT_THAT(MustFail({{"OTEL_EXPORTER_OTLP_HEADERS", "sk-secret"}}),
               Not(HasSubstr("secret")));
 }
