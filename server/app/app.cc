@@ -43,6 +43,9 @@ constexpr absl::Duration kReturnTime = absl::Milliseconds(400);
 // The least time for which the start waits for the first attempt to connect to
 // Redis. REDIS_TIMEOUT may be shorter than one TLS handshake for each loop.
 constexpr absl::Duration kFirstAttempt = absl::Milliseconds(250);
+// The most time. No port is open yet, so a liveness probe would fail, and
+// REDIS_TIMEOUT may be minutes.
+constexpr absl::Duration kLongestFirstAttempt = absl::Seconds(2);
 constexpr absl::Duration kAttemptLook = absl::Milliseconds(1);
 // How long Drain() waits until the last spans are sent: the rest of the drain
 // time, within these bounds. The lower one and kReturnTime fit into kGrace.
@@ -223,7 +226,8 @@ class AppImpl final : public App {
   void AwaitFirstAttempt(const RedisSettings& settings) const {
     if (redis_ == nullptr) return;
     const absl::Time end =
-        absl::Now() + std::max(settings.store.command_timeout, kFirstAttempt);
+        absl::Now() + std::clamp(settings.store.command_timeout, kFirstAttempt,
+                                 kLongestFirstAttempt);
     while (!redis_->attempted() && absl::Now() < end) {
       absl::SleepFor(kAttemptLook);
     }

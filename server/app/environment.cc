@@ -11,6 +11,7 @@
 #include "app/decision_settings.h"
 #include "app/ignored_variables.h"
 #include "app/redis_settings.h"
+#include "app/shown_settings.h"
 #include "app/stats_settings.h"
 #include "app/trace_settings.h"
 #include "app/xds_settings.h"
@@ -248,7 +249,8 @@ void EnvironmentReader::ReadAddress(const char* host_name,
 void EnvironmentReader::Fail(const char* name, absl::string_view found,
                              absl::string_view expected) {
   status_.Update(absl::InvalidArgumentError(
-      absl::StrCat(name, ": found ", Quoted(found), ", expected ", expected)));
+      absl::StrCat(name, ": found ", Quoted(WithoutSecrets(name, found)),
+                   ", expected ", expected)));
 }
 
 bool IsMetadata(absl::string_view name, absl::string_view value) {

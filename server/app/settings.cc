@@ -35,7 +35,8 @@ void AddDrainDelay(CLI::App& cli, absl::Duration& delay) {
          "--drain-delay",
          [&delay](const std::string& text) {
            if (absl::ParseDuration(text, &delay) &&
-               delay >= absl::ZeroDuration()) {
+               delay >= absl::ZeroDuration() &&
+               delay < absl::InfiniteDuration()) {
              return;
            }
            throw CLI::ValidationError(

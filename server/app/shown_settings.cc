@@ -1,5 +1,8 @@
 #include "app/shown_settings.h"
 
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -25,27 +28,49 @@ bool IsSecretName(absl::string_view name) {
   return false;
 }
 
-// `value` without the user and the password of a URL.
-std::string WithoutCredentials(const std::string& value) {
-  const size_t at = value.rfind('@');
-  if (at == std::string::npos) return value;
-  const size_t scheme = value.find("://");
-  const size_t begin = scheme < at ? scheme + 3 : 0;
-  return absl::StrCat(value.substr(0, begin), kMask, value.substr(at));
+// The length of the scheme of a URL with its "://". A password may have "://",
+// too, but the text before it has a colon or another mark then.
+size_t SchemeLength(absl::string_view url) {
+  const size_t end = url.find("://");
+  if (end == url.npos) return 0;
+  for (const char c : url.substr(0, end)) {
+    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '+') {
+      return 0;
+    }
+  }
+  return end + 3;
 }
 
-std::string ShownValue(const std::string& name, const std::string& value) {
-  if (value.empty()) return "\"\"";
-  if (IsSecretName(name)) return kMask;
-  return EscapeControls(WithoutCredentials(value));
+// `value` without the user and the password of a URL.
+std::string WithoutCredentials(absl::string_view value) {
+  const size_t at = value.rfind('@');
+  if (at == value.npos) return std::string(value);
+  return absl::StrCat(value.substr(0, std::min(SchemeLength(value), at)), kMask,
+                      value.substr(at));
+}
+
+// `url` without its path, which often holds the token of a collector.
+std::string WithoutPath(const std::string& url) {
+  const size_t path = url.find_first_of("/?#", SchemeLength(url));
+  if (path == std::string::npos || path + 1 == url.size()) return url;
+  return absl::StrCat(url.substr(0, path + 1), kMask);
 }
 
 }  // namespace
 
+std::string WithoutSecrets(absl::string_view name, absl::string_view value) {
+  if (value.empty()) return "";
+  if (IsSecretName(name)) return kMask;
+  std::string shown = WithoutCredentials(value);
+  return absl::EndsWith(name, "_ENDPOINT") ? WithoutPath(shown) : shown;
+}
+
 std::string SettingsText(const ShownSettings& settings) {
   std::string text;
   for (const auto& [name, setting] : settings) {
-    absl::StrAppend(&text, name, " = ", ShownValue(name, setting.value), " (",
+    const std::string value =
+        EscapeControls(WithoutSecrets(name, setting.value));
+    absl::StrAppend(&text, name, " = ", value.empty() ? "\"\"" : value, " (",
                     setting.origin, ")\n");
   }
   return text;

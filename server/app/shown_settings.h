@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "config/load.h"
 
 namespace rls {
@@ -17,6 +18,11 @@ struct ShownSetting {
 
 // By the name of the flag, if it is given; otherwise by that of the variable.
 using ShownSettings = std::map<std::string, ShownSetting>;
+
+// The value of the setting `name` as the output and errors show it: "***" for a
+// secret, without the user and the password of a URL, and without the path of
+// an endpoint of OpenTelemetry, which may hold a token.
+std::string WithoutSecrets(absl::string_view name, absl::string_view value);
 
 // The output of --print-settings: one line `NAME = value (origin)` for each
 // setting, sorted by name. Secrets and passwords in URLs are masked.

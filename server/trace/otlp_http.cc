@@ -14,6 +14,8 @@ namespace rls {
 namespace {
 
 constexpr size_t kMaxResponseBytes = size_t{64} << 10;
+// libcurl has no bound for trailers.
+constexpr size_t kMaxHeaderBytes = size_t{64} << 10;
 constexpr int kPollMs = 1000;
 
 // libcurl is initialised while at least one CurlLibrary lives.
@@ -61,6 +63,7 @@ class HttpExporter final : public SpanExporter {
     Set(CURLOPT_POSTFIELDS, body.data());
     Set(CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
     response_.clear();
+    header_bytes_ = 0;
     curl_multi_add_handle(multi_.get(), easy_.get());
     const absl::Status done = Perform();
     curl_multi_remove_handle(multi_.get(), easy_.get());
@@ -110,6 +113,8 @@ class HttpExporter final : public SpanExporter {
         std::max<long>(1, absl::ToInt64Milliseconds(options_.timeout)));
     Set(CURLOPT_WRITEFUNCTION, &OnBody);
     Set(CURLOPT_WRITEDATA, this);
+    Set(CURLOPT_HEADERFUNCTION, &OnHeader);
+    Set(CURLOPT_HEADERDATA, this);
   }
 
   void SetTls() {
@@ -164,10 +169,19 @@ class HttpExporter final : public SpanExporter {
     return length;
   }
 
+  // Headers and trailers. Another result than the length ends the transfer.
+  static size_t OnHeader(char*, size_t size, size_t count, void* self) {
+    size_t& bytes = static_cast<HttpExporter*>(self)->header_bytes_;
+    const size_t length = size * count;
+    bytes += length;
+    return bytes <= kMaxHeaderBytes ? length : 0;
+  }
+
   const OtlpOptions options_;
   const CurlLibrary library_;
   std::atomic<bool> is_cancelled_{false};
   std::string response_;
+  size_t header_bytes_ = 0;
   std::unique_ptr<curl_slist, CleanUp> headers_;
   const std::unique_ptr<CURL, CleanUp> easy_{curl_easy_init()};
   const std::unique_ptr<CURLM, CleanUpMulti> multi_{curl_multi_init()};

@@ -3,6 +3,7 @@ when it is ready, and what it prints and logs."""
 
 import json
 import os
+import socket
 import subprocess
 import unittest
 
@@ -58,6 +59,15 @@ class SettingsTest(harness.ProcessTest):
         self.assertIn("no configuration is loaded", text)
         server = self.start_server(environment={
             **xds, "FORCE_START_WITHOUT_INITIAL_CONFIG": "true"})
+        self.assertEqual(server.get("/healthcheck")[0], 200)
+
+    def test_a_silent_redis_does_not_keep_the_ports_closed(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        server = self.start_server(
+            "--config", self.write("a.yaml", RULES), environment={
+                "REDIS_URL": f"127.0.0.1:{listener.getsockname()[1]}",
+                "REDIS_TIMEOUT": "1h"})
         self.assertEqual(server.get("/healthcheck")[0], 200)
 
     def test_a_unix_socket_instead_of_the_port(self):

@@ -1,6 +1,7 @@
 """Traces over OTLP: the real server and a collector, with and without Envoy."""
 
 import re
+import socket
 import unittest
 
 import grpc
@@ -280,6 +281,23 @@ class CollectorFaultsTest(TraceTest):
         self.start(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1",
                    DRAIN_TIME="1s")
         self.call(SAMPLED)
+
+    def test_endless_trailers_end_the_connection(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        self.start("http", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:%d"
+                   % listener.getsockname()[1])
+        self.call(SAMPLED)
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(harness.PATIENCE_S)
+            connection.recv(64 << 10)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n"
+                               b"Transfer-Encoding: chunked\r\n\r\n0\r\n")
+            # The buffers of the system take some megabytes.
+            with self.assertRaises(ConnectionError):
+                for _ in range(64):
+                    connection.sendall(b"name: value\r\n" * (1 << 16))
 
     def test_the_last_spans_are_sent_at_the_end(self):
         self.start(OTEL_BSP_SCHEDULE_DELAY="3600000")

@@ -94,6 +94,41 @@ TEST_F(PrintSettingsTest, SecretsAreMasked) {
   EXPECT_THAT(text, HasSubstr("REDIS_PERSECOND_AUTH = \"\" (default)"));
 }
 
+TEST_F(PrintSettingsTest, UrlsOfEachFormAreMasked) {
+  const char* const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
+  const char* const traces = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+  struct Case {
+    const char* name;
+    const char* value;
+    const char* shown;
+  };
+  const Case cases[] = {
+      {"REDIS_PERSECOND_URL", "hunter2@h:1", "***@h:1"},
+      {"REDIS_PERSECOND_URL", "redis://bob:p@hunter2@h:1", "redis://***@h:1"},
+      {"REDIS_PERSECOND_URL", "bob:hunter2://x@h:1", "***@h:1"},
+      {"REDIS_PERSECOND_URL", "rediss+sentinel://:hunter2@a,b/m",
+       "rediss+sentinel://***@a,b/m"},
+      {endpoint, "https://h:1", "https://h:1"},
+      {endpoint, "https://h:1/", "https://h:1/"},
+      {endpoint, "https://h:1/hunter2/otlp", "https://h:1/***"},
+      {endpoint, "https://h?key=hunter2", "https://h?***"},
+      {traces, "https://h/v1/traces?key=hunter2", "https://h/***"},
+  };
+  for (const auto& [name, value, shown] : cases) {
+    variables_ = {{"TRACING_ENABLED", "true"}, {name, value}};
+    const std::string text = Print({});
+    EXPECT_THAT(text, Not(HasSubstr("hunter2")));
+    EXPECT_THAT(text, HasSubstr(std::string(name) + " = " + shown + " (env"));
+  }
+}
+
+TEST_F(PrintSettingsTest, AnErrorShowsNoSecret) {
+  variables_ = {{"TRACING_ENABLED", "true"},
+                {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://bob:hunter2@h:1/x"}};
+  EXPECT_THAT(Error(), HasSubstr("OTEL_EXPORTER_OTLP_ENDPOINT: found "
+                                 "\"http://***@h:1/***\", expected http"));
+}
+
 TEST_F(PrintSettingsTest, TheRedisOfAFileNamesTheFile) {
   const TempFolder folder;
   const std::string path =

@@ -97,8 +97,11 @@ TEST_F(SettingsTest, TheDrainDelayIsADurationWithItsUnit) {
   EXPECT_EQ(MustRead({"--config", "a"}).drain_delay, absl::ZeroDuration());
   EXPECT_EQ(MustRead({"--config", "a", "--drain-delay", "1m"}).drain_delay,
             absl::Minutes(1));
-  EXPECT_THAT(MustFail({"--config", "a", "--drain-delay", "5"}),
-              HasSubstr("--drain-delay: found \"5\", expected a duration"));
+  for (const std::string bad : {"5", "-1s", "inf"}) {
+    EXPECT_THAT(
+        MustFail({"--config", "a", "--drain-delay", bad.c_str()}),
+        HasSubstr("--drain-delay: found \"" + bad + "\", expected a duration"));
+  }
   variables_ = {{"DRAIN_DELAY", "-1s"}};
   EXPECT_THAT(MustFail({"--config", "a"}),
               HasSubstr("DRAIN_DELAY: found \"-1s\", expected a duration"));
