@@ -124,10 +124,11 @@ class UdpTransport final : public Transport {
  private:
   void LookUp() {
     if (std::exchange(is_looking_up_, true)) return;
-    resolver_.Resolve(server_, loop_, [this](Resolver::Addresses addresses) {
-      is_looking_up_ = false;
-      OnResolved(addresses);
-    });
+    resolver_.Resolve(server_, loop_,
+                      [this](const Resolver::Addresses& addresses) {
+                        is_looking_up_ = false;
+                        OnResolved(addresses);
+                      });
   }
 
   void OnResolved(const Resolver::Addresses& addresses) {
