@@ -22,7 +22,7 @@ MODULES = {
     "admin": (14, 20),
     "app": (26, 22),
     "base": (17, 17),
-    "config": (32, 40),
+    "config": (32, 42),
     "http": (14, 25),
     "limit": (16, 22),
     "limiter": (27, 50),
