@@ -125,8 +125,7 @@ void Call::DropReceived() {
 absl::Status Call::Inflate(size_t max_bytes, absl::string_view& message) {
   const size_t compressed = message.size();
   const auto before = static_cast<ptrdiff_t>(inflated_.size());
-  const absl::Status status =
-      rls::Inflate(encoding_, message, max_bytes, inflated_);
+  absl::Status status = rls::Inflate(encoding_, message, max_bytes, inflated_);
   message = inflated_;
   CountReceived(static_cast<ptrdiff_t>(inflated_.size()) - before);
   // A message that is too large or broken has cost time, too.

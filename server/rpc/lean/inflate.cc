@@ -69,7 +69,7 @@ absl::Status Inflate(Encoding encoding, absl::string_view compressed,
   if (inflateInit2(&stream, kLargestWindow + format) != Z_OK) {
     return absl::ResourceExhaustedError("no memory to decompress a message");
   }
-  const absl::Status status = InflateAll(stream, max_bytes, message);
+  absl::Status status = InflateAll(stream, max_bytes, message);
   inflateEnd(&stream);
   return status;
 }
