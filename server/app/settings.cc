@@ -160,13 +160,13 @@ absl::Status CheckSettings(const Settings& settings) {
   status.Update(CheckAddress("--debug-address", settings.admin.debug_address));
   if (settings.transport != "grpc" && settings.transport != "lean") {
     status.Update(absl::InvalidArgumentError(
-        absl::StrCat("--transport: found ", Quoted(settings.transport),
-                     ", expected lean or grpc")));
+        absl::StrCat("--transport (GRPC_TRANSPORT): found ",
+                     Quoted(settings.transport), ", expected lean or grpc")));
   }
   if (!IsLogLevelName(settings.log_level)) {
-    status.Update(absl::InvalidArgumentError(
-        absl::StrCat("--log-level: found ", Quoted(settings.log_level),
-                     ", expected debug, info, warn or error")));
+    status.Update(absl::InvalidArgumentError(absl::StrCat(
+        "--log-level (LOG_LEVEL): found ", Quoted(settings.log_level),
+        ", expected debug, info, warn or error")));
   }
   if (!settings.redis.server.url.empty()) {
     status.Update(RedisOptionsOf(settings.redis).status());

@@ -366,7 +366,7 @@ TEST_F(SettingsTest, BadFlagsAreUsageErrors) {
   EXPECT_THAT(MustFail({"--config", "a", "--http-address", "h:70000"}),
               HasSubstr("--http-address"));
   EXPECT_THAT(MustFail({"--config", "a", "--log-level", "loud"}),
-              HasSubstr("--log-level: found \"loud\""));
+              HasSubstr("--log-level (LOG_LEVEL): found \"loud\""));
   EXPECT_THAT(MustFail({"--no-such-flag"}), HasSubstr("--no-such-flag"));
   EXPECT_THAT(MustFail({"--config"}), HasSubstr("--config"));
 }
