@@ -9,6 +9,7 @@ import grpc
 import cases
 import wire
 import worlds
+from protobuf_reader import fields, first
 
 
 def number(seconds):
@@ -131,8 +132,8 @@ class CallSteps:
         if not names:
             self.check_equal(answer, serving)
             return
-        found = {wire.first(pair, 1, b"").decode(): wire.first(pair, 2, b"")
-                 for pair in map(wire.fields, wire.fields(answer).get(1, []))}
+        found = {first(pair, 1, b"").decode(): first(pair, 2, b"")
+                 for pair in map(fields, fields(answer).get(1, []))}
         self.check_equal({name: found.get(name) for name in names},
                          {name: serving for name in names})
 

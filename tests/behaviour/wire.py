@@ -6,6 +6,8 @@ encode: unknown enum numbers, text that is not UTF-8, repeated fields.
 
 import struct
 
+from protobuf_reader import fields, first
+
 UNITS = {"unknown": 0, "second": 1, "minute": 2, "hour": 3, "day": 4,
          "month": 5, "year": 6, "week": 7}
 CODES = {1: "OK", 2: "OVER"}
@@ -48,39 +50,6 @@ def encode_request(domain, descriptors, hits=0):
             + b"".join(bytes_field(2, encode_descriptor(descriptor))
                        for descriptor in descriptors)
             + number_field(3, hits))
-
-
-def read_varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 0x7f) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at
-
-
-def fields(data):
-    """{number: [values]} of a message. Values are integers or bytes."""
-    found, at = {}, 0
-    while at < len(data):
-        tag, at = read_varint(data, at)
-        kind = tag & 7
-        if kind == 0:
-            value, at = read_varint(data, at)
-        elif kind == 1:
-            value, at = data[at:at + 8], at + 8
-        elif kind == 2:
-            size, at = read_varint(data, at)
-            value, at = data[at:at + size], at + size
-        else:
-            raise ValueError(f"wire type {kind}")
-        found.setdefault(tag >> 3, []).append(value)
-    return found
-
-
-def first(message, number, default):
-    return message.get(number, [default])[0]
 
 
 def decode_value(data):

@@ -9,39 +9,12 @@ import threading
 
 import grpc
 
+from protobuf_reader import fields, first
+
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 Span = collections.namedtuple(
     "Span", "trace_id span_id parent_id state name attributes failed resource")
-
-
-def varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:
-            return value, at
-
-
-def fields(data):
-    """{field number: [value]} of a message in the wire format of protobuf."""
-    found, at = collections.defaultdict(list), 0
-    while at < len(data):
-        key, at = varint(data, at)
-        kind = key & 7
-        if kind == 0:
-            value, at = varint(data, at)
-        else:
-            size = {1: 8, 5: 4}.get(kind)
-            if size is None:
-                assert kind == 2, kind
-                size, at = varint(data, at)
-            value, at = data[at:at + size], at + size
-            assert len(value) == size
-        found[key >> 3].append(value)
-    return found
 
 
 def read_attributes(pairs):
@@ -51,10 +24,6 @@ def read_attributes(pairs):
         attributes[pair[1][0].decode()] = (
             value[1][0].decode() if 1 in value else value[3][0])
     return attributes
-
-
-def first(message, number):
-    return message.get(number, [b""])[0]
 
 
 def read_spans(request):
