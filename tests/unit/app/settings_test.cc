@@ -380,6 +380,7 @@ TEST_F(SettingsTest, BadFlagsAreUsageErrors) {
   variables_ = {{"GRPC_TRANSPORT", "fast"}};
   EXPECT_THAT(MustFail({"--config", "a"}),
               HasSubstr("GRPC_TRANSPORT: found \"fast\", expected lean"));
+  variables_.clear();
   EXPECT_THAT(MustFail({"--no-such-flag"}), HasSubstr("--no-such-flag"));
   EXPECT_THAT(MustFail({"--config"}), HasSubstr("--config"));
 }
