@@ -31,6 +31,7 @@ struct Decision : Recycled<Decision> {
         deadline(asked.deadline),
         matches(asked.descriptors.size()) {
     verdict.query = &query;
+    verdict.domain = &domain;
     verdict.statuses.resize(matches.size());
   }
 

@@ -43,7 +43,8 @@ struct Verdict {
   bool over_limit = false;
   // SHADOW_MODE lets the request pass, although it is over its limit.
   bool shadowed = false;
-  const Query* query = nullptr;  // the request; null in some tests
+  const Query* query = nullptr;    // the request; null in some tests
+  const Domain* domain = nullptr;  // null: no configuration names it
   // In the order of the descriptors.
   absl::InlinedVector<LimitStatus, kUsualDescriptors> statuses;
   // The status that speaks for the request: see limiter/leading.h. Null if no

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "limiter/query.h"
 #include "rpc/write_verdict.h"
+#include "rules/domain.h"
 #include "rules/metadata.h"
 #include "rules/secret_keys.h"
 
@@ -59,23 +60,31 @@ std::string Shown(absl::string_view text) {
   return IsUtf8(text) ? std::string(text) : absl::CHexEscape(text);
 }
 
-// If the rule marks a key as secret and no key of the descriptor looks like
-// one, it is not known which value is the secret: none is shown.
-bool HidesAll(const Descriptor& descriptor, const LimitStatus& status) {
+// Secrets by the name of the key, or because the configuration marks the key.
+// The second holds for all descriptors of the domain.
+bool IsSecret(const Verdict& verdict, absl::string_view key) {
+  return HoldsSecrets(key) ||
+         (verdict.domain != nullptr && verdict.domain->MarksSecret(key));
+}
+
+// If a tier's user is secret and no key of the descriptor is, it is not known
+// which value is the secret: none is shown.
+bool HidesAll(const Verdict& verdict, const Descriptor& descriptor,
+              const LimitStatus& status) {
   if (!status.secret) return false;
   for (const Entry& entry : descriptor.entries) {
-    if (HoldsSecrets(entry.key)) return false;
+    if (IsSecret(verdict, entry.key)) return false;
   }
   return true;
 }
 
-void AddDescriptor(const Descriptor& descriptor, const LimitStatus& status,
-                   Value& out) {
+void AddDescriptor(const Verdict& verdict, const Descriptor& descriptor,
+                   const LimitStatus& status, Value& out) {
   auto& fields = *out.mutable_struct_value()->mutable_fields();
   auto& entries = *fields["entries"].mutable_list_value();
-  const bool hides_all = HidesAll(descriptor, status);
+  const bool hides_all = HidesAll(verdict, descriptor, status);
   for (const Entry& entry : descriptor.entries) {
-    const bool is_secret = hides_all || HoldsSecrets(entry.key);
+    const bool is_secret = hides_all || IsSecret(verdict, entry.key);
     entries.add_values()->set_string_value(absl::StrCat(
         Shown(entry.key), "=",
         is_secret ? ShownSecret(entry.value) : Shown(entry.value)));
@@ -98,7 +107,7 @@ void AddRequestMetadata(const Verdict& verdict, Struct& out) {
   fields["domain"].set_string_value(Shown(query.domain));
   auto& descriptors = *fields["descriptors"].mutable_list_value();
   for (size_t i = 0; i < query.descriptors.size(); ++i) {
-    AddDescriptor(query.descriptors[i], verdict.statuses[i],
+    AddDescriptor(verdict, query.descriptors[i], verdict.statuses[i],
                   *descriptors.add_values());
   }
   if (query.hits != 0) fields["hitsAddend"].set_number_value(query.hits);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "limit/reservation.h"
@@ -24,6 +25,7 @@ class DomainImpl final : public Domain {
       CompileUsage(spec.tiers->usage);
       tiers_.emplace(*std::move(spec.tiers), rules_);
     }
+    CollectSecretKeys(spec.nodes);
     Statistics* const statistics = metrics.statistics();
     if (absl::Status compiled =
             tree_.Compile(std::move(spec.nodes), rules_, statistics, name_);
@@ -65,6 +67,10 @@ class DomainImpl final : public Domain {
     }
   }
 
+  bool MarksSecret(absl::string_view key) const override {
+    return secret_keys_.contains(key);
+  }
+
   TierSource* tier_source() const override { return source_.get(); }
   const CompiledUsage* usage() const override {
     return usage_.has_value() ? &*usage_ : nullptr;
@@ -83,6 +89,13 @@ class DomainImpl final : public Domain {
   }
 
  private:
+  void CollectSecretKeys(const std::vector<RuleNode>& nodes) {
+    for (const RuleNode& node : nodes) {
+      if (node.secret.value_or(false)) secret_keys_.insert(node.key);
+      CollectSecretKeys(node.children);
+    }
+  }
+
   void CompileUsage(const UsageSpec& spec) {
     const Policy reservation = ReservationPolicy(spec.reserve_ttl);
     usage_.emplace(
@@ -111,6 +124,7 @@ class DomainImpl final : public Domain {
 
   std::string name_;
   std::optional<Accounting> accounting_;
+  absl::flat_hash_set<std::string> secret_keys_;
   std::deque<CompiledRule> rules_;  // a deque, because it never moves rules
   Tree tree_;
   std::optional<Tiers> tiers_;

@@ -98,6 +98,9 @@ class Domain {
   // Overwrites `match`, so that the memory of `match` can be reused.
   virtual void Find(absl::Span<const Entry> entries, Match& match) const = 0;
 
+  // True if a descriptor of the configuration marks this key as secret.
+  virtual bool MarksSecret(absl::string_view key) const = 0;
+
   // The source of the tiers of users that the configuration does not list; null
   // if there is no such source.
   // Lifetime: as long as the domain.

@@ -24,6 +24,9 @@ descriptors:
   - key: address
     rate_limit: {unit: day, requests_per_unit: 2}
     ipv4_prefix: 24
+  - key: card
+    secret: true
+    rate_limit: {unit: day, requests_per_unit: 9}
 """
 DAY_S = 86400
 
@@ -151,6 +154,17 @@ class AnswersTest(harness.ProcessTest):
                 "domain": "unknown", "descriptors": [entries(("a", "b"))]})
             self.assertEqual(answer["dynamicMetadata"], {
                 "domain": "unknown", "descriptors": [{"entries": ["a=b"]}]})
+
+    def test_dynamic_metadata_shows_no_secret(self):
+        for server in self.servers(RESPONSE_DYNAMIC_METADATA="true"):
+            _, answer = self.ask(
+                server, entries(("card", "hidden-1")),
+                # No rule matches these.
+                entries(("api_key", "hidden-2"), ("card", "hidden-3")),
+                entries(("user", "a"), ("card", "hidden-4")))
+            found = json.dumps(answer["dynamicMetadata"])
+            self.assertNotIn("hidden", found)
+            self.assertIn("user=a", found)
 
     def test_addresses_of_one_network_share_a_counter(self):
         for server in self.servers():
