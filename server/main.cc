@@ -19,8 +19,10 @@ namespace {
 
 constexpr int kUsageError = 2;
 
-// The time for the last lines. A reader that does not read loses them.
+// The time for the last lines. A reader that does not read loses them. After a
+// start that has failed, nothing else waits, and the lines have the reason.
 constexpr absl::Duration kFlushTime = absl::Milliseconds(300);
+constexpr absl::Duration kFlushTimeOfFailure = absl::Seconds(10);
 
 // Raises the number of descriptors that the process may have open to the
 // maximum that the system allows. Each connection needs one.
@@ -82,6 +84,6 @@ int main(int argc, char** argv) {
   for (const std::string& warning : line->warnings) rls::LogWarning(warning);
   for (const std::string& note : line->notes) rls::LogInfo(note);
   const int status = Serve(line->settings, log);
-  log.Flush(kFlushTime);
+  log.Flush(status == 0 ? kFlushTime : kFlushTimeOfFailure);
   return status;
 }

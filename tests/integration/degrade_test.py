@@ -253,7 +253,7 @@ class BodyTest(DegradeCase):
         body = asking(DEAR, text="x" * (3 << 20))
         head = ("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
                 f"{': '.join(FREE)}\r\nContent-Length: {len(body)}\r\n\r\n")
-        self.server.process.send_signal(signal.SIGSTOP)
+        harness.pause(self.server.process)
         try:
             with socket.create_connection(("127.0.0.1", self.envoy.port),
                                           harness.PATIENCE_S) as connection:

@@ -249,7 +249,7 @@ class CrowdTest(EnvoyCase):
 
     def test_nobody_of_a_crowd_passes_unasked(self):
         self.start()
-        self.server.process.send_signal(signal.SIGSTOP)
+        harness.pause(self.server.process)
         try:
             statuses = asyncio.run(self.all())
         finally:
@@ -265,7 +265,7 @@ class FailureModeTest(EnvoyCase):
     REDIS_AWAY = {"REDIS_URL": "redis://127.0.0.1:1"}
 
     def hang(self):
-        self.server.process.send_signal(signal.SIGSTOP)
+        harness.pause(self.server.process)
         self.addCleanup(self.server.process.send_signal, signal.SIGCONT)
 
     def test_requests_pass_while_the_server_is_away(self):

@@ -287,7 +287,7 @@ class GatewayCases:
     def test_requests_pass_while_the_server_hangs(self):
         self.wait_ms = 250
         self.start()
-        self.server.process.send_signal(signal.SIGSTOP)
+        harness.pause(self.server.process)
         try:
             self.assertEqual(self.statuses(FREE, count=7), [200] * 7)
         finally:

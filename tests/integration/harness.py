@@ -61,6 +61,20 @@ def let_time_pass(seconds, reason):
     time.sleep(max(0, seconds))
 
 
+def pause(process):
+    """Stops all threads of a process, until it gets SIGCONT. Returns when they
+    have stopped: a thread that runs takes the signal a little later."""
+    process.send_signal(signal.SIGSTOP)
+    tasks = pathlib.Path(f"/proc/{process.pid}/task")
+
+    def stopped():
+        with contextlib.suppress(FileNotFoundError):  # a thread has ended
+            states = [(task / "stat").read_text().rsplit(") ", 1)[1][0]
+                      for task in tasks.iterdir()]
+            return set(states) == {"T"}
+    wait_for("the stop of all threads", stopped)
+
+
 def quiet_minute(seconds_needed=20):
     """Waits until the minute of the clock has enough seconds left for a test
     that counts the requests of one window."""

@@ -15,7 +15,7 @@ import struct
 import subprocess
 import threading
 
-from harness import PATIENCE_S, PORT_TRIES, free_port, wait_for
+from harness import PATIENCE_S, PORT_TRIES, free_port, pause, wait_for
 
 LOAD = os.environ["LOAD"]
 
@@ -101,7 +101,7 @@ class Redis:
 
     def pause(self):
         """Redis still accepts connections but does not answer."""
-        self.process.send_signal(signal.SIGSTOP)
+        pause(self.process)
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)

@@ -174,7 +174,7 @@ TEST_F(TracerTest, TheRateIsTheShareOfTheRequests) {
   constexpr int kRequests = 10'000;
   Make({.sampling_rate = 0.25});
   // 15 standard deviations.
-  EXPECT_NEAR(TracedOf(kRequests), kRequests / 4, 650);
+  EXPECT_NEAR(TracedOf(kRequests), 0.25 * kRequests, 650);
 }
 
 TEST_F(TracerTest, TheSameTracesAreChosenByTheTraceId) {
