@@ -89,15 +89,12 @@ OtlpEndpoint ReadEndpoint(EnvironmentReader& reader) {
   const bool has_port =
       colon != std::string::npos &&
       endpoint.host_and_port.find(']', colon) == std::string::npos;
-  if (absl::StrContains(endpoint.host_and_port, '@')) {
-    // The error does not show the text, which may have a password.
-    reader.Fail(name, "a user", "http://HOST:PORT or https://HOST:PORT");
-  } else if (rest.empty() || slash == 0 || absl::StrContains(rest, "://") ||
-             HasControls(rest) || absl::StrContains(rest, ' ') ||
-             (has_port &&
-              (!absl::SimpleAtoi(endpoint.host_and_port.substr(colon + 1),
-                                 &endpoint.port) ||
-               endpoint.port < 1 || endpoint.port > 65535))) {
+  if (absl::StrContains(endpoint.host_and_port, '@') || rest.empty() ||
+      slash == 0 || absl::StrContains(rest, "://") || HasControls(rest) ||
+      absl::StrContains(rest, ' ') ||
+      (has_port && (!absl::SimpleAtoi(endpoint.host_and_port.substr(colon + 1),
+                                      &endpoint.port) ||
+                    endpoint.port < 1 || endpoint.port > 65535))) {
     reader.Fail(name, *text, "http://HOST:PORT or https://HOST:PORT");
   }
   return endpoint;
