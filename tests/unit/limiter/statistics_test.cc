@@ -93,7 +93,7 @@ class StatisticsTest : public testing::Test {
     Query query = Asking(std::move(descriptors));
     query.domain = "d";
     query.hits = hits;
-    limiter_->Check(query, [](absl::StatusOr<const Verdict*>) {});
+    limiter_->Check(query, [](const absl::StatusOr<const Verdict*>&) {});
   }
 
   // The statistics of the path "a.b" in the order of Numbers.
@@ -254,7 +254,7 @@ TEST_F(StatisticsTest, UnknownDomainsAreCounted) {
   Load({});
   Query query = Asking({rls::Of("a=1")});
   query.domain = "elsewhere";
-  limiter_->Check(query, [](absl::StatusOr<const Verdict*>) {});
+  limiter_->Check(query, [](const absl::StatusOr<const Verdict*>&) {});
   EXPECT_THAT(All(), HasSubstr("rate_limit.elsewhere.domain_not_found: 1\n"));
 }
 
