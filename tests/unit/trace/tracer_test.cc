@@ -3,14 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "fake_clock.h"
 #include "trace/span_exporter.h"
 #include "trace/span_sender.h"
@@ -22,32 +23,46 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 // What an exporter in this process was given, and what it answers.
+//
+// A std::mutex, because ThreadSanitizer does not see the locks of absl::Mutex.
 struct Collected {
-  absl::Mutex mutex;
-  std::vector<OtlpRequest> requests ABSL_GUARDED_BY(mutex);
-  bool is_open ABSL_GUARDED_BY(mutex) = true;  // false: Export() waits
-  bool is_cancelled ABSL_GUARDED_BY(mutex) = false;
-  bool is_waiting ABSL_GUARDED_BY(mutex) = false;
-  absl::StatusOr<int64_t> answer ABSL_GUARDED_BY(mutex) = 0;
+  std::mutex mutex;  // of all members
+  std::condition_variable changed;
+  std::vector<OtlpRequest> requests;
+  bool is_open = true;  // false: Export() waits
+  bool is_cancelled = false;
+  bool is_waiting = false;
+  absl::StatusOr<int64_t> answer = 0;
 
-  void Open() {
-    const absl::MutexLock lock(&mutex);
-    is_open = true;
-  }
-  void Close() {
-    const absl::MutexLock lock(&mutex);
-    is_open = false;
-  }
+  void Open() { Set(is_open, true); }
+  void Close() { Set(is_open, false); }
+  void Cancel() { Set(is_cancelled, true); }
   void Answer(absl::StatusOr<int64_t> next) {
-    const absl::MutexLock lock(&mutex);
+    const std::lock_guard lock(mutex);
     answer = std::move(next);
+  }
+  absl::StatusOr<int64_t> Export(const OtlpRequest& request) {
+    std::unique_lock lock(mutex);
+    is_waiting = true;
+    changed.notify_all();
+    changed.wait(lock, [this] { return is_open || is_cancelled; });
+    is_waiting = false;
+    if (is_cancelled) return absl::CancelledError("cancelled");
+    requests.push_back(request);
+    changed.notify_all();
+    return answer;
   }
   // Waits until an Export() waits.
   void AwaitWaiting() {
-    const absl::MutexLock lock(&mutex, absl::Condition(&is_waiting));
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [this] { return is_waiting; });
+  }
+  void AwaitRequest() {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [this] { return !requests.empty(); });
   }
   std::vector<opentelemetry::proto::trace::v1::Span> spans() {
-    const absl::MutexLock lock(&mutex);
+    const std::lock_guard lock(mutex);
     std::vector<opentelemetry::proto::trace::v1::Span> all;
     for (const OtlpRequest& request : requests) {
       for (const auto& span :
@@ -57,6 +72,13 @@ struct Collected {
     }
     return all;
   }
+
+ private:
+  void Set(bool& flag, bool value) {
+    const std::lock_guard lock(mutex);
+    flag = value;
+    changed.notify_all();
+  }
 };
 
 class FakeExporter final : public SpanExporter {
@@ -64,22 +86,9 @@ class FakeExporter final : public SpanExporter {
   explicit FakeExporter(Collected& collected) : collected_(collected) {}
 
   absl::StatusOr<int64_t> Export(const OtlpRequest& request) override {
-    absl::MutexLock lock(&collected_.mutex);
-    collected_.is_waiting = true;
-    const auto can_go = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-      return collected_.is_open || collected_.is_cancelled;
-    };
-    collected_.mutex.Await(absl::Condition(&can_go));
-    collected_.is_waiting = false;
-    if (collected_.is_cancelled) return absl::CancelledError("cancelled");
-    collected_.requests.push_back(request);
-    return collected_.answer;
+    return collected_.Export(request);
   }
-
-  void Cancel() override {
-    const absl::MutexLock lock(&collected_.mutex);
-    collected_.is_cancelled = true;
-  }
+  void Cancel() override { collected_.Cancel(); }
 
  private:
   Collected& collected_;
@@ -150,7 +159,7 @@ TEST_F(TracerTest, ARequestContinuesTheTraceOfItsCaller) {
   EXPECT_EQ(part.parent_span_id(), request.span_id());
   EXPECT_EQ(part.attributes(0).value().int_value(), 3);
   EXPECT_EQ(part.status().code(), 2);
-  const absl::MutexLock lock(&collected_.mutex);
+  const std::lock_guard lock(collected_.mutex);
   const auto& resource = collected_.requests[0].resource_spans(0).resource();
   EXPECT_EQ(resource.attributes(0).value().string_value(), "RateLimit");
 }
@@ -209,7 +218,7 @@ TEST_F(TracerTest, SpansAreSentInBatches) {
   Make({.max_batch = 3});
   TracedOf(7);
   Stop();
-  const absl::MutexLock lock(&collected_.mutex);
+  const std::lock_guard lock(collected_.mutex);
   std::vector<int> sizes;
   for (const OtlpRequest& request : collected_.requests) {
     sizes.push_back(request.resource_spans(0).scope_spans(0).spans_size());
@@ -220,10 +229,8 @@ TEST_F(TracerTest, SpansAreSentInBatches) {
 TEST_F(TracerTest, ABatchThatIsFullIsSentAtOnce) {
   Make({.max_batch = 3});
   TracedOf(3);
-  const auto has_request = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return !collected_.requests.empty();
-  };
-  const absl::MutexLock lock(&collected_.mutex, absl::Condition(&has_request));
+  collected_.AwaitRequest();
+  const std::lock_guard lock(collected_.mutex);
   EXPECT_EQ(collected_.requests.size(), 1u);
 }
 
@@ -273,7 +280,7 @@ TEST_F(TracerTest, AFailureForGoodIsNotTriedAgain) {
   Make({});
   TracedOf(5);
   Stop();
-  const absl::MutexLock lock(&collected_.mutex);
+  const std::lock_guard lock(collected_.mutex);
   EXPECT_EQ(collected_.requests.size(), 1u);
 }
 
