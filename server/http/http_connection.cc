@@ -178,6 +178,7 @@ bool HttpConnection::TakeHead(absl::string_view bytes, size_t& taken) {
   is_head_ = parser_.request().method == "HEAD";
   is_1_1_ = parser_.is_http_1_1();
   keeps_alive_ = parser_.keeps_alive();
+  lingers_ |= parser_.request().method == "CONNECT";  // it may go on sending
   plan_ = parts_.handler.PlanFor(parser_.request());
   if (!parser_.has_body()) {
     Dispatch();
