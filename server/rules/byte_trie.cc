@@ -36,8 +36,10 @@ std::vector<uint32_t> ByteTrie::NodesByLength() const {
   std::vector<uint32_t> nodes = {0};
   nodes.reserve(size_);
   for (size_t i = 0; i < nodes.size(); ++i) {
-    nodes.insert(nodes.end(), targets_.begin() + first_[nodes[i]],
-                 targets_.begin() + first_[nodes[i] + 1]);
+    const uint32_t end = first_[nodes[i] + 1];
+    for (uint32_t at = first_[nodes[i]]; at < end; ++at) {
+      nodes.push_back(targets_[at]);
+    }
   }
   return nodes;
 }
