@@ -1,7 +1,8 @@
 #include "http/http_request.h"
 
+#include <charconv>
+
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
@@ -15,7 +16,10 @@ std::string DecodePercent(absl::string_view text) {
   std::string decoded;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '%' && is_digit(i + 1) && is_digit(i + 2)) {
-      decoded += absl::HexStringToBytes(text.substr(i + 1, 2));
+      const char* const digits = text.data() + i + 1;
+      unsigned byte = 0;
+      std::from_chars(digits, digits + 2, byte, 16);
+      decoded += static_cast<char>(byte);
       i += 2;
     } else {
       decoded += text[i];
