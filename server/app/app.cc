@@ -151,7 +151,7 @@ class AppImpl final : public App {
       statsd_ = NewStatsdSender(*settings.stats.statsd, *metrics_);
     }
     if (ready_with_ != ReadyWith::kNothing) {
-      rules_.OnChange([this] { ShowHealth(); });
+      watch_ = rules_.OnChange([this] { ShowHealth(); });
     }
     ShowHealth();
     if (xds_ == nullptr) config_->StartWatching(kWatchInterval);
@@ -304,6 +304,7 @@ class AppImpl final : public App {
   Mutex health_mutex_;
   std::atomic<bool> draining_{false};
   RuleBookHolder rules_;
+  std::shared_ptr<const RuleBookHolder::Watch> watch_;  // null: none is needed
   const std::unique_ptr<Clock> clock_;
   const std::unique_ptr<Metrics> metrics_;
   const DroppedLinesMetric dropped_lines_;

@@ -43,7 +43,7 @@ class LimiterImpl final : public Limiter {
     flow_.Add(*without_store_);
     flow_.Add(*degrade_);
     flow_.Add(static_cast<Step<Taken>&>(*queue_));
-    dependencies.rules.OnChange(
+    watch_ = dependencies.rules.OnChange(
         [this, &rules = dependencies.rules] { queue_->Recheck(rules.Get()); });
   }
 
@@ -62,6 +62,7 @@ class LimiterImpl final : public Limiter {
   const std::unique_ptr<Queue> queue_;
   const std::unique_ptr<Step<Demand>> take_begin_;
   const std::unique_ptr<Step<Taken>> take_end_;
+  std::shared_ptr<const RuleBookHolder::Watch> watch_;
 };
 
 }  // namespace

@@ -61,6 +61,8 @@ struct RuleBook {
 // Threads: Get() and Set() may be called by many threads at once.
 class RuleBookHolder {
  public:
+  using Watch = std::function<void()>;
+
   RuleBookHolder() : shards_(ShardCount()) {
     Replace(std::make_shared<const RuleBook>());
   }
@@ -76,19 +78,25 @@ class RuleBookHolder {
   // A Get() that starts after Set() has returned gets `book` or a later book.
   void Set(std::shared_ptr<const RuleBook> book) {
     Replace(std::move(book));
-    std::vector<std::function<void()>> changed;
+    std::vector<std::weak_ptr<const Watch>> watches;
     {
       MutexLock lock(&replacing_);
-      changed = changed_;
+      watches = watches_;
     }
-    for (const auto& run : changed) run();
+    for (const auto& watch : watches) {
+      if (const auto run = watch.lock()) (*run)();
+    }
   }
 
-  // Runs `changed` after each later Set(), on the thread of that Set(). The
-  // functions of several calls run in their order.
-  void OnChange(std::function<void()> changed) {
+  // Runs `changed` after each later Set(), on the thread of that Set(), as long
+  // as the result lives. It may still run while the result is destroyed on
+  // another thread. The functions of several calls run in their order.
+  [[nodiscard]] std::shared_ptr<const Watch> OnChange(Watch changed) {
+    auto watch = std::make_shared<const Watch>(std::move(changed));
     MutexLock lock(&replacing_);
-    changed_.push_back(std::move(changed));
+    std::erase_if(watches_, [](const auto& other) { return other.expired(); });
+    watches_.emplace_back(watch);
+    return watch;
   }
 
  private:
@@ -114,7 +122,7 @@ class RuleBookHolder {
 
   Mutex replacing_;  // makes all shards end with the same book
   std::vector<Shard> shards_;
-  std::vector<std::function<void()>> changed_ ABSL_GUARDED_BY(replacing_);
+  std::vector<std::weak_ptr<const Watch>> watches_ ABSL_GUARDED_BY(replacing_);
 };
 
 }  // namespace rls

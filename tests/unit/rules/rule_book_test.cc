@@ -102,6 +102,18 @@ TEST(RuleBookHolderTest, AnUnusedReplacedBookIsDestroyedAtOnce) {
   other.join();
 }
 
+TEST(RuleBookHolderTest, AWatchIsCalledUntilItIsDestroyed) {
+  RuleBookHolder holder;
+  std::string calls;
+  auto first = holder.OnChange([&] { calls += "a"; });
+  const auto second = holder.OnChange([&] { calls += "b"; });
+  holder.Set(BookOf(1));
+  EXPECT_EQ(calls, "ab");
+  first.reset();
+  holder.Set(BookOf(2));
+  EXPECT_EQ(calls, "abb");
+}
+
 // Several threads serve requests while books are replaced. Some requests end on
 // another thread.
 TEST(RuleBookHolderTest, RequestsGoOnWhileBooksAreReplaced) {
