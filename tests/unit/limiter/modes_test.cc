@@ -180,7 +180,8 @@ TEST_F(LimiterModes, AnOverrideNeitherReplacesNorIsReplaced) {
   rule.rule->name = "a";
   rule.rule->replaces = {"b"};
   LoadNodes({rule});
-  const Answer answer = Check(Asking({Of("a=1"), Overridden("a=1", 3)}));
+  const Query query = Asking({Of("a=1"), Overridden("a=1", 3)});
+  const Answer answer = Check(query);  // refers to the query
   EXPECT_EQ(answer.statuses[0].remaining, 4);
   EXPECT_EQ(answer.statuses[1].policy->limit, 3);
 }
