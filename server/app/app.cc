@@ -51,6 +51,7 @@ constexpr absl::Duration kAttemptLook = absl::Milliseconds(1);
 // time, within these bounds. The lower one and kReturnTime fit into kGrace.
 constexpr absl::Duration kTraceTime = absl::Seconds(5);
 constexpr absl::Duration kLeastTraceTime = absl::Milliseconds(100);
+static_assert(kReturnTime < Shutdown::kGrace);
 
 // Counts the log lines that are dropped while it exists.
 class DroppedLinesMetric {
