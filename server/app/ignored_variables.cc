@@ -1,6 +1,6 @@
 #include "app/ignored_variables.h"
 
-#include <cmath>
+#include <cerrno>
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -15,7 +15,7 @@ namespace rls {
 namespace {
 
 constexpr char kNoMemcached[] = "memcached is not supported";
-constexpr char kNoWait[] = "the start never waits for Redis";
+constexpr char kNoWait[] = "the start waits at most 2 s for Redis";
 constexpr char kPipeline[] =
     "calls that wait for a connection are always sent together";
 constexpr char kPool[] = "there is no pool: each thread has its connection";
