@@ -145,6 +145,15 @@ std::optional<bool> ParseBoolean(absl::string_view text) {
   return std::nullopt;
 }
 
+std::optional<absl::Duration> ParseWait(absl::string_view text) {
+  absl::Duration wait;
+  if (!absl::ParseDuration(text, &wait) || wait < absl::ZeroDuration() ||
+      wait == absl::InfiniteDuration()) {
+    return std::nullopt;
+  }
+  return wait;
+}
+
 std::optional<std::string> EnvironmentReader::Peek(const char* name) {
   std::optional<std::string> value = environment_(name);
   if (!value.has_value() || value->empty()) return std::nullopt;
@@ -191,14 +200,13 @@ void EnvironmentReader::Read(const char* name, bool& into) {
 
 void EnvironmentReader::Read(const char* name, absl::Duration& into) {
   const auto value = Text(name);
-  absl::Duration parsed = into;
-  if (value.has_value() &&
-      (!absl::ParseDuration(*value, &parsed) || parsed < absl::ZeroDuration() ||
-       parsed == absl::InfiniteDuration())) {
+  const std::optional<absl::Duration> parsed =
+      value.has_value() ? ParseWait(*value) : into;
+  if (!parsed.has_value()) {
     Fail(name, *value, "a duration with its unit, such as 30s or 24h");
     return;
   }
-  into = parsed;
+  into = *parsed;
   ShowValue(name, absl::FormatDuration(into));
 }
 

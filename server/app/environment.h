@@ -21,6 +21,9 @@ namespace rls {
 // The boolean that Go's strconv.ParseBool reads, as envoyproxy/ratelimit does.
 std::optional<bool> ParseBoolean(absl::string_view text);
 
+// A duration with its unit, such as 30s or 24h; not negative, and not infinite.
+std::optional<absl::Duration> ParseWait(absl::string_view text);
+
 // The form of a variable with pairs.
 struct PairFormat {
   char separator = '=';

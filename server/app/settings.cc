@@ -34,14 +34,13 @@ void AddDrainDelay(CLI::App& cli, absl::Duration& delay) {
   cli.add_option_function<std::string>(
          "--drain-delay",
          [&delay](const std::string& text) {
-           if (absl::ParseDuration(text, &delay) &&
-               delay >= absl::ZeroDuration() &&
-               delay < absl::InfiniteDuration()) {
-             return;
+           const auto parsed = ParseWait(text);
+           if (!parsed.has_value()) {
+             throw CLI::ValidationError(absl::StrCat(
+                 "--drain-delay: found ", Quoted(text),
+                 ", expected a duration with its unit, such as 5s"));
            }
-           throw CLI::ValidationError(
-               absl::StrCat("--drain-delay: found ", Quoted(text),
-                            ", expected a duration with its unit, such as 5s"));
+           delay = *parsed;
          },
          "The time after SIGTERM for which the server serves, but is not "
          "ready; 0s: none; default: 5s [env: DRAIN_DELAY]")
