@@ -79,13 +79,8 @@ class LoopHttpServer final : public HttpServer {
   }
 
  private:
-  // Gives the connection to the loop with the fewest connections.
   void Assign(FileDescriptor connection, const PeerAddress& peer) {
-    const auto fewest = std::min_element(
-        loops_.begin(), loops_.end(), [](const auto& a, const auto& b) {
-          return a->connections() < b->connections();
-        });
-    (*fewest)->Adopt(std::move(connection), peer);
+    LoopWithFewestConnections(loops_).Adopt(std::move(connection), peer);
   }
 
   HttpRefusals refusals_;

@@ -1,8 +1,10 @@
 #ifndef RLS_NET_LISTENER_H_
 #define RLS_NET_LISTENER_H_
 
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -43,6 +45,18 @@ class StreamListener {
 // Failure: UNAVAILABLE with the address and the reason.
 absl::StatusOr<std::unique_ptr<StreamListener>> Listen(
     EventLoop& loop, absl::string_view address);
+
+// The loop of a server that a new connection goes to: the one with the fewest.
+// A gateway opens only a few connections; a hash of the port would not spread
+// them evenly over the cores. `loops` must not be empty.
+template <typename Loop>
+Loop& LoopWithFewestConnections(
+    const std::vector<std::unique_ptr<Loop>>& loops) {
+  return **std::min_element(loops.begin(), loops.end(),
+                            [](const auto& a, const auto& b) {
+                              return a->connections() < b->connections();
+                            });
+}
 
 // A listener on a running loop, for an owner on another thread.
 //

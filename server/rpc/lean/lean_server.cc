@@ -329,17 +329,11 @@ class LeanServer final : public RpcServer {
   }
 
  private:
-  // Gives the connection to the loop with the fewest connections. A gateway
-  // opens only a few connections; a hash of the port would not spread them
-  // evenly over the cores.
   void Assign(FileDescriptor connection, const PeerAddress& peer) {
     std::optional<Admission::Ticket> ticket = admission_.Admit(peer);
     if (!ticket.has_value()) return;
-    const auto fewest = std::min_element(
-        loops_.begin(), loops_.end(), [](const auto& a, const auto& b) {
-          return a->connections() < b->connections();
-        });
-    (*fewest)->Adopt(std::move(connection), *std::move(ticket));
+    LoopWithFewestConnections(loops_).Adopt(std::move(connection),
+                                            *std::move(ticket));
   }
 
   const RpcServerOptions options_;
