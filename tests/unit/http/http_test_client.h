@@ -1,12 +1,8 @@
 #ifndef RLS_TESTS_UNIT_HTTP_HTTP_TEST_CLIENT_H_
 #define RLS_TESTS_UNIT_HTTP_HTTP_TEST_CLIENT_H_
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
-#include <cerrno>
 #include <map>
 #include <string>
 #include <utility>
@@ -16,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "net/socket.h"
+#include "unit/net/client_socket.h"
 
 namespace rls {
 
@@ -33,26 +30,12 @@ struct HttpTestAnswer {
 // A blocking HTTP connection of the thread of the test. It sends any bytes.
 class HttpTestClient {
  public:
-  explicit HttpTestClient(FileDescriptor socket) : socket_(std::move(socket)) {
-    // If the server never answers, the test fails instead of hanging.
-    const timeval timeout = {60, 0};
-    setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout,
-               sizeof(timeout));
-  }
+  explicit HttpTestClient(FileDescriptor socket) : socket_(std::move(socket)) {}
   // "127.0.0.1:port"
-  explicit HttpTestClient(absl::string_view address)
-      : HttpTestClient(Connect(address)) {}
+  explicit HttpTestClient(absl::string_view address) : socket_(address) {}
 
   // False: the server has closed the connection.
-  bool Send(absl::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t sent =
-          send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent <= 0) return false;
-      bytes.remove_prefix(static_cast<size_t>(sent));
-    }
-    return true;
-  }
+  bool Send(absl::string_view bytes) { return socket_.Send(bytes); }
 
   HttpTestAnswer Ask(absl::string_view method, absl::string_view target,
                      absl::string_view headers = "",
@@ -108,37 +91,17 @@ class HttpTestClient {
     return std::exchange(received_, "");
   }
 
-  void HalfClose() { shutdown(socket_.get(), SHUT_WR); }
-  int fd() const { return socket_.get(); }
+  void HalfClose() { socket_.HalfClose(); }
+  int fd() const { return socket_.fd(); }
 
  private:
-  static FileDescriptor Connect(absl::string_view address) {
-    sockaddr_in name = {};
-    uint32_t port = 0;
-    EXPECT_TRUE(
-        absl::SimpleAtoi(address.substr(address.rfind(':') + 1), &port));
-    name.sin_family = AF_INET;
-    name.sin_port = htons(static_cast<uint16_t>(port));
-    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    FileDescriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    EXPECT_EQ(
-        connect(socket.get(), reinterpret_cast<sockaddr*>(&name), sizeof(name)),
-        0);
-    return socket;
-  }
-
   bool Read() {
-    char bytes[16 << 10];
-    const ssize_t count = recv(socket_.get(), bytes, sizeof(bytes), 0);
-    if (count < 0) {
-      EXPECT_NE(errno, EAGAIN) << "nothing came for a minute";
-    }
-    if (count <= 0) return false;
-    received_.append(bytes, static_cast<size_t>(count));
-    return true;
+    const std::string bytes = socket_.Receive();
+    received_ += bytes;
+    return !bytes.empty();
   }
 
-  FileDescriptor socket_;
+  ClientSocket socket_;
   std::string received_;
 };
 
