@@ -51,9 +51,8 @@ class CounterTable {
   Swept Sweep(uint32_t now_s, size_t steps);
 
   // The clock was set back by `back_s` to `now_s`. Counters of the future
-  // expire sooner by as much, but not within an hour: others that are still
-  // needed cannot be told from them. Visits every counter. Returns the first
-  // expiry.
+  // expire sooner by as much, but not within an hour: counters that are still
+  // needed look the same. Visits every counter. Returns the first expiry.
   uint32_t SetBack(uint32_t now_s, uint32_t back_s);
 
   // The number of steps with which Sweep() visits every counter once.
